@@ -1,0 +1,93 @@
+// Attributes of ops: plain structs with ONE field list, from which equality, hashing, printing, copying
+// and the Python signature are generated.
+//
+//   struct ReduceAttrs {
+//     Axes axis;
+//     bool keepdims = false;
+//     TAHR_ATTRS(ReduceAttrs, TAHR_FIELD(axis), TAHR_FIELD(keepdims))
+//   };
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/dtype.h"
+
+namespace tahr {
+
+using Ints = std::vector<int64_t>;
+
+// A set of axes as Python gives it: None (all), an int, or a tuple.
+struct Axes {
+  bool all = true;
+  Ints list;
+  Axes() = default;
+  Axes(Ints l) : all(false), list(std::move(l)) {}
+  bool operator==(const Axes&) const = default;
+};
+
+enum class AttrKind : uint8_t { Int, Float, Bool, String, DTypeName, OptInt, OptFloat, OptDType, IntList, OptIntList, AxisSet };
+
+template <class T> struct AttrKindOf;
+#define TAHR_ATTR_KIND(T, K) \
+  template <> struct AttrKindOf<T> { static constexpr AttrKind value = AttrKind::K; };
+TAHR_ATTR_KIND(int64_t, Int)
+TAHR_ATTR_KIND(double, Float)
+TAHR_ATTR_KIND(bool, Bool)
+TAHR_ATTR_KIND(std::string, String)
+TAHR_ATTR_KIND(DType, DTypeName)
+TAHR_ATTR_KIND(std::optional<int64_t>, OptInt)
+TAHR_ATTR_KIND(std::optional<double>, OptFloat)
+TAHR_ATTR_KIND(std::optional<DType>, OptDType)
+TAHR_ATTR_KIND(Ints, IntList)
+TAHR_ATTR_KIND(std::optional<Ints>, OptIntList)
+TAHR_ATTR_KIND(Axes, AxisSet)
+#undef TAHR_ATTR_KIND
+
+struct AttrField {
+  const char* name;
+  AttrKind kind;
+  size_t offset;
+  bool required;  // no default in the Python signature
+};
+
+// The run-time description of an attribute struct; nullptr fields for ops without attributes.
+struct AttrType {
+  std::span<const AttrField> fields;
+  size_t size;
+  std::shared_ptr<void> (*make)();                   // default-constructed
+  std::shared_ptr<void> (*clone)(const void*);
+};
+
+bool attrs_equal(const AttrType& t, const void* a, const void* b);
+size_t attrs_hash(const AttrType& t, const void* a);
+std::string attrs_str(const AttrType& t, const void* a);          // "axis=(0, 1), keepdims=False"
+std::string attr_value_str(AttrKind kind, const void* value);      // as Python would write it
+
+template <class A>
+const AttrType* attr_type() {
+  static const AttrType t{A::attr_fields(), sizeof(A),
+                          []() -> std::shared_ptr<void> { return std::make_shared<A>(); },
+                          [](const void* p) -> std::shared_ptr<void> { return std::make_shared<A>(*static_cast<const A*>(p)); }};
+  return &t;
+}
+template <>
+inline const AttrType* attr_type<void>() { return nullptr; }
+
+#define TAHR_FIELD(f) ::tahr::AttrField{#f, ::tahr::AttrKindOf<decltype(Self::f)>::value, offsetof(Self, f), false}
+#define TAHR_REQUIRED(f) ::tahr::AttrField{#f, ::tahr::AttrKindOf<decltype(Self::f)>::value, offsetof(Self, f), true}
+#define TAHR_ATTRS(Name, ...)                                    \
+  using Self = Name;                                             \
+  static std::span<const ::tahr::AttrField> attr_fields() {      \
+    static const ::tahr::AttrField fields[] = {__VA_ARGS__};     \
+    return fields;                                               \
+  }                                                              \
+  bool operator==(const Name& o) const { return ::tahr::attrs_equal(*::tahr::attr_type<Name>(), this, &o); }
+
+}  // namespace tahr

@@ -1,0 +1,138 @@
+// The op table. An op is the unit of everything: eager execution, gradients, tracing, bindings, docs, tests.
+//
+// To add an op: describe it in the file of its family (csrc/ops/<family>.cpp), give it a kernel in
+// csrc/cpu/<family>.cpp, and one row in tests/python/op_rows/. The Python function, its stub, its docs entry,
+// its tests and its microbenchmark follow from those.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/tensor.h"
+#include "ops/attrs.h"
+
+namespace tahr {
+
+using Tensors = std::vector<Tensor>;
+using Specs = std::vector<Spec>;
+
+// How the front door prepares input dtypes before infer (through recorded `cast` ops).
+enum class Promote : uint8_t {
+  None,     // inputs are taken as they are
+  Common,   // all inputs to their promoted dtype (Keras 3 rules, Python scalars weak)
+  Inexact,  // the same, and integers and bools to floatx
+};
+
+enum Trait : uint32_t {
+  kElementwise = 1u << 0,  // output element i depends on (broadcast) input elements i only: fusible
+  kReduction = 1u << 1,
+  kView = 1u << 2,         // output shares the first input's storage
+  kRandom = 1u << 3,       // draws numbers: never folded or merged
+  kStateful = 1u << 4,     // reads or writes a variable
+  kNoGradient = 1u << 5,   // not differentiable: cotangents stop here (comparisons, argmax, ...)
+  kHidden = 1u << 6,       // internal: reachable as _C.ops.<name>, not documented as public
+};
+
+// What `saves` may name: the values (not just specs) that the vjp reads.
+constexpr uint32_t save_in(int i) { return 1u << i; }
+constexpr uint32_t save_out(int i) { return 1u << (16 + i); }
+inline constexpr uint32_t kSaveNone = 0;
+inline constexpr uint32_t kSaveAllInputs = 0xffff;
+
+struct InferArgs {
+  std::span<const Spec> in;          // an absent optional input has rank 0 and is flagged in `present`
+  const void* attrs;
+  std::span<const Tensor> values;    // for ops whose output shape depends on values (undefined entries when unknown)
+  const char* op;                    // for messages
+  template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
+  bool has(size_t i) const { return i < values.size() && values[i].defined(); }
+};
+
+struct VjpArgs {
+  std::span<const Tensor> in;        // undefined where not saved
+  std::span<const Tensor> out;       // undefined where not saved
+  std::span<const Spec> in_specs;
+  std::span<const Spec> out_specs;
+  std::span<const Tensor> dy;        // cotangents of the outputs; undefined is a symbolic zero
+  const void* attrs;
+  uint64_t needs;                    // bit i: input i needs its cotangent
+  template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
+  bool need(int i) const { return (needs >> i) & 1; }
+};
+
+struct KernelArgs {
+  std::span<const Tensor> in;        // undefined where an optional input is absent
+  std::span<const Tensor> out;       // allocated by the caller to the inferred specs
+  const void* attrs;
+  template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
+};
+
+using InferFn = Specs (*)(const InferArgs&);
+using VjpFn = void (*)(const VjpArgs&, std::span<Tensor> dx);  // fill dx[i] for each needed i; leave undefined for zero
+using KernelFn = void (*)(const KernelArgs&);
+using DecomposeFn = Tensors (*)(std::span<const Tensor> in, const void* attrs);
+
+enum class DeviceType : uint8_t { CPU, CUDA };
+inline constexpr int kDeviceTypeCount = 2;
+
+struct OpDef {
+  std::string name;
+  // Inputs as Python names them, comma separated: "x1, x2"; "*xs" a list of tensors (alone or last);
+  // "x, bias?" an optional input.
+  std::string inputs;
+  std::string doc;                   // first line a summary; then arguments with shapes, raises, a runnable example, source
+  uint32_t traits = 0;
+  Promote promote = Promote::None;
+  const AttrType* attrs = nullptr;
+  InferFn infer = nullptr;
+  VjpFn vjp = nullptr;               // null: not differentiable
+  uint32_t saves = kSaveNone;
+  DecomposeFn decompose = nullptr;   // fused ops: the same computation in plain ops
+  int outputs = 1;                   // number of outputs; -1 if it depends on attributes (then Python returns a list)
+  KernelFn kernel[kDeviceTypeCount] = {};
+
+  // Derived from `inputs` at registration.
+  std::vector<std::string> input_names;
+  int min_inputs = 0;
+  bool variadic = false;
+};
+
+// Registration: one function per family, called once in a fixed order by init_op_table().
+void define_op(OpDef op);
+void define_kernel(std::string_view op, DeviceType device, KernelFn fn);  // throws if the op is unknown
+const OpDef& get_op(std::string_view name);                                // throws if unknown
+const OpDef* find_op(std::string_view name);
+std::vector<const OpDef*> all_ops();                                       // in order of definition
+
+// The only door. `inputs` already have the dtypes that the op wants (see `call`).
+// infer -> (symbolic: return symbolic outputs | allocate, run the kernel) -> record on watching tapes.
+Tensors apply(const OpDef& op, std::span<const Tensor> inputs, const void* attrs);
+Tensor apply1(const OpDef& op, std::span<const Tensor> inputs, const void* attrs);
+
+// The front door for C++ and Python: promotes input dtypes by the op's rule, then applies.
+Tensors call(const OpDef& op, std::span<const Tensor> inputs, const void* attrs);
+Tensor call1(const OpDef& op, std::span<const Tensor> inputs, const void* attrs);
+
+template <class A>
+Tensor call1(const OpDef& op, std::initializer_list<Tensor> in, const A& attrs) {
+  return call1(op, std::span<const Tensor>(in.begin(), in.size()), static_cast<const void*>(&attrs));
+}
+inline Tensor call1(const OpDef& op, std::initializer_list<Tensor> in) {
+  return call1(op, std::span<const Tensor>(in.begin(), in.size()), nullptr);
+}
+
+// Hook through which autodiff sees every application without ops knowing of it.
+struct Recorder {
+  virtual ~Recorder() = default;
+  virtual void record(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) = 0;
+};
+void set_recorder(Recorder* r);  // thread-local; null: nothing records
+
+// Helpers for infer functions.
+int normalize_axis(int64_t axis, int rank, const char* op);
+std::vector<int> normalize_axes(const Axes& axes, int rank, const char* op);  // sorted, unique, all when None
+Spec infer_broadcast(const InferArgs& a);  // broadcast of all input shapes, dtype of the first
+
+}  // namespace tahr
