@@ -42,6 +42,8 @@ class Storage : public RefCounted {
   bool writable_ = true;
 };
 
+class VariableImpl;  // core/variable.h
+
 class TensorImpl : public RefCounted {
  public:
   TensorImpl(const Shape& shape, DType dtype, Ref<Storage> storage, size_t byte_offset);
@@ -53,6 +55,7 @@ class TensorImpl : public RefCounted {
   std::byte* data;         // null for a symbolic tensor
   Ref<Storage> storage;
   mutable uint64_t id = 0; // the tape's name for this value; given on first use by a tape
+  VariableImpl* variable = nullptr;  // set only in a variable's handle: the symbolic tensor that stands for it in ops
   DType dtype;
   bool weak = false;       // made from a Python scalar: yields in promotion
 };

@@ -42,9 +42,9 @@ inline constexpr uint32_t kSaveNone = 0;
 inline constexpr uint32_t kSaveAllInputs = 0xffff;
 
 struct InferArgs {
-  std::span<const Spec> in;          // an absent optional input has rank 0 and is flagged in `present`
+  std::span<const Spec> in;          // default-constructed for an absent optional input
   const void* attrs;
-  std::span<const Tensor> values;    // for ops whose output shape depends on values (undefined entries when unknown)
+  std::span<const Tensor> values;    // the inputs themselves: undefined if absent, without data if symbolic
   const char* op;                    // for messages
   template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
   bool has(size_t i) const { return i < values.size() && values[i].defined(); }
@@ -73,6 +73,8 @@ using InferFn = Specs (*)(const InferArgs&);
 using VjpFn = void (*)(const VjpArgs&, std::span<Tensor> dx);  // fill dx[i] for each needed i; leave undefined for zero
 using KernelFn = void (*)(const KernelArgs&);
 using DecomposeFn = Tensors (*)(std::span<const Tensor> in, const void* attrs);
+// For ops whose outputs are not freshly allocated (views, variable reads): runs instead of allocate + kernel.
+using EagerFn = Tensors (*)(std::span<const Tensor> in, const void* attrs);
 
 enum class DeviceType : uint8_t { CPU, CUDA };
 inline constexpr int kDeviceTypeCount = 2;
@@ -89,7 +91,11 @@ struct OpDef {
   InferFn infer = nullptr;
   VjpFn vjp = nullptr;               // null: not differentiable
   uint32_t saves = kSaveNone;
-  DecomposeFn decompose = nullptr;   // fused ops: the same computation in plain ops
+  // The same computation in plain ops. For a fused op: its second-order rule and test reference. An op with
+  // `decompose` and neither kernel nor `eager` is a composite: `call` runs the decomposition itself, which then
+  // gives gradients and symbolic shapes too (infer, vjp and saves stay empty).
+  DecomposeFn decompose = nullptr;
+  EagerFn eager = nullptr;
   int outputs = 1;                   // number of outputs; -1 if it depends on attributes (then Python returns a list)
   KernelFn kernel[kDeviceTypeCount] = {};
 
