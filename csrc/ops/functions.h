@@ -43,6 +43,7 @@ void define_linalg_ops();
 void define_random_ops();
 void define_loss_ops();
 void define_state_ops();
+void define_optimizer_ops();
 void register_elementwise_kernels();
 void register_reduce_kernels();
 void register_array_kernels();
@@ -50,5 +51,6 @@ void register_linalg_kernels();
 void register_random_kernels();
 void register_loss_kernels();
 void register_state_kernels();
+void register_optimizer_kernels();
 void init_op_table();  // idempotent
 }  // namespace tahr

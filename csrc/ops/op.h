@@ -140,5 +140,8 @@ void set_recorder(Recorder* r);  // thread-local; null: nothing records
 int normalize_axis(int64_t axis, int rank, const char* op);
 std::vector<int> normalize_axes(const Axes& axes, int rank, const char* op);  // sorted, unique, all when None
 Spec infer_broadcast(const InferArgs& a);  // broadcast of all input shapes, dtype of the first
+// The infer function of elementwise ops that keep their input dtype: {infer_broadcast(a)}. Ops that use it
+// get a shortcut for inputs of equal shape.
+Specs infer_same(const InferArgs& a);
 
 }  // namespace tahr

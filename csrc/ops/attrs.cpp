@@ -1,0 +1,98 @@
+#include "ops/attrs.h"
+
+#include <charconv>
+#include <cstring>
+#include <functional>
+
+namespace tahr {
+namespace {
+
+template <class T>
+const T& at(const void* base, const AttrField& f) {
+  return *reinterpret_cast<const T*>(static_cast<const char*>(base) + f.offset);
+}
+
+// Calls f.template operator()<T>() with the C++ type of an attribute kind.
+template <class F>
+decltype(auto) visit_kind(AttrKind k, F&& f) {
+  switch (k) {
+    case AttrKind::Int: return f.template operator()<int64_t>();
+    case AttrKind::Float: return f.template operator()<double>();
+    case AttrKind::Bool: return f.template operator()<bool>();
+    case AttrKind::String: return f.template operator()<std::string>();
+    case AttrKind::DTypeName: return f.template operator()<DType>();
+    case AttrKind::OptInt: return f.template operator()<std::optional<int64_t>>();
+    case AttrKind::OptFloat: return f.template operator()<std::optional<double>>();
+    case AttrKind::OptDType: return f.template operator()<std::optional<DType>>();
+    case AttrKind::IntList: return f.template operator()<Ints>();
+    case AttrKind::OptIntList: return f.template operator()<std::optional<Ints>>();
+    default: return f.template operator()<Axes>();
+  }
+}
+
+size_t mix(size_t h, size_t v) { return h ^ (v + 0x9e3779b97f4a7c15ull + (h << 6) + (h >> 2)); }
+
+template <class T>
+size_t hash_value(const T& v) { return std::hash<T>{}(v); }
+size_t hash_value(DType v) { return static_cast<size_t>(v); }
+size_t hash_value(const Ints& v) {
+  size_t h = v.size();
+  for (int64_t x : v) h = mix(h, static_cast<size_t>(x));
+  return h;
+}
+size_t hash_value(const Axes& v) { return mix(v.all, hash_value(v.list)); }
+template <class T>
+size_t hash_value(const std::optional<T>& v) { return v ? mix(1, hash_value(*v)) : 0; }
+
+std::string str_value(int64_t v) { return std::to_string(v); }
+std::string str_value(bool v) { return v ? "True" : "False"; }
+std::string str_value(const std::string& v) { return "'" + v + "'"; }
+std::string str_value(DType v) { return std::string("'") + name_of(v) + "'"; }
+std::string str_value(double v) {
+  if (v != v) return "float('nan')";
+  if (v - v != 0) return v > 0 ? "float('inf')" : "float('-inf')";
+  char buf[32];
+  const auto end = std::to_chars(buf, buf + sizeof buf, v).ptr;
+  std::string s(buf, end);
+  if (s.find_first_of(".e") == std::string::npos) s += ".0";
+  return s;
+}
+std::string str_value(const Ints& v) {
+  std::string s = "(";
+  for (size_t i = 0; i < v.size(); ++i) s += (i ? ", " : "") + std::to_string(v[i]);
+  return s + (v.size() == 1 ? ",)" : ")");
+}
+std::string str_value(const Axes& v) { return v.all ? "None" : v.list.size() == 1 ? std::to_string(v.list[0]) : str_value(v.list); }
+template <class T>
+std::string str_value(const std::optional<T>& v) { return v ? str_value(*v) : "None"; }
+
+}  // namespace
+
+bool attrs_equal(const AttrType& t, const void* a, const void* b) {
+  for (const AttrField& f : t.fields) {
+    const bool same = visit_kind(f.kind, [&]<class T>() { return at<T>(a, f) == at<T>(b, f); });
+    if (!same) return false;
+  }
+  return true;
+}
+
+size_t attrs_hash(const AttrType& t, const void* a) {
+  size_t h = t.fields.size();
+  for (const AttrField& f : t.fields) h = mix(h, visit_kind(f.kind, [&]<class T>() { return hash_value(at<T>(a, f)); }));
+  return h;
+}
+
+std::string attr_value_str(AttrKind kind, const void* value) {
+  return visit_kind(kind, [&]<class T>() { return str_value(*static_cast<const T*>(value)); });
+}
+
+std::string attrs_str(const AttrType& t, const void* a) {
+  std::string s;
+  for (const AttrField& f : t.fields) {
+    if (!s.empty()) s += ", ";
+    s += std::string(f.name) + "=" + attr_value_str(f.kind, static_cast<const char*>(a) + f.offset);
+  }
+  return s;
+}
+
+}  // namespace tahr
