@@ -1,0 +1,301 @@
+// The pool: workers that share one job at a time with the thread that brought it.
+//
+// A job's chunks are dealt to one slot per thread as contiguous ranges, so that repeated jobs over the same data meet
+// the same caches. A thread empties its own slot, then helps with the others, one chunk at a time: the caller never
+// waits for a worker that has not begun, and a descheduled worker holds back one chunk only.
+#include "core/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+
+namespace tahr {
+namespace {
+
+constexpr double kInlineBelowNs = 15e3;
+constexpr auto kSpin = std::chrono::microseconds(150);
+constexpr int kYields = 8;
+
+inline void cpu_pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// ---- how many threads ----
+
+int affinity_cpus() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// CPUs that a quota of `quota` per `period` microseconds amounts to, rounded up; 0 for "no limit".
+int cpus_of_quota(double quota, double period) {
+  if (quota <= 0 || period <= 0) return 0;
+  return std::max(1, static_cast<int>((quota + period - 1) / period));
+}
+
+int cgroup_v2_limit(const std::string& dir) {
+  std::ifstream f(dir + "/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (!(f >> quota >> period) || quota == "max") return 0;
+  return cpus_of_quota(std::atof(quota.c_str()), period);
+}
+
+int cgroup_v1_limit(const std::string& dir) {
+  std::ifstream q(dir + "/cpu.cfs_quota_us"), p(dir + "/cpu.cfs_period_us");
+  double quota = 0, period = 0;
+  if (!(q >> quota) || !(p >> period)) return 0;
+  return cpus_of_quota(quota, period);
+}
+
+// The tightest CPU quota among this process's control groups and their ancestors; 0 for none.
+int cgroup_cpus() {
+  int limit = 0;
+  auto tighten = [&](int n) {
+    if (n > 0) limit = limit ? std::min(limit, n) : n;
+  };
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    std::string path = line.substr(second + 1);
+    const bool v2 = controllers == ",,";
+    if (!v2 && controllers.find(",cpu,") == std::string::npos) continue;
+    while (true) {
+      if (path == "/") path.clear();
+      if (v2) {
+        tighten(cgroup_v2_limit("/sys/fs/cgroup" + path));
+      } else {
+        tighten(cgroup_v1_limit("/sys/fs/cgroup/cpu" + path));
+        tighten(cgroup_v1_limit("/sys/fs/cgroup/cpu,cpuacct" + path));
+      }
+      const size_t slash = path.rfind('/');
+      if (slash == std::string::npos) break;
+      path.resize(slash);
+    }
+  }
+  return limit;
+}
+
+int usable_cpus() {
+  static const int n = [] {
+    const int quota = cgroup_cpus();
+    return quota ? std::min(quota, affinity_cpus()) : affinity_cpus();
+  }();
+  return n;
+}
+
+int default_threads() {
+  if (const char* s = std::getenv("TAHR_NUM_THREADS"); s && *s) {
+    char* end = nullptr;
+    const long n = std::strtol(s, &end, 10);
+    if (*end || n < 1) {
+      throw_value("[threads] expected TAHR_NUM_THREADS to be a positive integer, received '", s,
+                  "'. Set it to the number of threads to use, or unset it to use every available CPU.");
+    }
+    return static_cast<int>(std::min<long>(n, usable_cpus()));
+  }
+  if (const char* s = std::getenv("OMP_NUM_THREADS"); s && *s) {
+    const long n = std::strtol(s, nullptr, 10);  // the first of a list such as "4,2"
+    if (n >= 1) return static_cast<int>(std::min<long>(n, usable_cpus()));
+  }
+  return usable_cpus();
+}
+
+// ---- the pool ----
+
+using Body = FunctionRef<void(int64_t)>;
+using Clock = std::chrono::steady_clock;
+
+// Spins for a while, then yields; true as soon as ready() is.
+template <class Ready>
+bool spin_until(bool may_spin, Ready ready) {
+  if (!may_spin) return ready();
+  const auto until = Clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 16; ++i) {
+      if (ready()) return true;
+      cpu_pause();
+    }
+  } while (Clock::now() < until);
+  for (int i = 0; i < kYields; ++i) {
+    if (ready()) return true;
+    std::this_thread::yield();
+  }
+  return ready();
+}
+
+class Pool {
+ public:
+  explicit Pool(int threads) : slots_(new Slot[threads]), threads_(threads), may_spin_(threads <= usable_cpus()) {
+    sigset_t all, old;  // signals go to the threads of the program
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error&) {
+      // The system refuses more threads: those that exist take the whole work.
+    }
+    pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  }
+
+  ~Pool() {
+    stop_.store(true, std::memory_order_relaxed);
+    epoch_.fetch_add(1);
+    epoch_.notify_all();
+    for (std::thread& t : workers_) t.join();
+  }
+
+  int threads() const { return threads_; }
+
+  void run(int64_t chunks, Body& body) {
+    body_ = &body;
+    pending_.store(chunks, std::memory_order_relaxed);
+    const int64_t parts = std::min<int64_t>(threads_, chunks);
+    for (int64_t t = 0, end = 0; t < parts; ++t) {
+      const int64_t share = chunks / parts + (t < chunks % parts);
+      end += share;
+      slots_[t].end = end;
+      slots_[t].left.store(share, std::memory_order_release);
+    }
+    epoch_.fetch_add(1);
+    if (sleepers_.load() > 0) epoch_.notify_all();
+    help(0);
+    wait_for_all();
+  }
+
+ private:
+  struct alignas(64) Slot {
+    std::atomic<int64_t> left{0};  // chunks not yet claimed; below zero counts claims that came too late
+    int64_t end = 0;
+  };
+
+  // Claims a chunk of the slot; false if none is left. After a claim the job stays alive until the claimed chunk is
+  // counted in pending_, so body_ and `end` may be read.
+  static bool claim(Slot& slot, int64_t* chunk) {
+    if (slot.left.load(std::memory_order_relaxed) <= 0) return false;
+    const int64_t left = slot.left.fetch_sub(1, std::memory_order_acq_rel);
+    if (left <= 0) return false;
+    *chunk = slot.end - left;
+    return true;
+  }
+
+  void help(int self) {
+    int64_t done = 0, chunk;
+    for (int i = 0; i < threads_; ++i) {
+      Slot& slot = slots_[self + i < threads_ ? self + i : self + i - threads_];
+      for (; claim(slot, &chunk); ++done) (*body_)(chunk);
+    }
+    if (done && pending_.fetch_sub(done) == done && caller_sleeps_.load()) {
+      caller_sleeps_.store(0);
+      caller_sleeps_.notify_one();
+    }
+  }
+
+  void wait_for_all() {
+    auto finished = [&] { return pending_.load(std::memory_order_acquire) == 0; };
+    if (spin_until(may_spin_, finished)) return;
+    while (true) {
+      caller_sleeps_.store(1);
+      if (pending_.load() == 0) break;
+      caller_sleeps_.wait(1);
+      if (finished()) break;
+    }
+    caller_sleeps_.store(0);
+  }
+
+  void work(int self) {
+    uint32_t seen = 0;
+    while (true) {
+      auto called = [&] { return epoch_.load(std::memory_order_acquire) != seen; };
+      if (!spin_until(may_spin_, called)) {
+        sleepers_.fetch_add(1);
+        while (epoch_.load() == seen) epoch_.wait(seen);
+        sleepers_.fetch_sub(1);
+      }
+      seen = epoch_.load(std::memory_order_acquire);
+      if (stop_.load(std::memory_order_relaxed)) return;
+      help(self);
+    }
+  }
+
+  std::unique_ptr<Slot[]> slots_;
+  const int threads_;
+  const bool may_spin_;
+  Body* body_ = nullptr;
+  std::atomic<bool> stop_{false};
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // one more for each job
+  std::atomic<int32_t> sleepers_{0};
+  alignas(64) std::atomic<int64_t> pending_{0};  // chunks of the job not yet finished
+  std::atomic<uint32_t> caller_sleeps_{0};
+  std::vector<std::thread> workers_;
+};
+
+Pool* g_pool = nullptr;  // used only by the holder of g_held; never freed at exit
+std::atomic<bool> g_held{false};
+std::atomic<int> g_threads{0};  // 0: not yet decided
+
+// A forked child has the caller's thread only: it forgets the parent's pool and builds its own when it needs one.
+void forget_pool() {
+  g_pool = nullptr;
+  g_held.store(false);
+}
+
+}  // namespace
+
+int num_threads() {
+  int n = g_threads.load(std::memory_order_relaxed);
+  if (n == 0) {
+    const int fresh = default_threads();
+    n = g_threads.compare_exchange_strong(n, fresh) ? fresh : n;
+  }
+  return n;
+}
+
+void set_num_threads(int n) {
+  if (n < 1)
+    throw_value("[set_num_threads] expected at least 1 thread, received ", n, ". Use 1 to run without threads.");
+  g_threads.store(n);
+}
+
+void parallel_chunks(int64_t chunks, double cost_ns, Body body) {
+  auto run_inline = [&] {
+    for (int64_t c = 0; c < chunks; ++c) body(c);
+  };
+  if (chunks <= 1 || cost_ns < kInlineBelowNs) return run_inline();
+  const int threads = num_threads();
+  // The pool is held during a job, so a nested call and a call from another thread both run inline.
+  if (threads == 1 || g_held.exchange(true, std::memory_order_acquire)) return run_inline();
+  if (!g_pool || g_pool->threads() != threads) {
+    static std::once_flag once;
+    std::call_once(once, [] { pthread_atfork(nullptr, nullptr, forget_pool); });
+    delete g_pool;
+    g_pool = new Pool(threads);
+  }
+  g_pool->run(chunks, body);
+  g_held.store(false, std::memory_order_release);
+}
+
+}  // namespace tahr
