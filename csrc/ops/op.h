@@ -80,11 +80,11 @@ enum class DeviceType : uint8_t { CPU, CUDA };
 inline constexpr int kDeviceTypeCount = 2;
 
 struct OpDef {
-  std::string name;
+  std::string name = {};
   // Inputs as Python names them, comma separated: "x1, x2"; "*xs" a list of tensors (alone or last);
   // "x, bias?" an optional input.
-  std::string inputs;
-  std::string doc;                   // first line a summary; then arguments with shapes, raises, a runnable example, source
+  std::string inputs = {};
+  std::string doc = {};                   // first line a summary; then arguments with shapes, raises, a runnable example, source
   uint32_t traits = 0;
   Promote promote = Promote::None;
   const AttrType* attrs = nullptr;
@@ -97,10 +97,10 @@ struct OpDef {
   DecomposeFn decompose = nullptr;
   EagerFn eager = nullptr;
   int outputs = 1;                   // number of outputs; -1 if it depends on attributes (then Python returns a list)
-  KernelFn kernel[kDeviceTypeCount] = {};
+  KernelFn kernel[kDeviceTypeCount] = {nullptr, nullptr};
 
   // Derived from `inputs` at registration.
-  std::vector<std::string> input_names;
+  std::vector<std::string> input_names = {};
   int min_inputs = 0;
   bool variadic = false;
 };

@@ -1,0 +1,212 @@
+#include "autodiff/tape.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "ops/functions.h"
+
+namespace tahr {
+namespace {
+
+struct TapeStack : Recorder {
+  std::vector<std::shared_ptr<Tape>> tapes;
+  int paused = 0;
+
+  void record(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) override {
+    for (const auto& tape : tapes) tape->record(op, in, attrs, out);
+  }
+  void update() { set_recorder(paused == 0 && !tapes.empty() ? this : nullptr); }
+};
+
+TapeStack& stack() {
+  thread_local TapeStack s;
+  return s;
+}
+
+}  // namespace
+
+void push_tape(std::shared_ptr<Tape> tape) {
+  stack().tapes.push_back(std::move(tape));
+  stack().update();
+}
+
+void pop_tape(const Tape* tape) {
+  auto& tapes = stack().tapes;
+  for (size_t i = tapes.size(); i-- > 0;) {
+    if (tapes[i].get() == tape) {
+      tapes.erase(tapes.begin() + static_cast<std::ptrdiff_t>(i));
+      break;
+    }
+  }
+  stack().update();
+}
+
+bool recording() { return stack().paused == 0 && !stack().tapes.empty(); }
+
+void pause_recording() {
+  ++stack().paused;
+  stack().update();
+}
+void resume_recording() {
+  --stack().paused;
+  stack().update();
+}
+PauseRecording::PauseRecording() { pause_recording(); }
+PauseRecording::~PauseRecording() { resume_recording(); }
+
+void record_custom_on_tapes(std::span<const Tensor> in, std::span<const Tensor> out, const CustomVjp& vjp) {
+  if (!recording()) return;
+  for (const auto& tape : stack().tapes) tape->record_custom(in, out, vjp);
+}
+
+void Tape::watch_variable(VariableImpl* v) {
+  if (watched_.insert(v->handle().id()).second) variables_.push_back(Ref<VariableImpl>(v));
+}
+
+void Tape::record(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) {
+  if (!op.vjp || (op.traits & kNoGradient)) return;
+  bool watched = false;
+  for (const Tensor& t : in) {
+    if (!t.defined()) continue;
+    if (VariableImpl* v = t.impl()->variable; v && watch_variables_ && v->trainable && is_float(v->value().dtype())) watch_variable(v);
+    if (watches(t)) {
+      watched = true;
+      break;
+    }
+  }
+  if (!watched) return;
+
+  TapeNode node;
+  node.op = &op;
+  if (attrs) node.attrs = op.attrs->clone(attrs);
+  node.in_ids.reserve(in.size());
+  node.in_specs.reserve(in.size());
+  node.in.resize(in.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    const Tensor& t = in[i];
+    node.in_specs.push_back(t.defined() ? t.spec() : Spec{});
+    node.in_ids.push_back(t.defined() && is_float(t.dtype()) && watches(t) ? t.impl()->id : 0);
+    const uint32_t bit = i < 16 ? save_in(static_cast<int>(i)) : save_in(15);  // variadic ops save all or none
+    if (t.defined() && (op.saves & bit)) node.in[i] = t;
+  }
+  node.out_ids.reserve(out.size());
+  node.out.resize(out.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    node.out_specs.push_back(out[i].spec());
+    node.out_ids.push_back(out[i].id());
+    watched_.insert(out[i].id());
+    const uint32_t bit = i < 16 ? save_out(static_cast<int>(i)) : 0;
+    if (op.saves & bit) node.out[i] = out[i];
+  }
+  nodes_.push_back(std::move(node));
+}
+
+void Tape::record_custom(std::span<const Tensor> in, std::span<const Tensor> out, CustomVjp vjp) {
+  TapeNode node;
+  bool watched = false;
+  for (const Tensor& t : in) {
+    if (VariableImpl* v = t.impl()->variable; v && watch_variables_ && v->trainable) watch_variable(v);
+    const bool w = watches(t);
+    watched |= w;
+    node.in_ids.push_back(w ? t.impl()->id : 0);
+    node.in_specs.push_back(t.spec());
+  }
+  if (!watched) return;
+  node.custom = std::make_shared<const CustomVjp>(std::move(vjp));
+  node.in.resize(in.size());
+  node.out.resize(out.size());
+  for (const Tensor& t : out) {
+    node.out_ids.push_back(t.id());
+    node.out_specs.push_back(t.spec());
+    watched_.insert(t.id());
+  }
+  nodes_.push_back(std::move(node));
+}
+
+void Tape::reset() {
+  nodes_.clear();
+  watched_.clear();
+  variables_.clear();
+}
+
+Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> sources, std::span<const Tensor> output_gradients) {
+  std::unordered_map<uint64_t, Tensor> cotangents;
+  const auto accumulate = [&](uint64_t id, const Tensor& d) {
+    auto [it, fresh] = cotangents.try_emplace(id, d);
+    if (!fresh) it->second = ops::add(it->second, d);
+  };
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const Tensor& t = targets[i];
+    if (!watches(t)) continue;
+    if (i < output_gradients.size() && output_gradients[i].defined()) {
+      const Tensor& g = output_gradients[i];
+      if (!(g.shape() == t.shape())) {
+        throw_value("[GradientTape.gradient] expected output_gradients of shape ", t.shape().str(), " like its target, received shape ", g.shape().str(), ".");
+      }
+      accumulate(t.id(), ops::cast(g, t.dtype()));
+    } else {
+      accumulate(t.id(), Tensor::full(t.shape(), t.dtype(), 1.0));
+    }
+  }
+
+  // What the sources depend on: ids that lie on a path from a source, so that no cotangent is computed in vain.
+  std::unordered_set<uint64_t> wanted;
+  std::unordered_set<uint64_t> source_ids;
+  for (const Tensor& s : sources) {
+    wanted.insert(s.id());
+    source_ids.insert(s.id());
+  }
+  const size_t count = nodes_.size();
+  std::vector<char> on_path(count);
+  for (size_t i = 0; i < count; ++i) {
+    const TapeNode& n = nodes_[i];
+    on_path[i] = std::any_of(n.in_ids.begin(), n.in_ids.end(), [&](uint64_t id) { return id && wanted.count(id); });
+    if (on_path[i]) wanted.insert(n.out_ids.begin(), n.out_ids.end());
+  }
+
+  Tensors dy, dx;
+  for (size_t i = count; i-- > 0;) {
+    if (!on_path[i]) {
+      if (!persistent_) nodes_.pop_back();
+      continue;
+    }
+    // A persistent tape that is still recording grows while it is asked, so its node is copied.
+    const TapeNode n = persistent_ ? nodes_[i] : std::move(nodes_[i]);
+    dy.assign(n.out_ids.size(), Tensor());
+    bool any = false;
+    for (size_t o = 0; o < n.out_ids.size(); ++o) {
+      const auto it = cotangents.find(n.out_ids[o]);
+      if (it == cotangents.end()) continue;
+      dy[o] = it->second;
+      any = true;
+      if (!source_ids.count(n.out_ids[o])) cotangents.erase(it);
+    }
+    if (any) {
+      uint64_t needs = 0;
+      for (size_t j = 0; j < n.in_ids.size(); ++j) {
+        if (n.in_ids[j] && wanted.count(n.in_ids[j])) needs |= uint64_t{1} << (j < 63 ? j : 63);
+      }
+      dx.assign(n.in_ids.size(), Tensor());
+      if (n.custom) {
+        Tensors result = (*n.custom)(dy);
+        std::move(result.begin(), result.end(), dx.begin());
+      } else {
+        n.op->vjp({n.in, n.out, n.in_specs, n.out_specs, dy, n.attrs.get(), needs}, dx);
+      }
+      for (size_t j = 0; j < dx.size(); ++j) {
+        if (dx[j].defined() && n.in_ids[j] && wanted.count(n.in_ids[j])) accumulate(n.in_ids[j], dx[j]);
+      }
+    }
+    if (!persistent_) nodes_.pop_back();
+  }
+
+  Tensors result;
+  for (const Tensor& s : sources) {
+    const auto it = cotangents.find(s.id());
+    result.push_back(it == cotangents.end() ? Tensor() : it->second);
+  }
+  if (!persistent_) reset();
+  return result;
+}
+
+}  // namespace tahr

@@ -1,0 +1,84 @@
+// State: reading and assigning variables. The variable is named by its handle (core/variable.h).
+#include "core/variable.h"
+#include "ops/functions.h"
+
+namespace tahr {
+namespace {
+
+VariableImpl& variable_of(const Tensor& handle, const char* op) {
+  VariableImpl* v = handle.impl()->variable;
+  if (!v) throw_type("[", op, "] expected a variable as its first input, received a tensor.");
+  return *v;
+}
+
+Specs infer_handle(const InferArgs& a) { return {a.in[0]}; }
+
+Tensors read_eager(std::span<const Tensor> in, const void*) {
+  // A new tensor object per read: the tape tells reads apart from the variable itself.
+  const Tensor& v = variable_of(in[0], "read_variable").value();
+  return {v.with_shape(v.shape())};
+}
+
+void read_vjp(const VjpArgs& a, std::span<Tensor> dx) { dx[0] = a.dy[0]; }
+
+// The value that an assignment stores: the right dtype, broadcast from a scalar where the shapes differ so.
+Tensor fitting(const VariableImpl& v, const Tensor& value) {
+  Tensor t = ops::cast(value, v.value().dtype());
+  return t;
+}
+
+Tensors assign_eager(std::span<const Tensor> in, const void*) {
+  VariableImpl& v = variable_of(in[0], "assign");
+  v.set_value(fitting(v, in[1]));
+  const Tensor& now = v.value();
+  return {now.with_shape(now.shape())};
+}
+
+template <bool kSubtract>
+Tensors accumulate_eager(std::span<const Tensor> in, const void*) {
+  constexpr const char* kName = kSubtract ? "assign_sub" : "assign_add";
+  VariableImpl& v = variable_of(in[0], kName);
+  const Tensor delta = fitting(v, in[1]);
+  Tensor sum = kSubtract ? ops::subtract(v.value(), delta) : ops::add(v.value(), delta);
+  if (!(sum.shape() == v.value().shape())) {
+    throw_value("[", kName, "] variable '", v.name, "' has shape ", v.value().shape().str(),
+                ", received a value of shape ", delta.shape().str(), ". The value must broadcast to the variable's shape.");
+  }
+  v.set_value(std::move(sum));
+  const Tensor& now = v.value();
+  return {now.with_shape(now.shape())};
+}
+
+}  // namespace
+
+void define_state_ops() {
+  define_op({.name = "read_variable",
+             .inputs = "variable",
+             .doc = "The current value of a variable, as a tensor that later assignments do not change.",
+             .traits = kStateful | kHidden,
+             .infer = infer_handle,
+             .vjp = read_vjp,
+             .eager = read_eager});
+  define_op({.name = "assign",
+             .inputs = "variable, value",
+             .doc = "Replaces the value of a variable; returns the new value.",
+             .traits = kStateful | kNoGradient | kHidden,
+             .infer = infer_handle,
+             .eager = assign_eager});
+  define_op({.name = "assign_add",
+             .inputs = "variable, value",
+             .doc = "Adds to the value of a variable; returns the new value.",
+             .traits = kStateful | kNoGradient | kHidden,
+             .infer = infer_handle,
+             .eager = accumulate_eager<false>});
+  define_op({.name = "assign_sub",
+             .inputs = "variable, value",
+             .doc = "Subtracts from the value of a variable; returns the new value.",
+             .traits = kStateful | kNoGradient | kHidden,
+             .infer = infer_handle,
+             .eager = accumulate_eager<true>});
+}
+
+void register_state_kernels() {}  // every state op is eager: none allocates an output of its own
+
+}  // namespace tahr
