@@ -82,6 +82,22 @@ size_t attrs_hash(const AttrType& t, const void* a) {
   return h;
 }
 
+const char* attr_kind_name(AttrKind kind) {
+  switch (kind) {
+    case AttrKind::Int: return "an int";
+    case AttrKind::Float: return "a float";
+    case AttrKind::Bool: return "a bool";
+    case AttrKind::String: return "a string";
+    case AttrKind::DTypeName: return "a dtype";
+    case AttrKind::OptInt: return "an int or None";
+    case AttrKind::OptFloat: return "a float or None";
+    case AttrKind::OptDType: return "a dtype or None";
+    case AttrKind::IntList: return "a tuple of ints";
+    case AttrKind::OptIntList: return "a tuple of ints or None";
+    default: return "an int, a tuple of ints or None";
+  }
+}
+
 std::string attr_value_str(AttrKind kind, const void* value) {
   return visit_kind(kind, [&]<class T>() { return str_value(*static_cast<const T*>(value)); });
 }

@@ -68,6 +68,7 @@ struct AttrType {
 bool attrs_equal(const AttrType& t, const void* a, const void* b);
 size_t attrs_hash(const AttrType& t, const void* a);
 std::string attrs_str(const AttrType& t, const void* a);          // "axis=(0, 1), keepdims=False"
+const char* attr_kind_name(AttrKind kind);                         // "an int", "a dtype", ...
 std::string attr_value_str(AttrKind kind, const void* value);      // as Python would write it
 
 template <class A>

@@ -26,6 +26,7 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdims);
 Tensor reshape(const Tensor& x, const Shape& shape);
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 Tensor transpose(const Tensor& x, const Ints& perm);
+Tensor concatenate(std::span<const Tensor> xs, int64_t axis);
 // The cotangent of a broadcast input: sums dy over the axes along which `to` was stretched.
 Tensor unbroadcast(const Tensor& dy, const Shape& to);
 

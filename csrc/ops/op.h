@@ -136,6 +136,10 @@ struct Recorder {
 };
 void set_recorder(Recorder* r);  // thread-local; null: nothing records
 
+// The Python face of an op: inputs, then attribute fields.
+std::string op_parameter(const OpDef& op, size_t i);
+std::string op_signature(const OpDef& op);  // "(x, axis=None, keepdims=False)"
+
 // Helpers for infer functions.
 int normalize_axis(int64_t axis, int rank, const char* op);
 std::vector<int> normalize_axes(const Axes& axes, int rank, const char* op);  // sorted, unique, all when None

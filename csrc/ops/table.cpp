@@ -75,6 +75,26 @@ std::vector<const OpDef*> all_ops() {
   return v;
 }
 
+std::string op_parameter(const OpDef& op, size_t i) {
+  return i < op.input_names.size() ? op.input_names[i] : op.attrs->fields[i - op.input_names.size()].name;
+}
+
+std::string op_signature(const OpDef& op) {
+  std::string s = "(";
+  const auto add = [&](const std::string& part) { s += (s.size() > 1 ? ", " : "") + part; };
+  for (size_t i = 0; i < op.input_names.size(); ++i) {
+    const bool optional = static_cast<int>(i) >= op.min_inputs && !(op.variadic && i + 1 == op.input_names.size());
+    add(op.input_names[i] + (optional ? "=None" : ""));
+  }
+  if (op.attrs) {
+    const auto defaults = op.attrs->make();
+    for (const AttrField& f : op.attrs->fields) {
+      add(f.name + (f.required ? std::string() : "=" + attr_value_str(f.kind, static_cast<const char*>(defaults.get()) + f.offset)));
+    }
+  }
+  return s + ")";
+}
+
 void set_recorder(Recorder* r) { recorder = r; }
 
 namespace {
