@@ -1,0 +1,308 @@
+#include "cpu/gemm.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+
+#include "core/allocator.h"
+#include "core/parallel.h"
+#include "cpu/gemm_table.h"
+
+namespace tahr {
+namespace {
+
+constexpr int64_t kSmall = 200;       // below this in m, n or k, packing costs more than it gains
+constexpr double kChunkFmas = 300e3;  // a chunk of a direct product: a few microseconds
+constexpr int64_t kChunkRows = 24;    // rows of A that a chunk of a packed product packs
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The height of a tile such that `rows` divide into tiles of nearly equal height.
+int even_height(int64_t rows, int mr) { return static_cast<int>(ceil_div(rows, ceil_div(rows, mr))); }
+
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t elements) : bytes_(elements * sizeof(T)), data_(static_cast<T*>(allocate(bytes_))) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { deallocate(data_, bytes_); }
+  T* data() const { return data_; }
+
+ private:
+  size_t bytes_;
+  T* data_;
+};
+
+template <class T>
+struct Product {
+  bool ta, tb;
+  int64_t m, n, k;
+  const T* a;
+  int64_t lda;
+  const T* b;
+  int64_t ldb;
+  T* c;
+  int64_t ldc;
+  bool accumulate;
+  const T* bias;
+};
+
+template <class T>
+double cost_of(const GemmKernels<T>& kernels, double m, double n, double k) {
+  return m * n * k / (kernels.nr * 3.0) + (m * n + n * k) * 0.02;
+}
+
+// Packs all of a B whose lines (the columns of the product) are `line` apart into panels of nr.
+template <class T>
+void pack_b(const GemmKernels<T>& kernels, const T* b, int64_t line, int64_t step, int64_t n, int64_t k, T* dst) {
+  const int nr = kernels.nr;
+  parallel_for(ceil_div(n, nr), 4, static_cast<double>(n) * k * 0.15, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      kernels.pack(b + p * nr * line, line, step, std::min<int64_t>(nr, n - p * nr), k, nr, dst + p * nr * k);
+    }
+  });
+}
+
+// Cuts the product into chunks of about kChunkFmas and works them in parallel.
+template <class T>
+void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g) {
+  const int64_t nr = g.mr <= 3 ? kernels.nr * 4 : kernels.nr;                // tiles of few rows are wider
+  const double panel = static_cast<double>(nr) * std::max<int64_t>(g.k, 1);  // products per row of a panel
+  int64_t rows = std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / panel / g.mr)) * g.mr, cols = nr;
+  if (rows >= g.m) {
+    rows = g.m;
+    cols = nr * std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / panel / g.m));
+  }
+  const int64_t down = ceil_div(g.m, rows), across = ceil_div(g.n, cols);
+  auto body = [&](int64_t chunk) {
+    const int64_t i = chunk % down * rows, j = chunk / down * cols;
+    kernels.block(g, i, std::min(i + rows, g.m), j, std::min(j + cols, g.n));
+  };
+  parallel_chunks(down * across, cost_of(kernels, g.m, g.n, g.k), body);
+}
+
+// Some extent is small: A and B are read where they are, unless B's columns are strided. Then either B is packed, or
+// the transposed product C' = B' A' is computed, whose second operand is A', and its tiles are written transposed.
+template <class T>
+void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
+  GemmBlock<T> g{};
+  g.k = p.k;
+  g.c = p.c;
+  g.ldc = p.ldc;
+  g.bias = p.bias;
+  g.accumulate = p.accumulate;
+  auto straight = [&] {
+    g.m = p.m;
+    g.n = p.n;
+    g.mr = even_height(p.m, kernels.mr);
+    g.a = p.a;
+    g.a_row = p.ta ? 1 : p.lda;
+    g.a_col = p.ta ? p.lda : 1;
+  };
+  if (!p.tb) {
+    straight();
+    g.b = p.b;
+    g.b_row = p.ldb;
+    return run_blocks(kernels, g);
+  }
+  const double moved_straight = static_cast<double>(p.n) * p.k;
+  const double moved_swapped =
+      (p.ta ? 0.0 : static_cast<double>(p.m) * p.k) +
+      2.0 * p.m * p.n * ceil_div(std::max<int64_t>(p.k, 1), gemm_depth(std::max<int64_t>(p.k, 1)));
+  if (moved_straight <= moved_swapped) {
+    straight();
+    Scratch<T> packed(ceil_div(p.n, kernels.nr) * kernels.nr * p.k + kernels.nr);
+    pack_b(kernels, p.b, p.ldb, 1, p.n, p.k, packed.data());
+    g.b = packed.data();
+    g.b_panel = p.k * kernels.nr;
+    return run_blocks(kernels, g);
+  }
+  g.m = p.n;
+  g.n = p.m;
+  g.mr = even_height(p.n, kernels.mr);
+  g.a = p.b;
+  g.a_row = p.ldb;
+  g.a_col = 1;
+  g.c_transposed = true;
+  if (p.ta) {
+    g.b = p.a;
+    g.b_row = p.lda;
+    return run_blocks(kernels, g);
+  }
+  Scratch<T> packed(ceil_div(p.m, kernels.nr) * kernels.nr * p.k + kernels.nr);
+  pack_b(kernels, p.a, p.lda, 1, p.m, p.k, packed.data());
+  g.b = packed.data();
+  g.b_panel = p.k * kernels.nr;
+  run_blocks(kernels, g);
+}
+
+template <class T>
+struct PackedRows {
+  alignas(64) T data[kChunkRows * kGemmDepth + 64];
+};
+
+// All extents are large: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads; each chunk
+// packs the few rows of A that it works on.
+template <class T>
+void packed(const GemmKernels<T>& kernels, const Product<T>& p) {
+  constexpr int64_t kColumns = 4096 / sizeof(T), kChunkColumns = 2048 / sizeof(T);
+  const int64_t depth = gemm_depth(p.k);
+  const int nr = kernels.nr, mr = even_height(p.m, kernels.mr);
+  const int64_t rows = kChunkRows / mr * mr;
+  Scratch<T> b_packed(depth * ceil_div(std::min(p.n, kColumns), nr) * nr + nr);
+  for (int64_t j0 = 0; j0 < p.n; j0 += kColumns) {
+    const int64_t n = std::min(kColumns, p.n - j0);
+    for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
+      const int64_t k = std::min(depth, p.k - p0);
+      pack_b(kernels, p.tb ? p.b + j0 * p.ldb + p0 : p.b + p0 * p.ldb + j0, p.tb ? p.ldb : 1, p.tb ? 1 : p.ldb, n, k,
+             b_packed.data());
+      const int64_t down = ceil_div(p.m, rows), across = ceil_div(n, kChunkColumns);
+      auto body = [&](int64_t chunk) {
+        const int64_t i0 = chunk % down * rows, c0 = chunk / down * kChunkColumns;
+        PackedRows<T> a_packed;
+        GemmBlock<T> g{};
+        g.m = std::min(rows, p.m - i0);
+        g.n = std::min(kChunkColumns, n - c0);
+        g.k = k;
+        g.mr = mr;
+        for (int64_t i = 0; i < g.m; i += mr) {
+          const int64_t at = i0 + i;
+          kernels.pack(p.ta ? p.a + p0 * p.lda + at : p.a + at * p.lda + p0, p.ta ? 1 : p.lda, p.ta ? p.lda : 1,
+                       std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
+        }
+        g.a = a_packed.data;
+        g.a_panel = mr * k;
+        g.b = b_packed.data() + c0 * k;
+        g.b_panel = nr * k;
+        g.c = p.c + i0 * p.ldc + j0 + c0;
+        g.ldc = p.ldc;
+        g.bias = p0 == 0 && p.bias ? p.bias + j0 + c0 : nullptr;
+        g.accumulate = p.accumulate || p0 > 0;
+        kernels.block(g, 0, g.m, 0, g.n);
+      };
+      parallel_chunks(down * across, cost_of(kernels, p.m, n, k), body);
+    }
+  }
+}
+
+template <class T>
+const GemmKernels<T>& kernels_of(const GemmTable& table) {
+  if constexpr (std::is_same_v<T, float>) return table.f32;
+  else return table.f64;
+}
+
+template <class T>
+void run(const GemmTable& table, const Product<T>& p) {
+  if (p.m == 0 || p.n == 0) return;
+  const GemmKernels<T>& kernels = kernels_of<T>(table);
+  if (std::min({p.m, p.n, p.k}) < kSmall) direct(kernels, p);
+  else packed(kernels, p);
+}
+
+// ---- halves: widened to float, multiplied, rounded once ----
+
+template <class From, class To>
+void convert(const From* src, int64_t rows, int64_t cols, int64_t src_ld, To* dst, int64_t dst_ld) {
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(cols, 1));
+  parallel_for(rows, grain, static_cast<double>(rows) * cols * 1.5, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = 0; j < cols; ++j) dst[i * dst_ld + j] = store_as<To>(load_as(src[i * src_ld + j]));
+    }
+  });
+}
+
+template <class H>
+void run_half(const GemmTable& table, const Product<H>& p) {
+  const int64_t a_rows = p.ta ? p.k : p.m, a_cols = p.ta ? p.m : p.k;
+  const int64_t b_rows = p.tb ? p.n : p.k, b_cols = p.tb ? p.k : p.n;
+  Scratch<float> a(a_rows * a_cols), b(b_rows * b_cols), c(p.m * p.n), bias(p.bias ? p.n : 0);
+  convert(p.a, a_rows, a_cols, p.lda, a.data(), a_cols);
+  convert(p.b, b_rows, b_cols, p.ldb, b.data(), b_cols);
+  if (p.accumulate) convert(p.c, p.m, p.n, p.ldc, c.data(), p.n);
+  if (p.bias) convert(p.bias, 1, p.n, p.n, bias.data(), p.n);
+  run<float>(table, {p.ta, p.tb, p.m, p.n, p.k, a.data(), a_cols, b.data(), b_cols, c.data(), p.n, p.accumulate,
+                     p.bias ? bias.data() : nullptr});
+  convert(c.data(), p.m, p.n, p.n, p.c, p.ldc);
+}
+
+// ---- integers: the plain sum, a row of C at a time ----
+
+template <class In, class Out>
+void run_int(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const In* a, int64_t lda, const In* b, int64_t ldb,
+             Out* c, int64_t ldc, bool accumulate, const Out* bias) {
+  // Sums wrap around, so they are formed in an unsigned type that C++ does not widen to a signed one.
+  using Sum = std::conditional_t<(sizeof(Out) < 8), uint32_t, uint64_t>;
+  const double cost = static_cast<double>(m) * n * k * 0.5;
+  parallel_for(m, std::max<int64_t>(1, 65536 / std::max<int64_t>(1, n * k)), cost, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      Out* row = c + i * ldc;
+      for (int64_t j = 0; j < n; ++j) {
+        const Out start = static_cast<Out>((bias ? bias[j] : Out(0)) + (accumulate ? row[j] : Out(0)));
+        if (!tb) {
+          row[j] = start;
+          continue;
+        }
+        Sum sum = static_cast<Sum>(start);
+        for (int64_t p = 0; p < k; ++p) {
+          const Sum product = static_cast<Sum>(static_cast<Sum>(ta ? a[p * lda + i] : a[i * lda + p]) *
+                                               static_cast<Sum>(b[j * ldb + p]));
+          if constexpr (std::is_same_v<Out, bool>) sum |= product;
+          else sum = static_cast<Sum>(sum + product);
+        }
+        row[j] = static_cast<Out>(sum);
+      }
+      if (tb) continue;
+      for (int64_t p = 0; p < k; ++p) {
+        const Sum x = static_cast<Sum>(ta ? a[p * lda + i] : a[i * lda + p]);
+        const In* line = b + p * ldb;
+        for (int64_t j = 0; j < n; ++j) {
+          const Sum product = static_cast<Sum>(x * static_cast<Sum>(line[j]));
+          if constexpr (std::is_same_v<Out, bool>) row[j] = row[j] || product;
+          else row[j] = static_cast<Out>(static_cast<Sum>(static_cast<Sum>(row[j]) + product));
+        }
+      }
+    }
+  });
+}
+
+template <class In>
+struct IntOut {
+  using type = In;
+};
+template <>
+struct IntOut<int8_t> {
+  using type = int32_t;
+};
+
+}  // namespace
+
+double gemm_cost_ns(DType dtype, int64_t m, int64_t n, int64_t k) {
+  if (dtype == DType::Float64) return cost_of(gemm_table().f64, m, n, k);
+  if (is_float(dtype)) return cost_of(gemm_table().f32, m, n, k);
+  return static_cast<double>(m) * n * k * 0.5;
+}
+
+void gemm(DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
+          int64_t ldb, void* c, int64_t ldc, bool accumulate, const void* bias) {
+  gemm_with(gemm_table(), dtype, ta, tb, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias);
+}
+
+void gemm_with(const GemmTable& table, DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a,
+               int64_t lda, const void* b, int64_t ldb, void* c, int64_t ldc, bool accumulate, const void* bias) {
+  visit_dtype(dtype, [&]<class T>() {
+    const T *at = static_cast<const T*>(a), *bt = static_cast<const T*>(b);
+    if constexpr (std::is_integral_v<T>) {
+      using Out = typename IntOut<T>::type;
+      run_int<T, Out>(ta, tb, m, n, k, at, lda, bt, ldb, static_cast<Out*>(c), ldc, accumulate,
+                      static_cast<const Out*>(bias));
+    } else {
+      const Product<T> p{
+          ta, tb, m, n, k, at, lda, bt, ldb, static_cast<T*>(c), ldc, accumulate, static_cast<const T*>(bias)};
+      if constexpr (std::is_floating_point_v<T>) run<T>(table, p);
+      else run_half<T>(table, p);
+    }
+  });
+}
+
+}  // namespace tahr

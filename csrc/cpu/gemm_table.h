@@ -1,0 +1,54 @@
+// The matrix product's kernels for one instruction set (isa/gemm.cpp), as cpu/gemm.cpp drives them.
+#pragma once
+
+#include "cpu/isa.h"
+
+namespace tahr {
+
+// k is cut into equal blocks of at most kGemmDepth steps, over which a panel of packed B stays in L1. The cut is part
+// of the result's bits, so it depends on k alone.
+inline constexpr int64_t kGemmDepth = 384;
+constexpr int64_t gemm_depth(int64_t k) {
+  const int64_t blocks = k > kGemmDepth ? (k + kGemmDepth - 1) / kGemmDepth : 1;
+  return (k + blocks - 1) / blocks;
+}
+
+// A rectangle of C = A B (+ bias) (+ C), worked on with operands as the micro-kernel reads them.
+//   A    element (i, p) at a[i * a_row + p * a_col], where a_row or a_col is 1; packed: panels of `mr` rows, each
+//        stored [k][mr], a_panel elements apart (a_panel = 0: not packed)
+//   B    element (p, j) at b[p * b_row + j]; packed: panels of `nr` columns, each stored [k][nr], b_panel elements
+//   apart C    element (i, j) at c[i * ldc + j], or c[j * ldc + i] if c_transposed bias one value per column j (per row
+//   i if c_transposed), or null
+template <class T>
+struct GemmBlock {
+  int64_t m, n, k;  // extents of the whole product; a tile may read all of B's k * b_row + n elements
+  int mr;           // rows of a tile, at most the kernel's
+  const T* a;
+  int64_t a_row, a_col, a_panel;
+  const T* b;
+  int64_t b_row, b_panel;
+  T* c;
+  int64_t ldc;
+  const T* bias;
+  bool accumulate;
+  bool c_transposed;
+};
+
+template <class T>
+struct GemmKernels {
+  int mr, nr;  // the register tile
+  // Computes rows [i0, i1) x columns [j0, j1) of the product; i0 is a multiple of mr, j0 of nr.
+  void (*block)(const GemmBlock<T>&, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+  // Packs `width` (at most `panel`) lines of `k` elements as [k][panel]: line i, element p at src[i * line + p * step],
+  // one of line, step being 1. Lines up to `panel` are filled with zeros. dst has room for k * panel + nr elements.
+  void (*pack)(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst);
+};
+
+struct GemmTable {
+  GemmKernels<float> f32;
+  GemmKernels<double> f64;
+};
+
+}  // namespace tahr
+
+TAHR_DECLARE_ISA_TABLE(GemmTable, gemm_table)

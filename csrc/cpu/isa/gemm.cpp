@@ -1,0 +1,392 @@
+// The matrix product's register tiles, packing, and the loop over the tiles of a block.
+//
+// One source for every instruction set: a tile is mr x nr accumulators held in vector registers, and each step of k is
+// nr / lanes loads of B, mr broadcasts of A and their products. (BLIS: Van Zee and van de Geijn, "BLIS: A Framework for
+// Rapidly Instantiating BLAS Functionality", 2015; the macro level is in cpu/gemm.cpp.)
+//
+// Every element of C is the sum over blocks of k, in order, of one chain of fused multiply-adds over the block. The
+// chain does not depend on the tile's shape, so neither do the bits of the result. This file is compiled with
+// contraction of a * b + c allowed, which is what makes the chain fused where the instruction set has it.
+#include "cpu/gemm_table.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+#if defined(TAHR_ISA_v4)
+constexpr int kBytes = 64, kMr = 12, kWideMr = 3;
+#elif defined(TAHR_ISA_v3)
+constexpr int kBytes = 32, kMr = 6, kWideMr = 2;
+#elif defined(TAHR_ISA_v2)
+constexpr int kBytes = 16, kMr = 4, kWideMr = 2;
+#else
+constexpr int kBytes = 16, kMr = 8, kWideMr = 3;
+#endif
+constexpr int kNv = 2;  // vectors across a tile
+
+#define TAHR_INLINE inline __attribute__((always_inline))
+#define TAHR_UNROLL _Pragma("GCC unroll 32")
+
+template <class T>
+struct VecOf;
+template <>
+struct VecOf<float> {
+  typedef float type __attribute__((vector_size(kBytes)));
+  typedef float loose __attribute__((vector_size(kBytes), aligned(4), may_alias));
+};
+template <>
+struct VecOf<double> {
+  typedef double type __attribute__((vector_size(kBytes)));
+  typedef double loose __attribute__((vector_size(kBytes), aligned(8), may_alias));
+};
+template <class T>
+using Vec = typename VecOf<T>::type;
+template <class T>
+using Loose = typename VecOf<T>::loose;
+template <class T>
+constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
+template <class T>
+constexpr int kNr = kNv * kLanes<T>;
+
+template <class T>
+TAHR_INLINE Vec<T> load(const T* p) {
+  return *reinterpret_cast<const Loose<T>*>(p);
+}
+template <class T>
+TAHR_INLINE void store(T* p, Vec<T> v) {
+  *reinterpret_cast<Loose<T>*>(p) = v;
+}
+
+// ---- the tile ----
+
+template <class T>
+struct Tile {
+  const T* a;
+  int64_t a_stride;  // between rows if they are strided, else between steps of k
+  const T* b;
+  int64_t b_stride;  // between steps of k
+  int64_t k;         // steps that read b
+  const T* b_tail;   // the last steps of B, copied with padding, vectors of one tile wide apart
+  int64_t k_tail;
+  T* c;
+  int64_t ldc;
+  const T* bias;  // a row, or null
+  bool accumulate;
+};
+
+// C[MR][NV vectors] = A B (+ bias) (+ C).
+template <class T, int MR, int NV, bool kRowsStrided>
+void tile(const Tile<T>& t) {
+  constexpr int L = kLanes<T>;
+  Vec<T> acc[MR][NV] = {};
+  const T* b = t.b;
+  const int64_t as = t.a_stride;
+  int64_t bs = t.b_stride, k = t.k;
+  // Strided rows are reached from every third one, which x86's addressing does with few registers.
+  constexpr int kBases = kRowsStrided ? (MR + 2) / 3 : 1;
+  const T* a[kBases];
+  TAHR_UNROLL for (int q = 0; q < kBases; ++q) {
+    a[q] = t.a + 3 * q * as;
+    asm("" : "+r"(a[q]));  // keeps the compiler from deriving one from another
+  }
+  for (int part = 0; part < 2; ++part) {
+#pragma GCC unroll 4
+    for (int64_t p = 0; p < k; ++p) {
+      Vec<T> bv[NV];
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) bv[v] = load(b + v * L);
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        const T x = kRowsStrided ? a[i / 3][i % 3 * as] : a[0][i];
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
+      }
+      TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] += kRowsStrided ? 1 : as;
+      b += bs;
+    }
+    k = t.k_tail;
+    if (k == 0) break;
+    b = t.b_tail;
+    bs = NV * L;
+  }
+  T* c = t.c;
+  if (t.bias) {
+    TAHR_UNROLL for (int v = 0; v < NV; ++v) {
+      const Vec<T> x = load(t.bias + v * L);
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
+    }
+  }
+  if (t.accumulate) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(c + i * t.ldc + v * L);
+    }
+  }
+  TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+    TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + i * t.ldc + v * L, acc[i][v]);
+  }
+}
+
+// Vectors across a tile of few rows: more of them, so that there are enough independent sums.
+constexpr int wide_of(int mr) { return mr == 1 ? 8 : 4; }
+
+template <class T>
+using TileFn = void (*)(const Tile<T>&);
+
+template <class T>
+struct Tiles {
+  TileFn<T> fn[2][2][kMr + 1];     // [rows strided][two vectors][rows]
+  TileFn<T> wide[2][kWideMr + 1];  // [rows strided][rows]
+};
+
+template <class T, int MR>
+constexpr void fill_tiles(Tiles<T>& t) {
+  t.fn[0][0][MR] = tile<T, MR, 1, false>;
+  t.fn[0][1][MR] = tile<T, MR, 2, false>;
+  t.fn[1][0][MR] = tile<T, MR, 1, true>;
+  t.fn[1][1][MR] = tile<T, MR, 2, true>;
+  if constexpr (MR <= kWideMr) {
+    t.wide[0][MR] = tile<T, MR, wide_of(MR), false>;
+    t.wide[1][MR] = tile<T, MR, wide_of(MR), true>;
+  }
+  if constexpr (MR > 1) fill_tiles<T, MR - 1>(t);
+}
+
+template <class T>
+constexpr Tiles<T> make_tiles() {
+  Tiles<T> t{};
+  fill_tiles<T, kMr>(t);
+  return t;
+}
+template <class T>
+constexpr Tiles<T> kTiles = make_tiles<T>();
+
+// ---- transposing ----
+
+// The first and second halves of a and b, lane by lane in turn.
+#ifdef __clang__
+#define TAHR_SHUFFLE(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+template <class T>
+struct MaskOf;
+template <>
+struct MaskOf<float> {
+  typedef int32_t type __attribute__((vector_size(kBytes)));
+};
+template <>
+struct MaskOf<double> {
+  typedef int64_t type __attribute__((vector_size(kBytes)));
+};
+#define TAHR_SHUFFLE(T, a, b, ...) __builtin_shuffle(a, b, typename MaskOf<T>::type{__VA_ARGS__})
+#endif
+
+template <class T>
+TAHR_INLINE void zip(Vec<T> a, Vec<T> b, Vec<T>& lo, Vec<T>& hi) {
+  if constexpr (kLanes<T> == 2) {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 2);
+    hi = TAHR_SHUFFLE(T, a, b, 1, 3);
+  } else if constexpr (kLanes<T> == 4) {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 4, 1, 5);
+    hi = TAHR_SHUFFLE(T, a, b, 2, 6, 3, 7);
+  } else if constexpr (kLanes<T> == 8) {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    hi = TAHR_SHUFFLE(T, a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  } else {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    hi = TAHR_SHUFFLE(T, a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+}
+
+// A square of vectors, transposed by log2(lanes) rounds of zipping row i with row i + lanes / 2.
+template <class T, int kRound = kLanes<T>>
+TAHR_INLINE void transpose(Vec<T> (&r)[kLanes<T>]) {
+  if constexpr (kRound > 1) {
+    constexpr int L = kLanes<T>;
+    Vec<T> s[L];
+    TAHR_UNROLL for (int i = 0; i < L / 2; ++i) zip<T>(r[i], r[i + L / 2], s[2 * i], s[2 * i + 1]);
+    TAHR_UNROLL for (int i = 0; i < L; ++i) r[i] = s[i];
+    transpose<T, kRound / 2>(r);
+  }
+}
+
+template <class T>
+void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst) {
+  constexpr int L = kLanes<T>;
+  if (line == 1) {
+    if (width == kNr<T> && panel == kNr<T>) {
+      for (int64_t p = 0; p < k; ++p) {
+        TAHR_UNROLL for (int v = 0; v < kNv; ++v) store(dst + p * panel + v * L, load(src + p * step + v * L));
+      }
+      return;
+    }
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t i = 0; i < width; ++i) dst[p * panel + i] = src[p * step + i];
+      for (int64_t i = width; i < panel; ++i) dst[p * panel + i] = 0;
+    }
+    return;
+  }
+  // Squares of L lines by L steps, the last lines first: where a panel is no multiple of L wide, the surplus of a store
+  // lands in the next step, which is overwritten afterwards, or at the end in the room behind the panel.
+  int64_t p = 0;
+  for (; p + L <= k; p += L) {
+    for (int64_t i = (panel - 1) / L * L; i >= 0; i -= L) {
+      Vec<T> r[L];
+      if (i + L <= width) {
+        TAHR_UNROLL for (int x = 0; x < L; ++x) r[x] = load(src + (i + x) * line + p);
+      } else {
+        TAHR_UNROLL for (int x = 0; x < L; ++x) r[x] = i + x < width ? load(src + (i + x) * line + p) : Vec<T>{};
+      }
+      transpose<T>(r);
+      TAHR_UNROLL for (int x = 0; x < L; ++x) store(dst + (p + x) * panel + i, r[x]);
+    }
+  }
+  for (; p < k; ++p) {
+    for (int64_t i = 0; i < panel; ++i) dst[p * panel + i] = i < width ? src[i * line + p] : 0;
+  }
+}
+
+// ---- what a tile leaves when it cannot write to C itself ----
+
+template <class T>
+TAHR_INLINE void finish(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t j0, int rows, int cols, int ld,
+                        const T* bias, bool accumulate) {
+  T* c = g.c + i0 * g.ldc + j0;
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < cols; ++j) {
+      T v = tmp[i * ld + j];
+      if (bias) v += bias[j0 + j];
+      if (accumulate) v += c[i * g.ldc + j];
+      c[i * g.ldc + j] = v;
+    }
+  }
+}
+
+// rows <= kRows, which is known to the compiler; writes c[j][0..rows) for each column j of the tile.
+template <class T, int kRows>
+TAHR_INLINE void put_row(T* c, Vec<T> v, int rows, bool full, bool accumulate) {
+  if (accumulate) {
+    Vec<T> old{};
+    if (full) __builtin_memcpy(&old, c, kRows * sizeof(T));
+    else __builtin_memcpy(&old, c, rows * sizeof(T));
+    v += old;
+  }
+  if (full) __builtin_memcpy(c, &v, kRows * sizeof(T));
+  else __builtin_memcpy(c, &v, rows * sizeof(T));
+}
+
+template <class T>
+void finish_transposed(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t j0, int rows, int cols, int ld,
+                       const T* bias, bool accumulate) {
+  constexpr int L = kLanes<T>;
+  for (int i = 0; i < rows; i += L) {
+    const int part = rows - i < L ? rows - i : L;
+    Vec<T> add{};
+    if (bias) __builtin_memcpy(&add, bias + i0 + i, part * sizeof(T));
+    for (int j = 0; j < cols; j += L) {
+      Vec<T> r[L];
+      TAHR_UNROLL for (int x = 0; x < L; ++x) r[x] = x < part ? load(tmp + (i + x) * ld + j) : Vec<T>{};
+      transpose<T>(r);
+      T* c = g.c + (j0 + j) * g.ldc + i0 + i;
+      const int lines = cols - j < L ? cols - j : L;
+      constexpr int kFull = kMr < L ? kMr : L;
+      if (lines == L && part == kFull) {
+        TAHR_UNROLL for (int x = 0; x < L; ++x) put_row<T, kFull>(c + x * g.ldc, r[x] + add, part, true, accumulate);
+      } else {
+        for (int x = 0; x < lines; ++x) put_row<T, kFull>(c + x * g.ldc, r[x] + add, part, false, accumulate);
+      }
+    }
+  }
+}
+
+// ---- the loops over the tiles of a block ----
+
+template <class T>
+void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
+  constexpr int L = kLanes<T>, kNrT = kNr<T>, kWideNr = 8 * L;
+  const bool strided = !g.a_panel && g.a_row != 1;
+  const int64_t depth = gemm_depth(g.k);
+  const int wide = g.mr <= kWideMr && !g.b_panel && !g.c_transposed ? wide_of(g.mr) * L : 0;
+  alignas(64) T tmp[kMr * kNrT > kWideNr * kWideMr ? kMr * kNrT : kWideNr * kWideMr];
+  alignas(64) T tail[kWideNr * kWideNr > 4096 ? 4096 : kWideNr * kWideNr];
+  constexpr int64_t kTailRoom = sizeof tail / sizeof(T);
+
+  for (int64_t p0 = 0; p0 < g.k || p0 == 0; p0 += depth) {
+    const int64_t k = g.k - p0 < depth ? g.k - p0 : depth;
+    const T* bias = p0 == 0 ? g.bias : nullptr;
+    const bool accumulate = g.accumulate || p0 > 0;
+    int64_t cols;
+    for (int64_t j = j0; j < j1; j += cols) {
+      int width;  // columns that the tile computes; `cols` of them are wanted
+      if (wide && j1 - j > kNrT) width = wide;
+      else width = j1 - j > L ? kNrT : L;
+      cols = j1 - j < width ? j1 - j : width;
+
+      Tile<T> t{};
+      if (g.b_panel) {
+        t.b = g.b + j / kNrT * g.b_panel + p0 * kNrT;
+        t.b_stride = kNrT;
+        t.k = k;
+      } else {
+        t.b = g.b + p0 * g.b_row + j;
+        t.b_stride = g.b_row;
+        // Steps whose whole vectors lie inside B; the others read a padded copy.
+        const int64_t last = (g.k - 1) * g.b_row + g.n;  // elements of B
+        const int64_t over = j + width - g.n;
+        int64_t copied = 0;
+        if (over > 0) {
+          while (copied < k && (p0 + k - 1 - copied) * g.b_row + j + width > last) ++copied;
+          if (copied * width > kTailRoom) copied = -1;
+        }
+        if (copied < 0) {  // so narrow a B that even its copy is long: fall back to narrow tiles
+          width = L;
+          cols = j1 - j < width ? j1 - j : width;
+          copied = 0;
+          while (copied < k && (p0 + k - 1 - copied) * g.b_row + j + width > last) ++copied;
+        }
+        t.k = k - copied;
+        for (int64_t p = 0; p < copied; ++p) {
+          const T* row = t.b + (t.k + p) * g.b_row;
+          for (int x = 0; x < width; ++x) tail[p * width + x] = x < cols ? row[x] : 0;
+        }
+        t.b_tail = tail;
+        t.k_tail = copied;
+      }
+
+      for (int64_t i = i0; i < i1; i += g.mr) {
+        const int rows = static_cast<int>(i1 - i < g.mr ? i1 - i : g.mr);
+        if (g.a_panel) {
+          t.a = g.a + i / g.mr * g.a_panel + p0 * g.mr;
+          t.a_stride = g.mr;
+        } else {
+          t.a = g.a + i * g.a_row + p0 * g.a_col;
+          t.a_stride = strided ? g.a_row : g.a_col;
+        }
+        const bool direct = cols == width && !g.c_transposed;
+        if (direct) {
+          t.c = g.c + i * g.ldc + j;
+          t.ldc = g.ldc;
+          t.bias = bias ? bias + j : nullptr;
+          t.accumulate = accumulate;
+        } else {
+          t.c = tmp;
+          t.ldc = width;
+          t.bias = nullptr;
+          t.accumulate = false;
+        }
+        const TileFn<T> fn =
+            width == kNrT || width == L ? kTiles<T>.fn[strided][width == kNrT][rows] : kTiles<T>.wide[strided][rows];
+        fn(t);
+        if (!direct) {
+          if (g.c_transposed) finish_transposed(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate);
+          else finish(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate);
+        }
+      }
+    }
+    if (g.k == 0) break;
+  }
+}
+
+}  // namespace
+
+const GemmTable& gemm_table() {
+  static constexpr GemmTable t{{kMr, kNr<float>, block<float>, pack<float>},
+                               {kMr, kNr<double>, block<double>, pack<double>}};
+  return t;
+}
+
+}  // namespace tahr::TAHR_ISA
