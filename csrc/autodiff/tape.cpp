@@ -129,7 +129,8 @@ void Tape::reset() {
   variables_.clear();
 }
 
-Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> sources, std::span<const Tensor> output_gradients) {
+Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> sources,
+                       std::span<const Tensor> output_gradients, bool keep) {
   std::unordered_map<uint64_t, Tensor> cotangents;
   const auto accumulate = [&](uint64_t id, const Tensor& d) {
     auto [it, fresh] = cotangents.try_emplace(id, d);
@@ -167,11 +168,11 @@ Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> 
   Tensors dy, dx;
   for (size_t i = count; i-- > 0;) {
     if (!on_path[i]) {
-      if (!persistent_) nodes_.pop_back();
+      if (!keep) nodes_.pop_back();
       continue;
     }
     // A persistent tape that is still recording grows while it is asked, so its node is copied.
-    const TapeNode n = persistent_ ? nodes_[i] : std::move(nodes_[i]);
+    const TapeNode n = keep ? nodes_[i] : std::move(nodes_[i]);
     dy.assign(n.out_ids.size(), Tensor());
     bool any = false;
     for (size_t o = 0; o < n.out_ids.size(); ++o) {
@@ -197,7 +198,7 @@ Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> 
         if (dx[j].defined() && n.in_ids[j] && wanted.count(n.in_ids[j])) accumulate(n.in_ids[j], dx[j]);
       }
     }
-    if (!persistent_) nodes_.pop_back();
+    if (!keep) nodes_.pop_back();
   }
 
   Tensors result;
@@ -205,7 +206,7 @@ Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> 
     const auto it = cotangents.find(s.id());
     result.push_back(it == cotangents.end() ? Tensor() : it->second);
   }
-  if (!persistent_) reset();
+  if (!keep) reset();
   return result;
 }
 

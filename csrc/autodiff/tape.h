@@ -41,8 +41,9 @@ class Tape {
   void reset();
 
   // d(sum of targets . output_gradients) / d(sources). Undefined where a source is unconnected.
-  // A missing output gradient is ones. A persistent tape may be asked again; another forgets as it goes.
-  Tensors gradient(std::span<const Tensor> targets, std::span<const Tensor> sources, std::span<const Tensor> output_gradients);
+  // A missing output gradient is ones. With `keep` the tape may be asked again; otherwise it forgets as it goes.
+  Tensors gradient(std::span<const Tensor> targets, std::span<const Tensor> sources,
+                   std::span<const Tensor> output_gradients, bool keep);
 
   size_t size() const { return nodes_.size(); }
 

@@ -21,9 +21,9 @@ Tensors watched_values(const py::list& l, const char* what) {
   return v;
 }
 
-py::list gradient(Tape& tape, const py::list& targets, const py::list& sources, const std::vector<Tensor>& output_gradients) {
+py::list gradient(Tape& tape, const py::list& targets, const py::list& sources, const std::vector<Tensor>& output_gradients, bool keep) {
   py::list result;
-  for (Tensor& g : tape.gradient(watched_values(targets, "targets"), watched_values(sources, "sources"), output_gradients)) {
+  for (Tensor& g : tape.gradient(watched_values(targets, "targets"), watched_values(sources, "sources"), output_gradients, keep)) {
     result.append(wrap_object(std::move(g)));
   }
   return result;
@@ -75,7 +75,7 @@ void bind_tape(py::module_& m) {
         for (const auto& v : t.watched_variables()) l.append(wrap_object(v->handle()));
         return l;
       })
-      .def("gradient", &gradient, py::arg("targets"), py::arg("sources"), py::arg("output_gradients"));
+      .def("gradient", &gradient, py::arg("targets"), py::arg("sources"), py::arg("output_gradients"), py::arg("keep"));
   m.def("recording", &recording);
   m.def("pause_recording", &pause_recording);
   m.def("resume_recording", &resume_recording);

@@ -1,0 +1,65 @@
+"""Threads, memory, instruction sets and devices."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tahr import _C
+
+__all__ = [
+    *("PhysicalDevice", "floatx", "instruction_set", "list_physical_devices", "memory_stats", "num_threads"),
+    *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_num_threads"),
+]
+
+
+class PhysicalDevice(NamedTuple):
+    """A device: its name such as ``"/physical_device:CPU:0"`` and its type."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The devices that ops can run on. This build computes on the CPU."""
+    devices = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
+    return [d for d in devices if device_type is None or d.device_type == device_type]
+
+
+def num_threads() -> int:
+    """How many threads ops may use, the calling one included."""
+    return _C.num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Lets ops use `n` threads. Results have the same bits for any `n`."""
+    _C.set_num_threads(n)
+
+
+def instruction_set() -> str:
+    """The instruction set the kernels run with; the environment variable TAHR_ISA forces one."""
+    return _C.isa_name()
+
+
+def floatx() -> str:
+    """The default floating-point dtype."""
+    return _C.floatx()
+
+
+def set_floatx(value: str) -> None:
+    """Sets the default floating-point dtype: float16, bfloat16, float32 or float64."""
+    _C.set_floatx(str(value))
+
+
+def memory_stats() -> dict[str, Any]:
+    """Bytes of tensor memory: `live` now, `peak` since the last reset, `cached` for reuse."""
+    return _C.memory_stats()
+
+
+def reset_peak_memory() -> None:
+    """Starts the measurement of `peak` anew."""
+    _C.reset_peak_memory()
+
+
+def release_cached_memory() -> None:
+    """Gives memory kept for reuse back to the system."""
+    _C.release_cached_memory()

@@ -1,0 +1,51 @@
+"""Nested structures (lists, tuples, named tuples, dicts) and their leaves, in the order that Keras gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["flatten", "map_structure", "pack_sequence_as"]
+
+
+def _is_structure(x: Any) -> bool:
+    return isinstance(x, (list, tuple, Mapping))
+
+
+def flatten(structure: Any) -> list[Any]:
+    """The leaves from left to right; dicts in the order of their sorted keys.
+
+    Example:
+        >>> import tahr
+        >>> tahr.nest.flatten({"b": 1, "a": [2, (3,)]})
+        [2, 3, 1]
+    """
+    if not _is_structure(structure):
+        return [structure]
+    items = [structure[k] for k in sorted(structure)] if isinstance(structure, Mapping) else structure
+    return [leaf for item in items for leaf in flatten(item)]
+
+
+def pack_sequence_as(structure: Any, flat: Any) -> Any:
+    """The leaves `flat` arranged like `structure`."""
+    leaves = iter(flat)
+
+    def pack(s: Any) -> Any:
+        if isinstance(s, Mapping):
+            packed = {k: pack(s[k]) for k in sorted(s)}
+            return type(s)((k, packed[k]) for k in s)
+        if isinstance(s, tuple) and hasattr(s, "_fields"):
+            return type(s)(*[pack(i) for i in s])
+        if isinstance(s, (list, tuple)):
+            return type(s)([pack(i) for i in s])
+        return next(leaves)
+
+    return pack(structure)
+
+
+def map_structure(fn: Callable[..., Any], *structures: Any) -> Any:
+    """`fn` applied to the corresponding leaves of structures of one form."""
+    flats = [flatten(s) for s in structures]
+    if len({len(f) for f in flats}) > 1:
+        raise ValueError(f"[map_structure] expected structures of one form, received {[len(f) for f in flats]} leaves.")
+    return pack_sequence_as(structures[0], [fn(*leaves) for leaves in zip(*flats)])

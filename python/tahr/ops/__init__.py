@@ -1,0 +1,28 @@
+"""Every op of the table as a function, and the functions composed of them: the names of `keras.ops`.
+
+The functions of the table (arguments, defaults, documentation) come from `csrc/ops`; `tahr.ops.add` is generated.
+What lives here: functions that are compositions in Python, one module per family (`core` control flow and conversion,
+`composite` the rest). What may not: kernels or gradients. To add a function: to the table if it can be an op, else to
+the module of its family.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tahr import _C
+
+TABLE: dict[str, Any] = {d["name"]: getattr(_C.ops, d["name"]) for d in _C.op_table() if not d["hidden"]}
+globals().update(TABLE)
+
+from tahr.ops import composite as _composite  # noqa: E402
+from tahr.ops import core as _core  # noqa: E402
+
+for _module in (_composite, _core):
+    globals().update({_name: getattr(_module, _name) for _name in _module.__all__})
+
+__all__ = sorted({*TABLE, *_composite.__all__, *_core.__all__})
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module 'tahr.ops' has no function {name!r}.")
