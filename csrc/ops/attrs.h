@@ -26,9 +26,15 @@ using Ints = std::vector<int64_t>;
 // A set of axes as Python gives it: None (all), an int, or a tuple.
 struct Axes {
   bool all = true;
+  bool scalar = false;  // a bare int: to split, 3 parts rather than one cut at 3
   Ints list;
   Axes() = default;
   Axes(Ints l) : all(false), list(std::move(l)) {}
+  static Axes of(int64_t axis) {
+    Axes a(Ints{axis});
+    a.scalar = true;
+    return a;
+  }
   bool operator==(const Axes&) const = default;
 };
 

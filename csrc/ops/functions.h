@@ -26,7 +26,39 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdims);
 Tensor reshape(const Tensor& x, const Shape& shape);
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 Tensor transpose(const Tensor& x, const Ints& perm);
+Tensor expand_dims(const Tensor& x, const Ints& axes);
+Tensor squeeze(const Tensor& x, const Axes& axes);
+Tensor ravel(const Tensor& x);
+Tensor moveaxis(const Tensor& x, int64_t from, int64_t to);
 Tensor concatenate(std::span<const Tensor> xs, int64_t axis);
+inline Tensor concatenate(std::initializer_list<Tensor> xs, int64_t axis) {
+  return concatenate(std::span(xs.begin(), xs.size()), axis);
+}
+Tensor stack(std::span<const Tensor> xs, int64_t axis);
+Tensors split(const Tensor& x, int64_t parts, int64_t axis);
+Tensors split_at(const Tensor& x, const Ints& cuts, int64_t axis);
+// NumPy's x[begin:end:strides] per leading axis; an absent bound is kOpen of ops/array_attrs.h.
+Tensor strided_slice(const Tensor& x, const Ints& begin, const Ints& end, const Ints& strides);
+Tensor strided_slice_grad(const Tensor& dy, const Shape& shape, const Ints& begin, const Ints& end, const Ints& strides);
+Tensor strided_slice_update(const Tensor& x, const Tensor& updates, const Ints& begin, const Ints& end, const Ints& strides);
+Tensor slice_axis(const Tensor& x, int axis, int64_t begin, int64_t end);                          // on one axis
+Tensor unslice_axis(const Tensor& dy, const Shape& shape, int axis, int64_t begin, int64_t end);   // into zeros
+Tensor flip(const Tensor& x, const Axes& axes);
+Tensor pad_constant(const Tensor& x, const Ints& low, const Ints& high, double value = 0);
+
+// gather and scatter
+Tensor take(const Tensor& x, const Tensor& indices, std::optional<int64_t> axis);
+Tensor take_grad(const Tensor& dy, const Tensor& indices, const Shape& shape, std::optional<int64_t> axis);
+Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::optional<int64_t> axis);
+// Sums dy into zeros with `size` elements on the axis, at the indices along it.
+Tensor put_along_axis_grad(const Tensor& dy, const Tensor& indices, int64_t size, int64_t axis);
+Tensor gather_nd(const Tensor& x, const Tensor& indices);
+Tensor scatter(const Tensor& indices, const Tensor& values, const Shape& shape);  // sums into zeros
+Tensor scatter_update(const Tensor& x, const Tensor& indices, const Tensor& updates, const std::string& reduction = "");
+Tensor one_hot(const Tensor& x, int64_t num_classes, int64_t axis, DType dtype);
+Tensors nonzero(const Tensor& x);
+Tensor sort(const Tensor& x, int64_t axis);
+Tensor argsort(const Tensor& x, int64_t axis);
 // The cotangent of a broadcast input: sums dy over the axes along which `to` was stretched.
 Tensor unbroadcast(const Tensor& dy, const Shape& to);
 

@@ -59,7 +59,7 @@ struct VjpArgs {
   const void* attrs;
   uint64_t needs;                    // bit i: input i needs its cotangent
   template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
-  bool need(int i) const { return (needs >> i) & 1; }
+  bool need(int i) const { return (needs >> (i < 63 ? i : 63)) & 1; }  // bit 63 stands for all beyond
 };
 
 struct KernelArgs {

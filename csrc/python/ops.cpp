@@ -36,12 +36,25 @@ int64_t int_value(PyObject* o) {
   return v;
 }
 
-// One int, or a sequence of ints (None inside: unknown).
+bool is_int(PyObject* o) { return PyIndex_Check(o) && !(is_tensor(o) && tensor_of(o).rank() > 0); }
+
+// One int, or a sequence of ints (None inside: unknown). Pairs of ints, such as the widths of pad, are laid end to end.
 Ints int_list(PyObject* o) {
-  if (PyIndex_Check(o) && !(is_tensor(o) && tensor_of(o).rank() > 0)) return {int_value(o)};
+  if (is_int(o)) return {int_value(o)};
   Ints v;
-  for (py::handle e : py::reinterpret_borrow<py::iterable>(o)) v.push_back(e.is_none() ? kUnknown : int_value(e.ptr()));
+  for (py::handle e : py::reinterpret_borrow<py::iterable>(o)) {
+    if (PyTuple_Check(e.ptr()) || PyList_Check(e.ptr())) {
+      for (int64_t i : int_list(e.ptr())) v.push_back(i);
+    } else {
+      v.push_back(e.is_none() ? kUnknown : int_value(e.ptr()));
+    }
+  }
   return v;
+}
+
+Axes axes_value(PyObject* o) {
+  if (o == Py_None) return {};
+  return is_int(o) ? Axes::of(int_value(o)) : Axes(int_list(o));
 }
 
 double float_value(PyObject* o) {
@@ -65,8 +78,8 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
         return;
       }
       case AttrKind::String:
-        if (!PyUnicode_Check(o)) break;
-        *static_cast<std::string*>(p) = string_value(o);
+        if (o != Py_None && !PyUnicode_Check(o)) break;
+        *static_cast<std::string*>(p) = o == Py_None ? std::string() : string_value(o);
         return;
       case AttrKind::DTypeName: *static_cast<DType*>(p) = dtype_from_python(o); return;
       case AttrKind::OptInt:
@@ -86,7 +99,7 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
         if (o == Py_None) *static_cast<std::optional<Ints>*>(p) = std::nullopt;
         else *static_cast<std::optional<Ints>*>(p) = int_list(o);
         return;
-      case AttrKind::AxisSet: *static_cast<Axes*>(p) = o == Py_None ? Axes() : Axes(int_list(o)); return;
+      case AttrKind::AxisSet: *static_cast<Axes*>(p) = axes_value(o); return;
     }
   } catch (py::error_already_set& e) {
     if (!e.matches(PyExc_TypeError)) throw;

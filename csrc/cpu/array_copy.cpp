@@ -1,0 +1,244 @@
+#include "cpu/array_copy.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/parallel.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace tahr::cpu {
+namespace {
+
+constexpr double kNsPerByte = 0.15;          // one thread, read and write together
+constexpr int64_t kChunkBytes = 256 * 1024;  // of one parallel chunk
+constexpr int64_t kTile = 16;                // of a blocked transpose: one cache line of 4-byte elements
+constexpr int64_t kPanel = 64;
+constexpr int64_t kStreamBytes = 8 << 20;    // larger results bypass the cache
+
+// Drops dimensions of one element and merges neighbours that both sides walk as one.
+void simplify(CopyPlan& p) {
+  int r = 0;
+  for (int i = 0; i < p.rank; ++i) {
+    if (p.n[i] == 1) continue;
+    if (r > 0 && p.dst[r - 1] == p.dst[i] * p.n[i] && p.src[r - 1] == p.src[i] * p.n[i]) {
+      p.n[r - 1] *= p.n[i];
+      p.dst[r - 1] = p.dst[i];
+      p.src[r - 1] = p.src[i];
+    } else {
+      p.n[r] = p.n[i];
+      p.dst[r] = p.dst[i];
+      p.src[r++] = p.src[i];
+    }
+  }
+  p.rank = r;
+}
+
+// Visits [begin, end) of the nest formed by the first `rank` dimensions, as offsets into both sides.
+template <class F>
+void walk(const CopyPlan& p, int rank, int64_t begin, int64_t end, F&& f) {
+  int64_t index[CopyPlan::kMax];
+  int64_t d = 0, s = 0, rest = begin;
+  for (int i = rank - 1; i >= 0; --i) {
+    index[i] = rest % p.n[i];
+    rest /= p.n[i];
+    d += index[i] * p.dst[i];
+    s += index[i] * p.src[i];
+  }
+  for (int64_t at = begin; at < end; ++at) {
+    f(d, s);
+    for (int i = rank - 1; i >= 0; --i) {
+      d += p.dst[i];
+      s += p.src[i];
+      if (++index[i] < p.n[i]) break;
+      d -= p.n[i] * p.dst[i];
+      s -= p.n[i] * p.src[i];
+      index[i] = 0;
+    }
+  }
+}
+
+template <class T>
+void copy_run(T* dst, int64_t ds, const T* src, int64_t ss, int64_t n) {
+  if (ds == 1 && ss == 1) {
+    if (n * static_cast<int64_t>(sizeof(T)) >= 64) {
+      std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
+    } else {
+      for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
+    }
+  } else if (ds == 1 && ss == 0) {
+    std::fill_n(dst, n, *src);
+  } else if (ds == 1 && ss == -1) {
+    for (int64_t i = 0; i < n; ++i) dst[i] = src[-i];
+  } else if (ds == 1) {
+    for (int64_t i = 0; i < n; ++i) dst[i] = src[i * ss];
+  } else {
+    for (int64_t i = 0; i < n; ++i) dst[i * ds] = src[i * ss];
+  }
+}
+
+// A full tile: dst[a * da + b] = src[b * sb + a] for a, b < kTile.
+template <class T>
+void transpose_tile(T* dst, int64_t da, const T* src, int64_t sb, bool stream) {
+  alignas(64) T in[kTile][kTile], out[kTile][kTile];
+  for (int64_t b = 0; b < kTile; ++b) std::memcpy(in[b], src + b * sb, sizeof in[b]);
+  if constexpr (sizeof(T) == 4) {
+    typedef uint32_t V __attribute__((vector_size(16)));
+    for (int64_t b = 0; b < kTile; b += 4) {
+      for (int64_t a = 0; a < kTile; a += 4) {
+        V r0, r1, r2, r3;
+        std::memcpy(&r0, &in[b][a], 16);
+        std::memcpy(&r1, &in[b + 1][a], 16);
+        std::memcpy(&r2, &in[b + 2][a], 16);
+        std::memcpy(&r3, &in[b + 3][a], 16);
+        const V t0 = __builtin_shuffle(r0, r1, V{0, 4, 1, 5}), t1 = __builtin_shuffle(r2, r3, V{0, 4, 1, 5});
+        const V t2 = __builtin_shuffle(r0, r1, V{2, 6, 3, 7}), t3 = __builtin_shuffle(r2, r3, V{2, 6, 3, 7});
+        r0 = __builtin_shuffle(t0, t1, V{0, 1, 4, 5});
+        r1 = __builtin_shuffle(t0, t1, V{2, 3, 6, 7});
+        r2 = __builtin_shuffle(t2, t3, V{0, 1, 4, 5});
+        r3 = __builtin_shuffle(t2, t3, V{2, 3, 6, 7});
+        std::memcpy(&out[a][b], &r0, 16);
+        std::memcpy(&out[a + 1][b], &r1, 16);
+        std::memcpy(&out[a + 2][b], &r2, 16);
+        std::memcpy(&out[a + 3][b], &r3, 16);
+      }
+    }
+  } else {
+    for (int64_t a = 0; a < kTile; ++a) {
+      for (int64_t b = 0; b < kTile; ++b) out[a][b] = in[b][a];
+    }
+  }
+#ifdef __SSE2__
+  if (stream) {
+    for (int64_t a = 0; a < kTile; ++a) {
+      auto* to = reinterpret_cast<__m128i*>(dst + a * da);
+      const auto* from = reinterpret_cast<const __m128i*>(out[a]);
+      for (size_t i = 0; i < sizeof out[a] / 16; ++i) _mm_stream_si128(to + i, from[i]);
+    }
+    return;
+  }
+#endif
+  for (int64_t a = 0; a < kTile; ++a) std::memcpy(dst + a * da, out[a], sizeof out[a]);
+}
+
+// dst[a * da + b] = src[b * sb + a] for a < na, b < nb.
+template <class T>
+void transpose_panel(T* dst, int64_t da, int64_t na, const T* src, int64_t sb, int64_t nb, bool stream) {
+  stream = stream && reinterpret_cast<uintptr_t>(dst) % 16 == 0 && da * sizeof(T) % 16 == 0;
+  const int64_t full_a = na / kTile * kTile, full_b = nb / kTile * kTile;
+  for (int64_t a = 0; a < full_a; a += kTile) {
+    for (int64_t b = 0; b < full_b; b += kTile) transpose_tile(dst + a * da + b, da, src + b * sb + a, sb, stream);
+  }
+  // The edges; the inner loop reads contiguously.
+  for (int64_t b = 0; b < nb; ++b) {
+    const T* from = src + b * sb;
+    for (int64_t a = b < full_b ? full_a : 0; a < na; ++a) dst[a * da + b] = from[a];
+  }
+}
+
+template <class T>
+void run_transpose(T* dst, const T* src, CopyPlan p, int inner_src, double cost) {
+  // The last dimension is contiguous in dst, `inner_src` in src: take both out of the nest and walk panels of them.
+  const int last = p.rank - 1;
+  const int64_t na = p.n[inner_src], da = p.dst[inner_src], nb = p.n[last], sb = p.src[last];
+  int64_t outer = 1;
+  int r = 0;
+  for (int i = 0; i < last; ++i) {
+    if (i == inner_src) continue;
+    p.n[r] = p.n[i];
+    p.dst[r] = p.dst[i];
+    p.src[r++] = p.src[i];
+    outer *= p.n[r - 1];
+  }
+  const int64_t pa = nb < kTile ? 512 : kPanel, pb = na < kTile ? 512 : kPanel;
+  const int64_t blocks_a = (na + pa - 1) / pa, blocks_b = (nb + pb - 1) / pb, blocks = blocks_a * blocks_b;
+  const bool stream = outer * na * nb * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
+  const int64_t panel_bytes = std::min(pa, na) * std::min(pb, nb) * static_cast<int64_t>(sizeof(T));
+  const int64_t grain = std::max<int64_t>(1, kChunkBytes / panel_bytes);
+  parallel_for(outer * blocks, grain, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end;) {
+      const int64_t o = at / blocks, stop = std::min(end, (o + 1) * blocks);
+      walk(p, r, o, o + 1, [&](int64_t d, int64_t s) {
+        for (int64_t k = at - o * blocks; k < stop - o * blocks; ++k) {
+          const int64_t a = k / blocks_b * pa, b = k % blocks_b * pb;
+          transpose_panel(dst + d + a * da + b, da, std::min(pa, na - a), src + s + b * sb + a, sb,
+                          std::min(pb, nb - b), stream);
+        }
+      });
+      at = stop;
+    }
+#ifdef __SSE2__
+    if (stream) _mm_sfence();
+#endif
+  });
+}
+
+template <class T>
+void run_copy(T* dst, const T* src, CopyPlan p) {
+  simplify(p);
+  int64_t total = 1;
+  for (int i = 0; i < p.rank; ++i) total *= p.n[i];
+  if (total == 0) return;
+  const double cost = static_cast<double>(total) * sizeof(T) * kNsPerByte + static_cast<double>(total) * 0.1;
+  if (p.rank == 0) {
+    *dst = *src;
+    return;
+  }
+  const int last = p.rank - 1;
+  if (p.dst[last] == 1 && p.src[last] != 1 && p.src[last] != 0 && total >= 256) {
+    for (int i = 0; i < last; ++i) {
+      if (p.src[i] == 1 && p.n[i] >= 4) return run_transpose(dst, src, p, i, cost);
+    }
+  }
+  // Runs along the last dimension; a long one is cut so that it can be shared out.
+  int64_t n = p.n[last];
+  const int64_t ds = p.dst[last], ss = p.src[last];
+  const int64_t runs = total / n;
+  const int64_t piece = std::max<int64_t>(1, kChunkBytes / static_cast<int64_t>(sizeof(T)));
+  if (runs == 1) {
+    return parallel_for(n, piece, cost, [&](int64_t begin, int64_t end) {
+      copy_run(dst + begin * ds, ds, src + begin * ss, ss, end - begin);
+    });
+  }
+  const int64_t grain = std::max<int64_t>(1, piece / n);
+  parallel_for(runs, grain, cost, [&](int64_t begin, int64_t end) {
+    walk(p, last, begin, end, [&](int64_t d, int64_t s) { copy_run(dst + d, ds, src + s, ss, n); });
+  });
+}
+
+template <class F>
+void visit_size(size_t element_size, F&& f) {
+  switch (element_size) {
+    case 1: return f.template operator()<uint8_t>();
+    case 2: return f.template operator()<uint16_t>();
+    case 4: return f.template operator()<uint32_t>();
+    default: return f.template operator()<uint64_t>();
+  }
+}
+
+}  // namespace
+
+void copy_nd(void* dst, const void* src, CopyPlan plan, size_t element_size) {
+  visit_size(element_size, [&]<class T>() { run_copy(static_cast<T*>(dst), static_cast<const T*>(src), plan); });
+}
+
+void fill_elements(void* dst, int64_t n, uint64_t bits, size_t element_size) {
+  visit_size(element_size, [&]<class T>() {
+    T* to = static_cast<T*>(dst);
+    parallel_for(n, 1 << 16, static_cast<double>(n) * sizeof(T) * 0.1,
+                 [&](int64_t begin, int64_t end) { std::fill(to + begin, to + end, static_cast<T>(bits)); });
+  });
+}
+
+uint64_t bits_of(double value, DType dtype) {
+  uint64_t bits = 0;
+  visit_dtype(dtype, [&]<class T>() {
+    const T v = store_as<T>(value);
+    std::memcpy(&bits, &v, sizeof v);
+  });
+  return bits;
+}
+
+}  // namespace tahr::cpu

@@ -1,0 +1,90 @@
+// The array family: what moves elements about without computing on them. Its ops lie in array_shape (views, transpose,
+// broadcasting, repetition), array_join (concatenate, split), array_slice (slices, padding, diagonals), array_gather
+// (by index tensors), array_sort (sorting, searching, counting) and array_create; indexing.cpp puts NumPy's indexing
+// together from them.
+#include <algorithm>
+
+#include "ops/array_attrs.h"
+#include "ops/functions.h"
+
+namespace tahr {
+
+ResolvedSlice resolve_slice(int64_t begin, int64_t end, int64_t step, int64_t n) {
+  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? n : n - 1;
+  auto bound = [&](int64_t v, int64_t open) {
+    if (v == kOpen) return open;
+    return std::clamp(v < 0 ? v + n : v, low, high);
+  };
+  ResolvedSlice r;
+  r.step = step;
+  r.begin = bound(begin, step > 0 ? 0 : n - 1);
+  const int64_t stop = bound(end, step > 0 ? n : -1);
+  if (step > 0 && stop > r.begin) r.count = (stop - r.begin - 1) / step + 1;
+  if (step < 0 && stop < r.begin) r.count = (r.begin - stop - 1) / -step + 1;
+  return r;
+}
+
+AxisView view_axis(const Shape& s, int axis) {
+  AxisView v;
+  for (int i = 0; i < axis; ++i) v.outer *= s[i];
+  v.n = s[axis];
+  for (int i = axis + 1; i < s.rank(); ++i) v.inner *= s[i];
+  return v;
+}
+
+Ints ints_of(const Tensor& t) {
+  Ints out(static_cast<size_t>(t.size()));
+  visit_dtype(t.dtype(), [&]<class T>() {
+    if constexpr (std::is_integral_v<T>) {
+      for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int64_t>(t.data<T>()[i]);
+    } else {
+      throw_type("[indices] expected integers, received ", name_of(t.dtype()), ".");
+    }
+  });
+  return out;
+}
+
+int64_t max_index(const Tensor& t) {
+  int64_t best = -1;
+  visit_dtype(t.dtype(), [&]<class T>() {
+    if constexpr (std::is_integral_v<T>) {
+      for (int64_t i = 0; i < t.size(); ++i) best = std::max(best, static_cast<int64_t>(t.data<T>()[i]));
+    }
+  });
+  return best;
+}
+
+Tensor index_tensor_of(const Ints& v, DType dtype) {
+  Tensor t = Tensor::empty({static_cast<int64_t>(v.size())}, dtype);
+  if (dtype == DType::Int32) {
+    std::copy(v.begin(), v.end(), t.mutable_data<int32_t>());
+  } else {
+    std::copy(v.begin(), v.end(), t.mutable_data<int64_t>());
+  }
+  return t;
+}
+
+void check_integer(const Spec& s, const char* op, const char* input) {
+  if (is_int(s.dtype)) return;
+  throw_type("[", op, "] expected ", input, " of an integer dtype, received ", name_of(s.dtype), ". Cast to int32.");
+}
+
+void define_array_ops() {
+  define_array_shape_ops();
+  define_array_join_ops();
+  define_array_slice_ops();
+  define_array_gather_ops();
+  define_array_sort_ops();
+  define_array_create_ops();
+}
+
+void register_array_kernels() {
+  register_array_shape_kernels();
+  register_array_slice_kernels();
+  register_array_gather_kernels();
+  register_array_scatter_kernels();
+  register_array_sort_kernels();
+  register_array_create_kernels();
+}
+
+}  // namespace tahr
