@@ -16,7 +16,7 @@ constexpr double kNsPerByte = 0.15;          // one thread, read and write toget
 constexpr int64_t kChunkBytes = 256 * 1024;  // of one parallel chunk
 constexpr int64_t kTile = 16;                // of a blocked transpose: one cache line of 4-byte elements
 constexpr int64_t kPanel = 64;
-constexpr int64_t kStreamBytes = 8 << 20;    // larger results bypass the cache
+constexpr int64_t kStreamBytes = 8 << 20;  // larger results bypass the cache
 
 // Drops dimensions of one element and merges neighbours that both sides walk as one.
 void simplify(CopyPlan& p) {

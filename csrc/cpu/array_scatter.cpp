@@ -178,7 +178,11 @@ void segment(const KernelArgs& a) {
   const int64_t n = y.dim(0);
   for (int64_t& r : rows) {
     if (r >= n) {
-      throw_index("[segment_", R == Reduce::Add ? "sum" : R == Reduce::Mul ? "prod" : R == Reduce::Max ? "max" : "min",
+      throw_index("[segment_",
+                  R == Reduce::Add   ? "sum"
+                  : R == Reduce::Mul ? "prod"
+                  : R == Reduce::Max ? "max"
+                                     : "min",
                   "] expected segment_ids below num_segments=", n, ", received ", r, ".");
     }
     r = std::max<int64_t>(r, -1);

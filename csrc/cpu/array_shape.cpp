@@ -53,7 +53,8 @@ void tile(const KernelArgs& a) {
 void repeat(const KernelArgs& a) {
   const Tensor &x = a.in[0], &y = a.out[0];
   const auto& at = a.as<RepeatAttrs>();
-  const AxisView v = at.axis ? view_axis(x.shape(), normalize_axis(*at.axis, x.rank(), "repeat")) : AxisView{1, x.size(), 1};
+  const AxisView v =
+      at.axis ? view_axis(x.shape(), normalize_axis(*at.axis, x.rank(), "repeat")) : AxisView{1, x.size(), 1};
   const size_t item = size_of(x.dtype());
   if (at.repeats.size() == 1) {
     const int64_t r = at.repeats[0];

@@ -13,8 +13,8 @@ using cpu::copy_nd;
 using cpu::CopyPlan;
 
 struct SlicePlan {
-  CopyPlan copy;        // dst: the part, dense; src: the whole
-  int64_t offset = 0;   // of the part's first element in the whole
+  CopyPlan copy;       // dst: the part, dense; src: the whole
+  int64_t offset = 0;  // of the part's first element in the whole
 };
 
 SlicePlan plan_slice(const Shape& whole, const Shape& part, const Ints& begin, const Ints& end, const Ints& strides) {

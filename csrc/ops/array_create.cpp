@@ -10,7 +10,8 @@ namespace {
 Shape checked_shape(const Ints& dims, const char* op) {
   for (int64_t d : dims) {
     if (d < 0) {
-      throw_value("[", op, "] expected sizes of at least 0, received shape ", attr_value_str(AttrKind::IntList, &dims), ".");
+      throw_value("[", op, "] expected sizes of at least 0, received shape ", attr_value_str(AttrKind::IntList, &dims),
+                  ".");
     }
   }
   return Shape{std::span<const int64_t>(dims)};

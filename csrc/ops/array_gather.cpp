@@ -1,5 +1,6 @@
-// Reading and writing by index tensors. Indices may be of any integer dtype; negative ones count from the end, and those
-// out of range are an error when the kernel meets them. Sums into one place are added in the order of the indices.
+// Reading and writing by index tensors. Indices may be of any integer dtype; negative ones count from the end, and
+// those out of range are an error when the kernel meets them. Sums into one place are added in the order of the
+// indices.
 #include <algorithm>
 #include <numeric>
 
@@ -40,10 +41,11 @@ Example:
 (3, 2))",
              .attrs = attr_type<OptAxisAttrs>(),
              .infer = infer_take,
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (!a.dy[0].defined() || !a.need(0)) return;
-               dx[0] = ops::take_grad(a.dy[0], a.in[1], a.in_specs[0].shape, a.as<OptAxisAttrs>().axis);
-             },
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (!a.dy[0].defined() || !a.need(0)) return;
+                   dx[0] = ops::take_grad(a.dy[0], a.in[1], a.in_specs[0].shape, a.as<OptAxisAttrs>().axis);
+                 },
              .saves = save_in(1)});
   define_op({.name = "take_grad",
              .inputs = "dy, indices",
@@ -54,10 +56,11 @@ Example:
                check_integer(a.in[1], a.op, "indices");
                return {{Shape{std::span<const int64_t>(a.as<TakeGradAttrs>().shape)}, a.in[0].dtype}};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (!a.dy[0].defined() || !a.need(0)) return;
-               dx[0] = ops::take(a.dy[0], a.in[1], a.as<TakeGradAttrs>().axis);
-             },
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (!a.dy[0].defined() || !a.need(0)) return;
+                   dx[0] = ops::take(a.dy[0], a.in[1], a.as<TakeGradAttrs>().axis);
+                 },
              .saves = save_in(1)});
 }
 
@@ -111,29 +114,33 @@ Example:
              .traits = kHidden,
              .attrs = attr_type<GatherAxisAttrs>(),
              .infer = [](const InferArgs& a) -> Specs { return {{a.in[1].shape, a.in[0].dtype}}; },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (!a.dy[0].defined() || !a.need(0)) return;
-               const int64_t axis = a.as<GatherAxisAttrs>().axis;
-               dx[0] = ops::put_along_axis_grad(a.dy[0], a.in[1], a.in_specs[0].shape[static_cast<int>(axis)], axis);
-             },
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (!a.dy[0].defined() || !a.need(0)) return;
+                   const int64_t axis = a.as<GatherAxisAttrs>().axis;
+                   dx[0] =
+                       ops::put_along_axis_grad(a.dy[0], a.in[1], a.in_specs[0].shape[static_cast<int>(axis)], axis);
+                 },
              .saves = save_in(1)});
-  define_op({.name = "gather_axis_grad",
-             .inputs = "dy, indices",
-             .doc = "Zeros with `size` elements on the axis, to which dy is added at the places that gather_axis reads.",
-             .traits = kHidden,
-             .attrs = attr_type<GatherAxisGradAttrs>(),
-             .infer = [](const InferArgs& a) -> Specs {
-               const auto& at = a.as<GatherAxisGradAttrs>();
-               Spec out = a.in[0];
-               out.shape[static_cast<int>(at.axis)] = at.size;
-               return {out};
-             },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (!a.dy[0].defined() || !a.need(0)) return;
-               static const OpDef& op = get_op("gather_axis");
-               dx[0] = call1(op, {a.dy[0], a.in[1]}, GatherAxisAttrs{a.as<GatherAxisGradAttrs>().axis});
-             },
-             .saves = save_in(1)});
+  define_op(
+      {.name = "gather_axis_grad",
+       .inputs = "dy, indices",
+       .doc = "Zeros with `size` elements on the axis, to which dy is added at the places that gather_axis reads.",
+       .traits = kHidden,
+       .attrs = attr_type<GatherAxisGradAttrs>(),
+       .infer = [](const InferArgs& a) -> Specs {
+         const auto& at = a.as<GatherAxisGradAttrs>();
+         Spec out = a.in[0];
+         out.shape[static_cast<int>(at.axis)] = at.size;
+         return {out};
+       },
+       .vjp =
+           [](const VjpArgs& a, std::span<Tensor> dx) {
+             if (!a.dy[0].defined() || !a.need(0)) return;
+             static const OpDef& op = get_op("gather_axis");
+             dx[0] = call1(op, {a.dy[0], a.in[1]}, GatherAxisAttrs{a.as<GatherAxisGradAttrs>().axis});
+           },
+       .saves = save_in(1)});
 }
 
 // ---- gather and scatter by coordinates
@@ -208,9 +215,10 @@ void define_scatters() {
              .infer = [](const InferArgs& a) -> Specs {
                return {{values_shape(a.in[1], a.in[0].shape, a.op), a.in[0].dtype}};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (a.dy[0].defined() && a.need(0)) dx[0] = ops::scatter(a.in[1], a.dy[0], a.in_specs[0].shape);
-             },
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (a.dy[0].defined() && a.need(0)) dx[0] = ops::scatter(a.in[1], a.dy[0], a.in_specs[0].shape);
+                 },
              .saves = save_in(1)});
   define_op({.name = "scatter",
              .inputs = "indices, values",
@@ -229,9 +237,10 @@ Example:
                check_values(a.in[1].shape, values_shape(a.in[0], shape, a.op), a.op);
                return {{shape, a.in[1].dtype}};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (a.dy[0].defined() && a.need(1)) dx[1] = ops::gather_nd(a.dy[0], a.in[0]);
-             },
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (a.dy[0].defined() && a.need(1)) dx[1] = ops::gather_nd(a.dy[0], a.in[0]);
+                 },
              .saves = save_in(0)});
   define_op({.name = "scatter_update",
              .inputs = "inputs, indices, updates",
@@ -275,7 +284,8 @@ Example:
 
 void check_classes(const OneHotAttrs& at, const char* op) {
   if (at.sparse) {
-    throw Error(ErrorKind::NotImplemented, concat("[", op, "] expected sparse=False, received True. Tensors are dense."));
+    throw Error(ErrorKind::NotImplemented,
+                concat("[", op, "] expected sparse=False, received True. Tensors are dense."));
   }
   if (at.num_classes < 1) throw_value("[", op, "] expected num_classes of at least 1, received ", at.num_classes, ".");
 }
@@ -289,9 +299,10 @@ Tensors decompose_multi_hot(std::span<const Tensor> in, const void* attrs) {
 }
 
 void define_one_hot() {
-  define_op({.name = "one_hot",
-             .inputs = "x",
-             .doc = R"(A vector per integer, 1 at its place and 0 elsewhere; all 0 for integers outside [0, num_classes).
+  define_op(
+      {.name = "one_hot",
+       .inputs = "x",
+       .doc = R"(A vector per integer, 1 at its place and 0 elsewhere; all 0 for integers outside [0, num_classes).
 
 axis: where the axis of the classes goes. dtype: floatx by default.
 
@@ -299,16 +310,16 @@ Example:
 >>> import tahr
 >>> tahr.ops.one_hot(tahr.Tensor([2, 0]), 3, dtype="int32").tolist()
 [[0, 0, 1], [1, 0, 0]])",
-             .traits = kNoGradient,
-             .attrs = attr_type<OneHotAttrs>(),
-             .infer = [](const InferArgs& a) -> Specs {
-               const auto& at = a.as<OneHotAttrs>();
-               check_integer(a.in[0], a.op, "x");
-               check_classes(at, a.op);
-               Shape s = a.in[0].shape;
-               s.insert(normalize_axis(at.axis, s.rank() + 1, a.op), at.num_classes);
-               return {{s, at.dtype.value_or(floatx())}};
-             }});
+       .traits = kNoGradient,
+       .attrs = attr_type<OneHotAttrs>(),
+       .infer = [](const InferArgs& a) -> Specs {
+         const auto& at = a.as<OneHotAttrs>();
+         check_integer(a.in[0], a.op, "x");
+         check_classes(at, a.op);
+         Shape s = a.in[0].shape;
+         s.insert(normalize_axis(at.axis, s.rank() + 1, a.op), at.num_classes);
+         return {{s, at.dtype.value_or(floatx())}};
+       }});
   define_op({.name = "multi_hot",
              .inputs = "inputs",
              .doc = R"(1 for each class that occurs in a sample, 0 for the others.
@@ -381,7 +392,8 @@ Returns a tensor (num_segments, ...).
 
 Example:
 >>> import tahr
->>> tahr.ops.)", name, "(tahr.Tensor([1., 2., 3.]), tahr.Tensor([0, 1, 1])).tolist()\n", example),
+>>> tahr.ops.)",
+                           name, "(tahr.Tensor([1., 2., 3.]), tahr.Tensor([0, 1, 1])).tolist()\n", example),
              .attrs = attr_type<SegmentAttrs>(),
              .infer = infer_segment,
              .vjp = vjp,
@@ -405,9 +417,10 @@ void define_segments() {
                out.shape[0] = a.in[1].shape[0];
                return {out};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (a.dy[0].defined() && a.need(0)) dx[0] = segment_sum(a.dy[0], a.in[1], a.in_specs[0].shape[0]);
-             },
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (a.dy[0].defined() && a.need(0)) dx[0] = segment_sum(a.dy[0], a.in[1], a.in_specs[0].shape[0]);
+                 },
              .saves = save_in(1)});
 }
 
@@ -442,7 +455,8 @@ Example:
                for (int d = 0; d < x.rank(); ++d) {
                  out.push_back(Tensor::empty({static_cast<int64_t>(found.size())}, DType::Int32));
                  auto* to = out.back().mutable_data<int32_t>();
-                 for (size_t i = 0; i < found.size(); ++i) to[i] = static_cast<int32_t>(found[i] / strides[d] % x.dim(d));
+                 for (size_t i = 0; i < found.size(); ++i)
+                   to[i] = static_cast<int32_t>(found[i] / strides[d] % x.dim(d));
                }
                return out;
              },

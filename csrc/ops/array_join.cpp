@@ -68,7 +68,8 @@ Specs infer_split(const InferArgs& a) {
   Spec part = a.in[0];
   if (n == kUnknown) {
     const Ints& list = at.indices_or_sections.list;
-    Specs out(at.indices_or_sections.scalar ? static_cast<size_t>(std::max<int64_t>(list[0], 0)) : list.size() + 1, part);
+    Specs out(at.indices_or_sections.scalar ? static_cast<size_t>(std::max<int64_t>(list[0], 0)) : list.size() + 1,
+              part);
     if (!at.indices_or_sections.scalar && !out.empty()) {
       for (size_t i = 0; i + 1 < out.size(); ++i) {
         const int64_t from = i ? list[i - 1] : 0;
@@ -112,7 +113,8 @@ Tensors decompose_stack(std::span<const Tensor> in, const void* attrs) {
   Tensors xs;
   for (const Tensor& t : in) {
     if (t.rank() != in[0].rank()) {
-      throw_value("[stack] expected tensors of one shape, received ", in[0].shape().str(), " and ", t.shape().str(), ".");
+      throw_value("[stack] expected tensors of one shape, received ", in[0].shape().str(), " and ", t.shape().str(),
+                  ".");
     }
     xs.push_back(ops::expand_dims(t, {axis}));
     for (int d = 0; d < t.rank(); ++d) {
@@ -187,7 +189,8 @@ template <int kMinRank, int kAxis>
 Tensors decompose_axis_split(std::span<const Tensor> in, const void* attrs) {
   const char* op = kAxis == 0 ? "vsplit" : kAxis == 1 ? "hsplit" : "dsplit";
   if (in[0].rank() < kMinRank) {
-    throw_value("[", op, "] expected a tensor of rank ", kMinRank, " or more, received shape ", in[0].shape().str(), ".");
+    throw_value("[", op, "] expected a tensor of rank ", kMinRank, " or more, received shape ", in[0].shape().str(),
+                ".");
   }
   SplitAttrs at{static_cast<const CutAttrs*>(attrs)->indices_or_sections, std::min(kAxis, in[0].rank() - 1)};
   static const OpDef& def = get_op("split");

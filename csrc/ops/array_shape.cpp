@@ -189,11 +189,11 @@ Tensors decompose_moveaxis(std::span<const Tensor> in, const void* attrs) {
   Ints perm(rank, -1);
   uint32_t moved = 0;
   for (size_t i = 0; i < at.source.size(); ++i) {
-    const int s = normalize_axis(at.source[i], rank, "moveaxis"), d = normalize_axis(at.destination[i], rank, "moveaxis");
+    const int s = normalize_axis(at.source[i], rank, "moveaxis"),
+              d = normalize_axis(at.destination[i], rank, "moveaxis");
     if (perm[d] >= 0 || (moved >> s & 1)) {
-      throw_value("[moveaxis] expected distinct axes, received source ",
-                  attr_value_str(AttrKind::IntList, &at.source), " and destination ",
-                  attr_value_str(AttrKind::IntList, &at.destination), ".");
+      throw_value("[moveaxis] expected distinct axes, received source ", attr_value_str(AttrKind::IntList, &at.source),
+                  " and destination ", attr_value_str(AttrKind::IntList, &at.destination), ".");
     }
     perm[d] = s;
     moved |= 1u << s;
@@ -226,13 +226,14 @@ Example:
                for (int i = 0; i < s.rank(); ++i) out.shape[i] = s[static_cast<int>(perm[i])];
                return {out};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (!a.dy[0].defined()) return;
-               const Ints perm = permutation(a.as<TransposeAttrs>().axes, a.in_specs[0].shape.rank(), "transpose");
-               Ints inverse(perm.size());
-               for (size_t i = 0; i < perm.size(); ++i) inverse[perm[i]] = static_cast<int64_t>(i);
-               dx[0] = ops::transpose(a.dy[0], inverse);
-             }});
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (!a.dy[0].defined()) return;
+                   const Ints perm = permutation(a.as<TransposeAttrs>().axes, a.in_specs[0].shape.rank(), "transpose");
+                   Ints inverse(perm.size());
+                   for (size_t i = 0; i < perm.size(); ++i) inverse[perm[i]] = static_cast<int64_t>(i);
+                   dx[0] = ops::transpose(a.dy[0], inverse);
+                 }});
   define_op({.name = "swapaxes",
              .inputs = "x",
              .doc = R"(Exchanges two axes.
@@ -360,9 +361,10 @@ Example:
              .infer = [](const InferArgs& a) -> Specs {
                return {{broadcast_target(a.in[0].shape, a.as<ShapeAttrs>().shape, a.op), a.in[0].dtype}};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (a.dy[0].defined()) dx[0] = ops::unbroadcast(a.dy[0], a.in_specs[0].shape);
-             }});
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (a.dy[0].defined()) dx[0] = ops::unbroadcast(a.dy[0], a.in_specs[0].shape);
+                 }});
   define_op({.name = "tile",
              .inputs = "x",
              .doc = R"(Lays copies of x side by side.

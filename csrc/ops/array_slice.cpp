@@ -27,7 +27,7 @@ Shape sliced(const Shape& in, const Ints& begin, const Ints& end, const Ints& st
     int64_t& d = out[static_cast<int>(i)];
     if (d != kUnknown) {
       d = resolve_slice(begin[i], end[i], strides[i], d).count;
-    } else if (begin[i] >= 0 && end[i] == begin[i] + 1) {
+    } else if (strides[i] == 1 && begin[i] != kOpen && end[i] == (begin[i] == -1 ? kOpen : begin[i] + 1)) {
       d = 1;  // one index, which the axis is trusted to have
     }
   }
@@ -73,10 +73,11 @@ void define_strided_slices() {
                check_part(a.in[0].shape, sliced(shape, at.begin, at.end, at.strides, a.op), a.op);
                return {{shape, a.in[0].dtype}};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               const auto& at = a.as<StridedSliceGradAttrs>();
-               if (a.dy[0].defined()) dx[0] = ops::strided_slice(a.dy[0], at.begin, at.end, at.strides);
-             }});
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   const auto& at = a.as<StridedSliceGradAttrs>();
+                   if (a.dy[0].defined()) dx[0] = ops::strided_slice(a.dy[0], at.begin, at.end, at.strides);
+                 }});
   define_op({.name = "strided_slice_update",
              .inputs = "x, updates",
              .doc = "x with x[begin:end:strides] replaced by updates, which have the shape of that slice.",
@@ -90,15 +91,16 @@ void define_strided_slices() {
                }
                return {a.in[0]};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               const auto& at = a.as<StridedSliceAttrs>();
-               if (!a.dy[0].defined()) return;
-               if (a.need(0)) {
-                 const Tensor zeros = Tensor::zeros(a.in_specs[1].shape, a.dy[0].dtype());
-                 dx[0] = ops::strided_slice_update(a.dy[0], zeros, at.begin, at.end, at.strides);
-               }
-               if (a.need(1)) dx[1] = ops::strided_slice(a.dy[0], at.begin, at.end, at.strides);
-             }});
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   const auto& at = a.as<StridedSliceAttrs>();
+                   if (!a.dy[0].defined()) return;
+                   if (a.need(0)) {
+                     const Tensor zeros = Tensor::zeros(a.in_specs[1].shape, a.dy[0].dtype());
+                     dx[0] = ops::strided_slice_update(a.dy[0], zeros, at.begin, at.end, at.strides);
+                   }
+                   if (a.need(1)) dx[1] = ops::strided_slice(a.dy[0], at.begin, at.end, at.strides);
+                 }});
 }
 
 // ---- slices that start where a tensor says
@@ -129,9 +131,10 @@ Shape slice_shape(const InferArgs& a, const Ints& wanted) {
 }
 
 void define_dynamic_slices() {
-  define_op({.name = "slice",
-             .inputs = "inputs, start_indices",
-             .doc = R"(Takes a box out of a tensor.
+  define_op(
+      {.name = "slice",
+       .inputs = "inputs, start_indices",
+       .doc = R"(Takes a box out of a tensor.
 
 start_indices: one int per axis, its first corner. shape: tuple, its sizes; -1 reaches to the end.
 Raises ValueError if the box leaves the tensor.
@@ -140,16 +143,15 @@ Example:
 >>> import tahr
 >>> tahr.ops.slice(tahr.ops.zeros((4, 5)), [1, 2], (2, 3)).shape
 (2, 3))",
-             .attrs = attr_type<ShapeAttrs>(),
-             .infer = [](const InferArgs& a) -> Specs {
-               return {{slice_shape(a, a.as<ShapeAttrs>().shape), a.in[0].dtype}};
-             },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (!a.dy[0].defined() || !a.need(0)) return;
-               static const OpDef& update = get_op("slice_update");
-               dx[0] = call1(update, {Tensor::zeros(a.in_specs[0].shape, a.dy[0].dtype()), a.in[1], a.dy[0]});
-             },
-             .saves = save_in(1)});
+       .attrs = attr_type<ShapeAttrs>(),
+       .infer = [](const InferArgs& a) -> Specs { return {{slice_shape(a, a.as<ShapeAttrs>().shape), a.in[0].dtype}}; },
+       .vjp =
+           [](const VjpArgs& a, std::span<Tensor> dx) {
+             if (!a.dy[0].defined() || !a.need(0)) return;
+             static const OpDef& update = get_op("slice_update");
+             dx[0] = call1(update, {Tensor::zeros(a.in_specs[0].shape, a.dy[0].dtype()), a.in[1], a.dy[0]});
+           },
+       .saves = save_in(1)});
   define_op({.name = "slice_update",
              .inputs = "inputs, start_indices, updates",
              .doc = R"(A copy of a tensor with one box of it replaced.
@@ -168,13 +170,14 @@ Example:
                }
                return {a.in[0]};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               if (!a.dy[0].defined()) return;
-               static const OpDef &update = get_op("slice_update"), &slice = get_op("slice");
-               const Shape& box = a.in_specs[2].shape;
-               if (a.need(0)) dx[0] = call1(update, {a.dy[0], a.in[1], Tensor::zeros(box, a.dy[0].dtype())});
-               if (a.need(2)) dx[2] = call1(slice, {a.dy[0], a.in[1]}, ShapeAttrs{{box.begin(), box.end()}});
-             },
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   if (!a.dy[0].defined()) return;
+                   static const OpDef &update = get_op("slice_update"), &slice = get_op("slice");
+                   const Shape& box = a.in_specs[2].shape;
+                   if (a.need(0)) dx[0] = call1(update, {a.dy[0], a.in[1], Tensor::zeros(box, a.dy[0].dtype())});
+                   if (a.need(2)) dx[2] = call1(slice, {a.dy[0], a.in[1]}, ShapeAttrs{{box.begin(), box.end()}});
+                 },
              .saves = save_in(1)});
 }
 
@@ -223,7 +226,8 @@ Tensors decompose_pad(std::span<const Tensor> in, const void* attrs) {
     low[i] = at.pad_width[pair];
     high[i] = at.pad_width[given == 1 ? 0 : pair + 1];
     if (low[i] < 0 || high[i] < 0) {
-      throw_value("[pad] expected widths of at least 0, received ", attr_value_str(AttrKind::IntList, &at.pad_width), ".");
+      throw_value("[pad] expected widths of at least 0, received ", attr_value_str(AttrKind::IntList, &at.pad_width),
+                  ".");
     }
   }
   if (at.mode == "constant") return {ops::pad_constant(in[0], low, high, at.constant_values.value_or(0))};
@@ -288,7 +292,8 @@ Tensors decompose_roll(std::span<const Tensor> in, const void* attrs) {
   Tensor x = at.axis ? in[0] : ops::ravel(in[0]);
   const Ints axes = at.axis ? *at.axis : Ints{0};
   if (at.shift.size() != axes.size() && at.shift.size() != 1 && axes.size() != 1) {
-    throw_value("[roll] expected one shift per axis, received ", at.shift.size(), " shifts and ", axes.size(), " axes.");
+    throw_value("[roll] expected one shift per axis, received ", at.shift.size(), " shifts and ", axes.size(),
+                " axes.");
   }
   for (size_t i = 0; i < std::max(axes.size(), at.shift.size()); ++i) {
     const int axis = normalize_axis(axes[axes.size() == 1 ? 0 : i], x.rank(), "roll");
@@ -434,14 +439,16 @@ void define_triangle(const char* name, const char* doc) {
              .attrs = attr_type<OffsetAttrs>(),
              .infer = [](const InferArgs& a) -> Specs {
                if (a.in[0].shape.rank() < 2) {
-                 throw_value("[", a.op, "] expected a tensor of rank 2 or more, received shape ", a.in[0].shape.str(), ".");
+                 throw_value("[", a.op, "] expected a tensor of rank 2 or more, received shape ", a.in[0].shape.str(),
+                             ".");
                }
                return {a.in[0]};
              },
-             .vjp = [](const VjpArgs& a, std::span<Tensor> dx) {
-               static const OpDef& op = get_op(kLower ? "tril" : "triu");
-               if (a.dy[0].defined()) dx[0] = call1(op, {a.dy[0]}, a.as<OffsetAttrs>());
-             }});
+             .vjp =
+                 [](const VjpArgs& a, std::span<Tensor> dx) {
+                   static const OpDef& op = get_op(kLower ? "tril" : "triu");
+                   if (a.dy[0].defined()) dx[0] = call1(op, {a.dy[0]}, a.as<OffsetAttrs>());
+                 }});
 }
 
 void define_diagonals() {
