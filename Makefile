@@ -43,7 +43,7 @@ test: compiler $(VENV)/ready
 	$(BIN)/python -m pytest tests/python
 
 lint: $(VENV)/ready
-	@$(PIP) install '.[lint]'
+	@$(PIP) install ruff mypy numpy clang-format==19.1.7
 	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
