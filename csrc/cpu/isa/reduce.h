@@ -1,0 +1,120 @@
+// Folding a contiguous run with a commutative, associative operator: the core of the row reductions.
+//
+// Floating-point sums go through a fixed tree that depends on the length alone: lanes are filled round robin, 16 rounds
+// at a time, blocks of 16 rounds are added up, and the lanes are folded by halves. The error is about
+// eps * (16 + n / 1024 + 6) for n elements; callers pass at most a few 10,000 at a time.
+#pragma once
+
+#include "cpu/isa/vec.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+template <class T, int Bytes = kVecBytes>
+using FoldVec = typename VecOf<T, Bytes>::type;
+
+template <int Size>
+struct IntOf;
+template <>
+struct IntOf<1> { using type = int8_t; };
+template <>
+struct IntOf<2> { using type = int16_t; };
+template <>
+struct IntOf<4> { using type = int32_t; };
+template <>
+struct IntOf<8> { using type = int64_t; };
+
+// Operators: `comb` works on scalars and on vectors alike.
+struct AddOp {
+  template <class T> static T identity() { return T(0); }
+  template <class V> static V comb(V a, V b) { return a + b; }
+};
+struct MulOp {
+  template <class T> static T identity() { return T(1); }
+  template <class V> static V comb(V a, V b) { return a * b; }
+};
+template <class T> constexpr bool kIsFloat = __is_same(T, float) || __is_same(T, double);
+template <class T>
+constexpr T lowest() {
+  if constexpr (kIsFloat<T>) return -__builtin_inf();
+  else if constexpr (T(-1) < T(0)) return T(uint64_t(1) << (8 * sizeof(T) - 1));
+  else return T(0);
+}
+template <class T>
+constexpr T highest() {
+  if constexpr (kIsFloat<T>) return __builtin_inf();
+  else return T(~lowest<T>());
+}
+struct MaxOp {
+  template <class T> static T identity() { return lowest<T>(); }
+  template <class V> static V comb(V a, V b) { return ((a > b) | (a != a)) ? a : b; }
+};
+struct MinOp {
+  template <class T> static T identity() { return highest<T>(); }
+  template <class V> static V comb(V a, V b) { return ((a < b) | (a != a)) ? a : b; }
+};
+
+template <class Op, class T, int Bytes>
+inline T fold_lanes(FoldVec<T, Bytes> v) {
+  if constexpr (Bytes > 16) {
+    FoldVec<T, Bytes / 2> h[2];
+    __builtin_memcpy(h, &v, Bytes);
+    return fold_lanes<Op, T, Bytes / 2>(Op::comb(h[0], h[1]));
+  } else {
+    constexpr int n = 16 / sizeof(T);
+    T t[n];
+    __builtin_memcpy(t, &v, 16);
+    for (int half = n / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) t[i] = Op::comb(t[i], t[i + half]);
+    return t[0];
+  }
+}
+
+// The last `rem` (0 < rem < lanes) elements before `end`, in the upper lanes, identities below. Reads a full vector.
+template <class Op, class T>
+inline FoldVec<T> load_tail(const T* end, int64_t rem) {
+  using I = typename IntOf<sizeof(T)>::type;
+  constexpr int W = kVecBytes / sizeof(T);
+  FoldVec<I> lane;
+  for (int i = 0; i < W; ++i) lane[i] = static_cast<I>(i);
+  const FoldVec<I> first = FoldVec<I>{} + static_cast<I>(W - rem);
+  const FoldVec<T> v = load<FoldVec<T>>(end - W), id = FoldVec<T>{} + Op::template identity<T>();
+  return (lane >= first) ? v : id;
+}
+
+template <class Op, class T>
+inline T fold(const T* x, int64_t n) {
+  using V = FoldVec<T>;
+  constexpr int W = kVecBytes / sizeof(T), NV = 256 / kVecBytes, L = W * NV;
+  if (n < W) {
+    T s = Op::template identity<T>();
+    for (int64_t i = 0; i < n; ++i) s = Op::comb(s, x[i]);
+    return s;
+  }
+  if (n < L) {
+    V s = load<V>(x);
+    int64_t i = W;
+    for (; i + W <= n; i += W) s = Op::comb(s, load<V>(x + i));
+    if (i < n) s = Op::comb(s, load_tail<Op>(x + n, n - i));
+    return fold_lanes<Op, T, kVecBytes>(s);
+  }
+  V total[NV];
+  int64_t i = 0;
+  for (bool first = true; i + L <= n; first = false) {
+    V s[NV];
+    for (int v = 0; v < NV; ++v) s[v] = load<V>(x + i + v * W);
+    const int64_t rounds = (n - i) / L < 16 ? (n - i) / L : 16;
+    i += L;
+    for (int64_t r = 1; r < rounds; ++r, i += L)
+      for (int v = 0; v < NV; ++v) s[v] = Op::comb(s[v], load<V>(x + i + v * W));
+    for (int v = 0; v < NV; ++v) total[v] = first ? s[v] : Op::comb(total[v], s[v]);
+  }
+  for (int v = 0; i + W <= n; ++v, i += W) total[v] = Op::comb(total[v], load<V>(x + i));
+  if (i < n) total[0] = Op::comb(total[0], load_tail<Op>(x + n, n - i));
+  for (int half = NV / 2; half > 0; half /= 2)
+    for (int v = 0; v < half; ++v) total[v] = Op::comb(total[v], total[v + half]);
+  return fold_lanes<Op, T, kVecBytes>(total[0]);
+}
+
+}  // namespace
+}  // namespace tahr::TAHR_ISA

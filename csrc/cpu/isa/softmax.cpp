@@ -1,0 +1,239 @@
+// Softmax, log-softmax, their gradients, the cross-entropies on top of them, and log-sum-exp: row by row, each row in
+// two or three passes that stay in cache. Contracts in cpu/softmax_table.h.
+#include "cpu/softmax_table.h"
+
+#include "cpu/isa/reduce.h"
+#include "cpu/isa/vmath.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+// ---- the last, partial vector of a row ----
+
+#if !defined(__clang__) && defined(__AVX512F__)
+TAHR_INLINE f32v load_first(const float* p, int64_t n, float fill) {
+  return __builtin_ia32_loadups512_mask(p, splat<f32v>(fill), static_cast<unsigned short>((1u << n) - 1));
+}
+TAHR_INLINE f64v load_first(const double* p, int64_t n, double fill) {
+  return __builtin_ia32_loadupd512_mask(p, splat<f64v>(fill), static_cast<unsigned char>((1u << n) - 1));
+}
+TAHR_INLINE void store_first(float* p, f32v v, int64_t n) {
+  __builtin_ia32_storeups512_mask(p, v, static_cast<unsigned short>((1u << n) - 1));
+}
+TAHR_INLINE void store_first(double* p, f64v v, int64_t n) {
+  __builtin_ia32_storeupd512_mask(p, v, static_cast<unsigned char>((1u << n) - 1));
+}
+#else
+template <class T>
+TAHR_INLINE Vec<T> load_first(const T* p, int64_t n, T fill) {
+  T t[kLanes<T>];
+  for (int i = 0; i < kLanes<T>; ++i) t[i] = fill;
+  for (int64_t i = 0; i < n; ++i) t[i] = p[i];
+  return load<Vec<T>>(t);
+}
+template <class T>
+TAHR_INLINE void store_first(T* p, Vec<T> v, int64_t n) {
+  T t[kLanes<T>];
+  store(t, v);
+  for (int64_t i = 0; i < n; ++i) p[i] = t[i];
+}
+#endif
+
+// Calls body(i, count) for each vector of a row; count is kLanes<T> for all but perhaps the last.
+// In the body: get(p, i, count, fill) and put(p, i, v, count).
+template <class T, class F>
+TAHR_INLINE void each_vector(int64_t n, F body) {
+  constexpr int W = kLanes<T>;
+  int64_t i = 0;
+  for (; i + W <= n; i += W) body(i, [](const T* p, T) __attribute__((always_inline)) { return load<Vec<T>>(p); }, [](T* p, Vec<T> v) __attribute__((always_inline)) { store(p, v); });
+  if (const int64_t rest = n - i) {
+    body(i, [rest](const T* p, T fill) __attribute__((always_inline)) { return load_first(p, rest, fill); }, [rest](T* p, Vec<T> v) __attribute__((always_inline)) { store_first(p, v, rest); });
+  }
+}
+
+template <class T>
+TAHR_INLINE T sum_lanes(Vec<T> v) {
+  return fold_lanes<AddOp, T, kVecBytes>(v);
+}
+
+// Σ exp(x - m); with kStore, y = exp(x - m). Blocks of 2,048 elements are added in double.
+template <class T, bool kStore>
+TAHR_INLINE double exp_sum(const T* x, T* y, int64_t n, T m) {
+  using V = Vec<T>;
+  constexpr int W = kLanes<T>;
+  double total = 0;
+  int64_t i = 0;
+  while (n - i >= 4 * W) {
+    const int64_t end = n - i < 2048 ? n : i + 2048;
+    V s[4]{};
+    for (; i + 4 * W <= end; i += 4 * W) {
+      for (int v = 0; v < 4; ++v) {
+        const V e = vexp(load<V>(x + i + v * W) - m);
+        if constexpr (kStore) store(y + i + v * W, e);
+        s[v] += e;
+      }
+    }
+    total += sum_lanes<T>((s[0] + s[1]) + (s[2] + s[3]));
+  }
+  V s{};
+  each_vector<T>(n - i, [&](int64_t k, auto get, auto put) __attribute__((always_inline)) {
+    const V e = vexp(get(x + i + k, -static_cast<T>(__builtin_inf())) - m);
+    if constexpr (kStore) put(y + i + k, e);
+    s += e;
+  });
+  return total + sum_lanes<T>(s);
+}
+
+// log(total) + m for one row.
+template <class T>
+TAHR_INLINE T log_of(double total) {
+  return static_cast<T>(vlog(splat<f64v>(total))[0]);
+}
+
+template <class T>
+void softmax(const T* x, T* y, int64_t rows, int64_t n) {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const T m = fold<MaxOp>(x, n);
+    const T scale = static_cast<T>(1 / exp_sum<T, true>(x, y, n, m));
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) { put(y + i, V(get(y + i, T(0)) * scale)); });
+  }
+}
+
+template <class T>
+void log_softmax(const T* x, T* y, int64_t rows, int64_t n) {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const T m = fold<MaxOp>(x, n);
+    const T log_total = log_of<T>(exp_sum<T, false>(x, nullptr, n, m));
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) { put(y + i, V((get(x + i, T(0)) - m) - log_total)); });
+  }
+}
+
+template <class T>
+void softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < rows; ++r, y += n, dy += n, dx += n) {
+    V s{};
+    each_vector<T>(n, [&](int64_t i, auto get, auto) __attribute__((always_inline)) { s += get(y + i, T(0)) * get(dy + i, T(0)); });
+    const T dot = sum_lanes<T>(s);
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
+      put(dx + i, V(get(y + i, T(0)) * (get(dy + i, T(0)) - dot)));
+    });
+  }
+}
+
+template <class T>
+void log_softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < rows; ++r, y += n, dy += n, dx += n) {
+    const T total = fold<AddOp>(dy, n);
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
+      put(dx + i, V(get(dy + i, T(0)) - vexp(get(y + i, T(0))) * total));
+    });
+  }
+}
+
+template <class T>
+void sparse_loss(const T* x, const int64_t* label, T* loss, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, x += n) {
+    const T m = fold<MaxOp>(x, n);
+    loss[r] = log_of<T>(exp_sum<T, false>(x, nullptr, n, m)) - (x[label[r]] - m);
+  }
+}
+
+template <class T>
+void sparse_loss_grad(const T* x, const int64_t* label, const T* dy, T* dx, int64_t rows, int64_t n) {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
+    const T m = fold<MaxOp>(x, n);
+    const double total = exp_sum<T, true>(x, dx, n, m);
+    const T scale = static_cast<T>(dy[r] / total);
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) { put(dx + i, V(get(dx + i, T(0)) * scale)); });
+    dx[label[r]] -= dy[r];
+  }
+}
+
+template <class T>
+void dense_loss(const T* x, const T* t, T* loss, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, x += n, t += n) {
+    const T m = fold<MaxOp>(x, n);
+    const T log_total = log_of<T>(exp_sum<T, false>(x, nullptr, n, m));
+    Vec<T> s{};
+    each_vector<T>(n, [&](int64_t i, auto get, auto) __attribute__((always_inline)) { s += get(t + i, T(0)) * (log_total - (get(x + i, m) - m)); });
+    loss[r] = sum_lanes<T>(s);
+  }
+}
+
+template <class T>
+void dense_loss_grad(const T* x, const T* t, const T* dy, T* dx, int64_t rows, int64_t n) {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < rows; ++r, x += n, t += n, dx += n) {
+    const T m = fold<MaxOp>(x, n);
+    const T scale = static_cast<T>(fold<AddOp>(t, n) / exp_sum<T, true>(x, dx, n, m)), d = dy[r];
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
+      put(dx + i, V((get(dx + i, T(0)) * scale - get(t + i, T(0))) * d));
+    });
+  }
+}
+
+template <class T>
+void sigmoid_loss(const T* x, const T* t, T* loss, int64_t n) {
+  using V = Vec<T>;
+  each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
+    const V v = get(x + i, T(0));
+    put(loss + i, V(vmax(v, T(0)) - v * get(t + i, T(0)) + vlog1p(vexp(V(-vabs(v))))));
+  });
+}
+
+template <class T>
+void sigmoid_loss_grad(const T* x, const T* t, const T* dy, T* dx, int64_t n) {
+  using V = Vec<T>;
+  each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
+    put(dx + i, V((vsigmoid(V(get(x + i, T(0)))) - get(t + i, T(0))) * get(dy + i, T(0))));
+  });
+}
+
+template <class T>
+TAHR_INLINE void lse_partial(T m, double total, double* a, double* b) {
+  *a = m;
+  *b = m == -static_cast<T>(__builtin_inf()) ? 0 : m == static_cast<T>(__builtin_inf()) ? 1 : total;
+}
+
+template <class T>
+void lse_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
+  const T* x = static_cast<const T*>(xv);
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  for (int64_t r = 0; r < rows; ++r, x += n) {
+    const T m = fold<MaxOp>(x, n);
+    lse_partial(m, exp_sum<T, false>(x, nullptr, n, m), a + r, b + r);
+  }
+}
+
+template <class T>
+void lse_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
+  using V = Vec<T>;
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  each_vector<T>(m, [&](int64_t j, auto get, auto) __attribute__((always_inline)) {
+    const T* x = static_cast<const T*>(xv) + j;
+    V peak = get(x, T(0)), total{};
+    for (int64_t r = 1; r < rows; ++r) peak = MaxOp::comb(peak, V(get(x + r * stride, T(0))));
+    for (int64_t r = 0; r < rows; ++r) total += vexp(V(get(x + r * stride, T(0)) - peak));
+    for (int64_t k = 0; k < kLanes<T> && j + k < m; ++k) lse_partial<T>(peak[k], total[k], a + j + k, b + j + k);
+  });
+}
+
+template <class T>
+constexpr SoftmaxKernels<T> kernels() {
+  return {softmax<T>,    log_softmax<T>, softmax_grad<T>,    log_softmax_grad<T>,  sparse_loss<T>, sparse_loss_grad<T>,
+          dense_loss<T>, dense_loss_grad<T>, sigmoid_loss<T>, sigmoid_loss_grad<T>, lse_rows<T>,    lse_cols<T>};
+}
+
+}  // namespace
+
+const SoftmaxTable& softmax_table() {
+  static constexpr SoftmaxTable t{kernels<float>(), kernels<double>()};
+  return t;
+}
+
+}  // namespace tahr::TAHR_ISA

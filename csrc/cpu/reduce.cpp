@@ -1,0 +1,349 @@
+// Reductions on the CPU: which elements meet where. The kernels that add them up are in isa/reduce.cpp.
+//
+// The tensor is seen as its collapsed Layout (reduce_layout.h). The outputs are cut into tiles; the elements that go
+// into a tile into steps (one block each); steps into slots of fixed size. Every (tile, slot) is one unit of parallel
+// work and makes one partial result; the slots' partials are merged in pairs. Nothing of this depends on the number of
+// threads.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/parallel.h"
+#include "cpu/reduce_layout.h"
+#include "cpu/reduce_table.h"
+#include "cpu/softmax_table.h"
+#include "ops/reduce.h"
+
+namespace tahr {
+namespace {
+
+constexpr int64_t kChunk = 16384;        // elements of a row that one step takes
+constexpr int64_t kMomentsChunk = 4096;  // the same where a step reads its block twice and adds in one level
+constexpr int64_t kSlot = 32768;         // elements that a slot takes at least
+constexpr int64_t kTileColumns = 2048;
+constexpr int64_t kStepRows = 128;       // rows that a step of the column form takes
+constexpr int64_t kFoldColumns = 1024;   // narrower columns are read several rows at a time, up to this width
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+class Reduction {
+ public:
+  Reduction(const ReduceKernel& kernel, const Tensor& x, const Axes& axes, ReduceKind kind, double cost_ns)
+      : k_(kernel), layout_(x.shape(), axes), x_(static_cast<const std::byte*>(x.raw())), elem_(size_of(x.dtype())), cost_ns_(cost_ns) {
+    if (x.dtype() == DType::Float16) widen_ = reduce_table().widen_f16;
+    if (x.dtype() == DType::BFloat16) widen_ = reduce_table().widen_bf16;
+    const bool positions = kind == ReduceKind::ArgMax || kind == ReduceKind::ArgMin;
+    const Layout& l = layout_;
+    if (l.columns) {
+      tile_ = std::min(l.n, widen_ ? kTileColumns / 2 : kTileColumns);
+      tiles_ = ceil_div(l.n, tile_);
+      if (!positions) {
+        while (fold_ * 2 * l.n <= kFoldColumns && fold_ * 16 <= l.rows) fold_ *= 2;
+      }
+      chunk_ = std::min(l.rows, (widen_ ? kStepRows / 8 : kStepRows) * fold_);
+      chunks_ = ceil_div(l.rows, chunk_);
+    } else {
+      chunk_ = std::min(l.n, kind == ReduceKind::Moments ? kMomentsChunk : kChunk);
+      chunks_ = ceil_div(l.n, chunk_);
+      tile_ = std::min(l.rows, std::max<int64_t>(1, kChunk / l.n));
+      tiles_ = ceil_div(l.rows, tile_);
+    }
+    steps_ = l.reduced_count * chunks_;
+    steps_per_slot_ = std::max<int64_t>(1, kSlot / (tile_ * chunk_));
+    slots_ = ceil_div(steps_, steps_per_slot_);
+  }
+
+  int64_t outputs() const { return layout_.kept_count * (layout_.columns ? layout_.n : layout_.rows); }
+
+  // a and b have room for one partial per output.
+  void run(std::byte* a, std::byte* b) const {
+    const int64_t outputs = this->outputs(), items = layout_.kept_count * tiles_ * slots_;
+    const size_t spare = static_cast<size_t>(slots_ - 1) * outputs;
+    const Scratch more_a(spare * k_.a_size), more_b(spare * k_.b_size);
+    auto slot_a = [&](int64_t s) { return s == 0 ? a : more_a.get() + (s - 1) * outputs * k_.a_size; };
+    auto slot_b = [&](int64_t s) { return s == 0 ? b : more_b.get() + (s - 1) * outputs * k_.b_size; };
+    auto body = [&](int64_t item) {
+      const int64_t slot = item % slots_, tile = item / slots_ % tiles_, kept = item / slots_ / tiles_;
+      const int64_t per_kept = layout_.columns ? layout_.n : layout_.rows;
+      const int64_t begin = tile * tile_, count = std::min(tile_, per_kept - begin), at = kept * per_kept + begin;
+      unit(kept, begin, count, slot, slot_a(slot) + at * k_.a_size, slot_b(slot) + at * k_.b_size);
+    };
+    if (items == 1) body(0);
+    else parallel_chunks(items, cost_ns_, body);
+    for (int64_t d = 1; d < slots_; d *= 2) {
+      for (int64_t s = 0; s + d < slots_; s += 2 * d) {
+        k_.merge(slot_a(s), slot_b(s), elements(s, s + d), slot_a(s + d), slot_b(s + d), elements(s + d, s + 2 * d), outputs);
+      }
+    }
+  }
+
+ private:
+  int64_t length() const { return layout_.columns ? layout_.rows : layout_.n; }
+  int64_t chunk_size(int64_t chunk) const { return std::min(chunk_, length() - chunk * chunk_); }
+
+  // Elements per output that slots [begin, end) hold.
+  double elements(int64_t begin, int64_t end) const {
+    auto before_step = [&](int64_t step) {
+      return static_cast<double>(step / chunks_) * static_cast<double>(length()) +
+             static_cast<double>(std::min(step % chunks_ * chunk_, length()));
+    };
+    return before_step(std::min(end * steps_per_slot_, steps_)) - before_step(begin * steps_per_slot_);
+  }
+
+  // One slot of one tile into (a, b).
+  void unit(int64_t kept, int64_t begin, int64_t count, int64_t slot, std::byte* a, std::byte* b) const {
+    const int64_t first = slot * steps_per_slot_, last = std::min(first + steps_per_slot_, steps_);
+    const int64_t base = Layout::offset(layout_.kept, layout_.kept_axes, kept);
+    const bool several = last - first > 1;
+    const Scratch step_a(several ? count * k_.a_size : 0), step_b(several ? count * k_.b_size : 0);
+    double done = 0;
+    for (int64_t s = first; s < last; ++s) {
+      const int64_t chunk = s % chunks_, outer = s / chunks_;
+      const int64_t at = base + Layout::offset(layout_.reduced, layout_.reduced_axes, outer);
+      std::byte* to_a = s == first ? a : step_a.get();
+      std::byte* to_b = s == first ? b : step_b.get();
+      if (layout_.columns) column_step(at + chunk * chunk_ * layout_.n + begin, chunk_size(chunk), count, chunk * chunk_, to_a, to_b);
+      else row_step(at + begin * layout_.n + chunk * chunk_, count, chunk_size(chunk), chunk * chunk_, to_a, to_b);
+      const double size = static_cast<double>(chunk_size(chunk));
+      if (s != first) k_.merge(a, b, done, to_a, to_b, size, count);
+      done += size;
+    }
+  }
+
+  void row_step(int64_t at, int64_t rows, int64_t n, int64_t base, std::byte* a, std::byte* b) const {
+    const std::byte* x = x_ + at * elem_;
+    if (!widen_) return k_.rows(x, rows, n, base, a, b);
+    const Scratch wide(rows * n * sizeof(float));
+    widen_(reinterpret_cast<const uint16_t*>(x), reinterpret_cast<float*>(wide.get()), rows * n);
+    k_.rows(wide.get(), rows, n, base, a, b);
+  }
+
+  void column_step(int64_t at, int64_t rows, int64_t m, int64_t base, std::byte* a, std::byte* b) const {
+    const std::byte* x = x_ + at * elem_;
+    if (!widen_) return columns(x, elem_, rows, layout_.n, m, base, a, b);
+    const Scratch wide(rows * m * sizeof(float));
+    float* w = reinterpret_cast<float*>(wide.get());
+    for (int64_t r = 0; r < rows; ++r) widen_(reinterpret_cast<const uint16_t*>(x) + r * layout_.n, w + r * m, m);
+    columns(wide.get(), sizeof(float), rows, m, m, base, a, b);
+  }
+
+  // `rows` rows of m columns. Narrow ones are read as rows of fold * m columns, whose groups are merged by halves.
+  void columns(const std::byte* x, int64_t elem, int64_t rows, int64_t stride, int64_t m, int64_t base, std::byte* a, std::byte* b) const {
+    const int64_t folds = fold_ > 1 ? rows / fold_ : 0;
+    if (folds == 0) return k_.cols(x, rows, stride, m, base, a, b);
+    const int64_t width = fold_ * m;
+    const Scratch wide_a(width * k_.a_size), wide_b(width * k_.b_size);
+    k_.cols(x, folds, width, width, base, wide_a.get(), wide_b.get());
+    for (int64_t half = fold_ / 2; half > 0; half /= 2) {
+      const double each = static_cast<double>(folds * (fold_ / 2 / half));
+      const int64_t w = half * m;
+      k_.merge(wide_a.get(), wide_b.get(), each, wide_a.get() + w * k_.a_size, wide_b.get() + w * k_.b_size, each, w);
+    }
+    std::memcpy(a, wide_a.get(), m * k_.a_size);
+    if (k_.b_size) std::memcpy(b, wide_b.get(), m * k_.b_size);
+    const int64_t done = folds * fold_;
+    if (done == rows) return;
+    k_.cols(x + done * stride * elem, rows - done, stride, m, base, wide_a.get(), wide_b.get());
+    k_.merge(a, b, static_cast<double>(done), wide_a.get(), wide_b.get(), static_cast<double>(rows - done), m);
+  }
+
+  const ReduceKernel& k_;
+  Layout layout_;
+  const std::byte* x_;
+  int64_t elem_;
+  double cost_ns_;
+  void (*widen_)(const uint16_t*, float*, int64_t) = nullptr;
+  int64_t tile_ = 1, tiles_ = 1, chunk_ = 1, chunks_ = 1, fold_ = 1, steps_ = 1, steps_per_slot_ = 1, slots_ = 1;
+};
+
+// ---- from partials to results ----
+
+Elem elem_of(DType d) {
+  switch (d) {
+    case DType::Bool:
+    case DType::UInt8: return Elem::U8;
+    case DType::UInt16: return Elem::U16;
+    case DType::UInt32: return Elem::U32;
+    case DType::UInt64: return Elem::U64;
+    case DType::Int8: return Elem::I8;
+    case DType::Int16: return Elem::I16;
+    case DType::Int32: return Elem::I32;
+    case DType::Int64: return Elem::I64;
+    case DType::Float64: return Elem::F64;
+    default: return Elem::F32;
+  }
+}
+
+const ReduceKernel& kernel_for(ReduceKind kind, DType d) {
+  return reduce_table().kernel[static_cast<int>(kind)][static_cast<int>(elem_of(d))];
+}
+
+double cost_of(const Tensor& x, double ns_per_byte) { return static_cast<double>(x.nbytes()) * ns_per_byte; }
+
+template <class T>
+void fill_out(const Tensor& out, T value) {
+  std::fill_n(out.mutable_data<T>(), out.size(), value);
+}
+
+// The result where nothing is reduced: the identity of the operation.
+void fill_identity(const Tensor& out, double value) {
+  visit_dtype(out.dtype(), [&]<class T>() { fill_out(out, store_as<T>(value)); });
+}
+
+// Runs the kernel with partials landing in the output itself where they have its type, else in `partials`, of which
+// finish(p, n) makes the output.
+template <class Finish>
+void reduce_to(const KernelArgs& a, ReduceKind kind, const Axes& axes, double identity, double ns_per_byte, Finish finish) {
+  const Tensor &x = a.in[0], &out = a.out[0];
+  if (out.size() == 0) return;
+  if (x.size() == 0) return fill_identity(out, identity);
+  const ReduceKernel& k = kernel_for(kind, x.dtype());
+  const Reduction r(k, x, axes, kind, cost_of(x, ns_per_byte));
+  const bool direct = k.b_size == 0 && k.a_size == size_of(out.dtype()) && !is_half(out.dtype());
+  const Scratch partials(direct ? 0 : out.size() * (k.a_size + k.b_size));
+  std::byte* pa = direct ? static_cast<std::byte*>(out.mutable_raw()) : partials.get();
+  std::byte* pb = partials.get() + (direct ? 0 : out.size() * k.a_size);
+  r.run(pa, pb);
+  finish(pa, pb, x.size() / out.size());
+}
+
+// Halves: float partials to the output.
+void narrow_partials(const Tensor& out, const std::byte* pa) {
+  const float* p = reinterpret_cast<const float*>(pa);
+  visit_dtype(out.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
+      T* y = out.mutable_data<T>();
+      for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(p[i]);
+    }
+  });
+}
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+template <ReduceKind kKind>
+void plain_kernel(const KernelArgs& a) {
+  const double identity = kKind == ReduceKind::Prod || kKind == ReduceKind::All ? 1 : 0;
+  reduce_to(a, kKind, a.as<ReduceAttrs>().axis, identity, 0.1, [&](std::byte* pa, std::byte*, int64_t) {
+    if (is_half(a.out[0].dtype())) narrow_partials(a.out[0], pa);
+  });
+}
+
+void count_kernel(const KernelArgs& a) {
+  reduce_to(a, ReduceKind::Count, a.as<CountAttrs>().axis, 0, 0.1, [](std::byte*, std::byte*, int64_t) {});
+}
+
+void mean_kernel(const KernelArgs& a) {
+  const Tensor& out = a.out[0];
+  reduce_to(a, ReduceKind::Sum, a.as<ReduceAttrs>().axis, kNan, 0.1, [&](std::byte* pa, std::byte*, int64_t n) {
+    visit_dtype(out.dtype(), [&]<class T>() {
+      using C = Compute<T>;
+      if constexpr (std::is_floating_point_v<C>) {
+        const C* p = reinterpret_cast<const C*>(pa);
+        T* y = out.mutable_data<T>();
+        for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(p[i] / static_cast<C>(n));
+      }
+    });
+  });
+}
+
+template <bool kMax>
+void extreme_kernel(const KernelArgs& a) {
+  const ExtremeAttrs& attrs = a.as<ExtremeAttrs>();
+  const Tensor& out = a.out[0];
+  constexpr ReduceKind kind = kMax ? ReduceKind::Max : ReduceKind::Min;
+  reduce_to(a, kind, attrs.axis, attrs.initial.value_or(0), 0.1, [&](std::byte* pa, std::byte*, int64_t) {
+    if (is_half(out.dtype())) narrow_partials(out, pa);
+    if (!attrs.initial) return;
+    visit_dtype(out.dtype(), [&]<class T>() {
+      const T initial = store_as<T>(*attrs.initial);
+      const Compute<T> limit = load_as(initial);
+      T* y = out.mutable_data<T>();
+      for (int64_t i = 0; i < out.size(); ++i) {
+        const Compute<T> v = load_as(y[i]);
+        if (kMax ? limit > v : limit < v) y[i] = initial;
+      }
+    });
+  });
+}
+
+template <bool kMax>
+void arg_kernel(const KernelArgs& a) {
+  const ArgAttrs& attrs = a.as<ArgAttrs>();
+  const Axes axes = attrs.axis ? Axes(Ints{*attrs.axis}) : Axes();
+  reduce_to(a, kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin, axes, 0, 0.2, [&](std::byte*, std::byte* pb, int64_t) {
+    std::memcpy(a.out[0].mutable_raw(), pb, a.out[0].nbytes());
+  });
+}
+
+template <bool kRoot>
+void variance_kernel(const KernelArgs& a) {
+  const Tensor& out = a.out[0];
+  reduce_to(a, ReduceKind::Moments, a.as<ReduceAttrs>().axis, kNan, 0.2, [&](std::byte*, std::byte* pb, int64_t n) {
+    const double* m2 = reinterpret_cast<const double*>(pb);
+    visit_dtype(out.dtype(), [&]<class T>() {
+      T* y = out.mutable_data<T>();
+      for (int64_t i = 0; i < out.size(); ++i) {
+        const double v = m2[i] / static_cast<double>(n);
+        y[i] = store_as<T>(kRoot ? std::sqrt(v) : v);
+      }
+    });
+  });
+}
+
+// Two partials of a log-sum-exp: sums of exponentials relative to the larger maximum.
+void merge_logsumexp(void* av, void* bv, double, const void* cv, const void* dv, double, int64_t m) {
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  const double *c = static_cast<const double*>(cv), *d = static_cast<const double*>(dv);
+  for (int64_t j = 0; j < m; ++j) {
+    const double peak = std::max(a[j], c[j]);
+    auto factor = [peak](double v) { return v == peak ? 1 : std::exp(v - peak); };  // 1 for infinities too
+    b[j] = b[j] * factor(a[j]) + d[j] * factor(c[j]);
+    a[j] = peak;
+  }
+}
+
+void logsumexp_kernel(const KernelArgs& a) {
+  const Tensor &x = a.in[0], &out = a.out[0];
+  if (out.size() == 0) return;
+  if (x.size() == 0) return fill_identity(out, -kInf);
+  const SoftmaxTable& t = softmax_table();
+  const bool wide = x.dtype() == DType::Float64;
+  const ReduceKernel k{wide ? t.f64.lse_rows : t.f32.lse_rows, wide ? t.f64.lse_cols : t.f32.lse_cols, merge_logsumexp, 8, 8};
+  const Reduction r(k, x, a.as<ReduceAttrs>().axis, ReduceKind::Moments, static_cast<double>(x.size()) * (wide ? 2 : 1));
+  const Scratch partials(out.size() * 16);
+  std::byte *pa = partials.get(), *pb = pa + out.size() * 8;
+  r.run(pa, pb);
+  const double *peak = reinterpret_cast<const double*>(pa), *total = reinterpret_cast<const double*>(pb);
+  visit_dtype(out.dtype(), [&]<class T>() {
+    T* y = out.mutable_data<T>();
+    for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(std::log(total[i]) + peak[i]);
+  });
+}
+
+}  // namespace
+
+void register_scan_kernels();
+void register_softmax_kernels();
+
+void register_reduce_kernels() {
+  const auto cpu = [](const char* op, KernelFn fn) { define_kernel(op, DeviceType::CPU, fn); };
+  cpu("sum", plain_kernel<ReduceKind::Sum>);
+  cpu("reduce_prod", plain_kernel<ReduceKind::Prod>);
+  cpu("any", plain_kernel<ReduceKind::Any>);
+  cpu("all", plain_kernel<ReduceKind::All>);
+  cpu("count_nonzero", count_kernel);
+  cpu("mean", mean_kernel);
+  cpu("max", extreme_kernel<true>);
+  cpu("min", extreme_kernel<false>);
+  cpu("argmax", arg_kernel<true>);
+  cpu("argmin", arg_kernel<false>);
+  cpu("var", variance_kernel<false>);
+  cpu("std", variance_kernel<true>);
+  cpu("logsumexp", logsumexp_kernel);
+  register_scan_kernels();
+  register_softmax_kernels();
+}
+
+}  // namespace tahr
