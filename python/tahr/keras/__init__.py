@@ -1,0 +1,80 @@
+"""The Keras API on tahr: `from tahr import keras`.
+
+Nothing heavy is imported here. Every public name is looked up on first use (PEP 562), so that `import tahr` stays
+quick and a script pays only for the parts it touches. To publish a new top-level name, add it to `_NAMES`; a new
+namespace is a folder beside this file, listed in `_MODULES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Namespaces: `keras.layers`, ... one folder each.
+_MODULES = (
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "ops",
+    "optimizers",
+    "preprocessing",
+    "random",
+    "regularizers",
+    "saving",
+    "tree",
+    "utils",
+    "wrappers",
+)
+
+# Names that Keras also publishes at the top: where they live here.
+_NAMES = {
+    "DTypePolicy": "dtype_policies",
+    "FloatDTypePolicy": "dtype_policies",
+    "Function": "symbolic",
+    "Initializer": "initializers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "backend",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Operation": "symbolic",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "Sequential": "models",
+    "StatelessScope": "backend",
+    "SymbolicScope": "backend",
+    "Variable": "backend",
+    "device": "backend",
+    "name_scope": "backend",
+    "version": "backend",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    if name == "__version__":
+        import tahr
+
+        return tahr.__version__
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_NAMES})

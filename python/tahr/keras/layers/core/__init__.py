@@ -1,0 +1,1 @@
+"""Layers that much else is built from: Dense, inputs, Lambda, wrappers."""

@@ -1,0 +1,138 @@
+"""Dense: a matrix product, a bias and an activation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tahr import ops
+
+from tahr.keras import activations, constraints, initializers, regularizers
+from tahr.keras.layers.input_spec import InputSpec
+from tahr.keras.layers.layer import Layer
+
+
+class Dense(Layer):
+    """`activation(inputs @ kernel + bias)` along the last axis.
+
+    Args:
+        units: number of outputs, at least 1.
+        activation: activation function or its name; None for none.
+        use_bias: whether to add a bias.
+        kernel_initializer: initializer of the kernel, of shape (inputs, units).
+        bias_initializer: initializer of the bias, of shape (units,).
+        kernel_regularizer: regularizer of the kernel.
+        bias_regularizer: regularizer of the bias.
+        activity_regularizer: regularizer of the output.
+        kernel_constraint: constraint of the kernel.
+        bias_constraint: constraint of the bias.
+        lora_rank: None only: low-rank adaptation is not available.
+        lora_alpha: None only, likewise.
+        quantization_config: None only: quantisation is not available.
+
+    Shapes: (batch, ..., inputs) to (batch, ..., units).
+
+    Raises:
+        ValueError: if `units` is not a positive integer; in a call, if the last axis has another size than when the
+            layer was built.
+
+    >>> from tahr import keras
+    >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
+    >>> layer([[1.0, 2.0, 3.0]]).numpy()
+    array([[6., 6.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(units, bool) or not hasattr(units, "__index__") or int(units) <= 0:
+            raise ValueError(
+                f"[Dense] expected units to be a positive integer, received units={units!r}. "
+                f"Expected a positive integer, got {units!r}."
+            )
+        for key, value in (
+            ("lora_rank", lora_rank),
+            ("lora_alpha", lora_alpha),
+            ("quantization_config", quantization_config),
+        ):
+            if value is not None:
+                raise ValueError(f"[Dense] expected {key}=None, received {value!r}. It is not available.")
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = int(units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.kernel: Any = None
+        self.bias: Any = None
+        self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Creates kernel and bias for inputs of this shape."""
+        width = input_shape[-1]
+        if width is None:
+            raise ValueError(
+                f"[{self.name}] expected a known size of the last axis, received shape {tuple(input_shape)}. "
+                "Give the size in keras.Input(shape=...)."
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(width, self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: width})
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The outputs for `inputs`."""
+        x = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            x = ops.add(x, self.bias)
+        return x if self.activation is activations.linear else self.activation(x)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """`input_shape` with `units` as its last size."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the layer."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "quantization_config": None,
+        }

@@ -1,0 +1,890 @@
+"""Layer: the base of everything that has weights and can be called.
+
+What happens in a call is in `__call__`, step by step; how state is filed in `tracking.py`; how arguments are read in
+`call_spec.py`; what is demanded of inputs in `input_spec.py`. A new layer needs `call`, `get_config`, and `build` if
+it has weights; `compute_output_shape` only saves time.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tahr import ops
+
+from tahr.keras import dtype_policies, tree
+from tahr.keras.backend import scopes, state
+from tahr.keras.backend.dtypes import is_float_dtype
+from tahr.keras.backend.engine import Tensor, is_tensor
+from tahr.keras.backend.keras_tensor import KerasTensor, any_symbolic
+from tahr.keras.backend.masking import get_keras_mask, set_keras_mask
+from tahr.keras.backend.variable import Variable
+from tahr.keras.layers.call_spec import CallSpec, is_tensor_like, shapes_for, signature_of
+from tahr.keras.layers.input_spec import assert_input_compatibility
+from tahr.keras.layers.tracking import Tracker
+from tahr.keras.symbolic.node import Node
+from tahr.keras.symbolic.operation import Operation, _needs_auto_config
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+class CallContext:
+    """What the outermost call tells the calls inside it, such as `training`."""
+
+    __slots__ = ("entry", "values")
+
+    def __init__(self, entry: Layer) -> None:
+        self.entry = entry
+        self.values: dict[str, Any] = {}
+
+
+def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
+    """`build` in the layer's name scope, its shapes remembered and the state closed afterwards."""
+    signature = inspect.signature(build)
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self._building:  # called by the build() of a subclass
+            build(self, *args, **kwargs)
+            return
+        self._building = True
+        try:
+            with self._open_name_scope():
+                self._path = scopes.current_path()
+                build(self, *args, **kwargs)
+        finally:
+            self._building = False
+        shapes = dict(signature.bind(self, *args, **kwargs).arguments)
+        shapes.pop(next(iter(signature.parameters)))
+        object.__setattr__(self, "_build_shapes_dict", shapes)
+        self.built = True
+        self._post_build()
+        self._tracker.locked = True
+
+    return wrapped
+
+
+class Layer(Operation):
+    """Something with state (weights) and a computation (`call`).
+
+    Args:
+        activity_regularizer: regularizer (or its name) applied to the outputs; its penalty joins `losses`.
+        trainable: whether optimizers update the weights.
+        dtype: a dtype, the name of a dtype policy or a policy; None for the default policy.
+        autocast: whether floating-point inputs are cast to the compute dtype.
+        name: unique name; made from the class name if None.
+        kwargs: `input_shape`, `input_dim` or `batch_input_shape`: the shape of the input when the layer is the first
+            one of a `Sequential`.
+
+    Raises:
+        ValueError: for unknown arguments.
+
+    >>> from tahr import keras
+    >>> class Scale(keras.layers.Layer):
+    ...     def build(self, input_shape):
+    ...         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.scale
+    >>> Scale()([[1.0, 2.0]]).numpy()
+    array([[1., 2.]], dtype=float32)
+    """
+
+    _keras_module: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _wrap_build(cls.build)  # type: ignore[method-assign]
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._initialize_tracker()
+        super().__init__(name=name)
+        self._set_policy(dtype_policies.get(dtype))
+        self._take_input_shape(kwargs)
+        if kwargs:
+            raise ValueError(
+                f"[{type(self).__name__}] expected arguments of the layer only, received {sorted(kwargs)}. "
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
+            )
+        if not isinstance(trainable, bool):
+            raise ValueError(f"[{type(self).__name__}] expected trainable to be a bool, received {trainable!r}.")
+        self.activity_regularizer = _get_regularizer(activity_regularizer)
+        self.built = False
+        self.autocast = autocast
+        self._trainable = trainable
+        self._path: str | None = None
+        self._parent_path: str | None = None
+        self._input_spec: Any = None
+        self._called = False
+        self._building = False
+        self._build_shapes_dict: dict[str, Any] | None = None
+        self._losses: list[Any] = []
+        self._loss_ids: set[int] = set()
+        self._losses_override: list[Any] = []
+        self._call_context_args = {"training"}
+        self._convert_input_args = True
+        self._allow_non_tensor_positional_args = False
+        self._supports_masking = type(self).compute_mask is not Layer.compute_mask
+        self.supports_jit = True
+
+    def _take_input_shape(self, kwargs: dict[str, Any]) -> None:
+        """Keeps the shape given in one of the older ways, for a `Sequential` that starts with this layer."""
+        batch_size = kwargs.pop("batch_size", None) if ("input_shape" in kwargs or "input_dim" in kwargs) else None
+        shape = kwargs.pop("batch_input_shape", None)
+        dim = kwargs.pop("input_dim", None)
+        inner = kwargs.pop("input_shape", None)
+        if dim is not None:
+            inner = (dim,)
+        if shape is None and inner is not None:
+            shape = (batch_size, *((inner,) if isinstance(inner, int) else inner))
+        self._batch_input_shape = None if shape is None else tuple(shape)
+
+    def _initialize_tracker(self) -> None:
+        if "_tracker" in self.__dict__:
+            return
+        tracker = Tracker(lambda: self.__dict__.get("name", type(self).__name__))
+        for key, value in (
+            ("_tracker", tracker),
+            ("_trainable_variables", tracker.trainable_variables),
+            ("_non_trainable_variables", tracker.non_trainable_variables),
+            ("_layers", tracker.layers),
+            ("_metrics", tracker.metrics),
+            ("_seed_generators", tracker.seed_generators),
+        ):
+            object.__setattr__(self, key, value)
+
+    def _set_policy(self, policy: Any) -> None:
+        object.__setattr__(self, "_dtype_policy", policy)
+        object.__setattr__(self, "_compute_dtype", None)
+
+    def _policy(self) -> Any:
+        policy = self._dtype_policy
+        if isinstance(policy, dtype_policies.DTypePolicyMap) and self._path:
+            return policy[self._path]
+        return policy
+
+    # Attributes that are state are filed as they are set.
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value.__class__ not in _PLAIN:
+            tracker = self.__dict__.get("_tracker")
+            if tracker is None:
+                self._initialize_tracker()
+                tracker = self.__dict__["_tracker"]
+            if not name.startswith(("_losses", "_loss_ids", "_inbound", "_outbound", "_call_context")):
+                value = tracker.track(value)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        value = self.__dict__.get(name)
+        if value is not None:
+            self._tracker.untrack(value)
+        super().__delattr__(name)
+
+    def _check_super_called(self) -> None:
+        if "_call_context_args" not in self.__dict__:
+            raise RuntimeError(
+                f"[{type(self).__name__}] expected super().__init__() to run first in __init__(); "
+                "you forgot to call `super().__init__()`."
+            )
+
+    # Building.
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights, given the shape of the input; subclasses with weights implement it."""
+        self._check_super_called()
+        if getattr(type(self).build, "_is_default", False) and any(not lr.built for lr in self._layers):
+            warnings.warn(
+                f"[{self.name}] has layers inside that build() does not build, since {type(self).__name__} has no "
+                "build() of its own. Call it on data, or implement build().",
+                stacklevel=2,
+            )
+        self.built = True
+
+    build._is_default = True  # type: ignore[attr-defined]
+
+    def _post_build(self) -> None:
+        """Runs after `build`; for subclasses of the library."""
+
+    def _build_at_init(self) -> None:
+        if getattr(type(self).build, "_is_default", False):
+            self.built = True
+            self._post_build()
+            self._tracker.locked = True
+
+    def _open_name_scope(self) -> scopes.name_scope:
+        if self._parent_path is None:
+            self._parent_path = scopes.current_path()
+        return scopes.name_scope(self.name, caller=self)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that `build` was given, or None before that."""
+        shapes = self._build_shapes_dict
+        if shapes is None:
+            return None
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": shapes}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the layer as `get_build_config` described it."""
+        if not config:
+            return
+        if "input_shape" in config:
+            self.build(config["input_shape"])
+        elif "shapes_dict" in config:
+            self.build(**config["shapes_dict"])
+
+    def _maybe_build(self, spec: CallSpec) -> None:
+        if self.built:
+            return
+        if not getattr(type(self).build, "_is_default", False) or "build" in self.__dict__:
+            self.build(**shapes_for(self.build, spec, self.name, "build"))
+            self._assert_input_compatibility(spec.first_arg)
+        elif not self._layers:
+            # Without a build() of its own a layer with no parts has nothing to wait for; one with parts has them
+            # built by its first call.
+            self.built = True
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str | None = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Creates a weight of the layer.
+
+        Args:
+            shape: its shape; () if None.
+            initializer: initializer or its name; by default "glorot_uniform" for floats and "zeros" for others.
+            dtype: its dtype; the layer's variable dtype if None.
+            trainable: whether optimizers update it.
+            autocast: whether it is read in the compute dtype under mixed precision.
+            regularizer: regularizer whose penalty joins `losses`.
+            constraint: constraint applied after each update.
+            aggregation: how replicas combine it.
+            overwrite_with_gradient: whether optimizers store the gradient itself in it.
+            name: last component of its path.
+
+        Returns:
+            The variable.
+        """
+        self._check_super_called()
+        from tahr.keras import constraints, initializers, regularizers
+
+        if isinstance(shape, str):
+            raise ValueError(
+                f"[{self.name}] expected the shape of the weight first, received the name {shape!r}. "
+                f"`name` must be passed as a keyword argument: add_weight(shape=..., name={shape!r})."
+            )
+        shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        dtype = self.variable_dtype if dtype is None else dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if is_float_dtype(dtype) else "zeros"
+        with scopes.name_scope(self.name, caller=self):
+            variable = Variable(
+                initializers.get(initializer),
+                shape=shape,
+                dtype=dtype,
+                trainable=trainable,
+                autocast=autocast,
+                aggregation=aggregation,
+                name=name,
+            )
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        self._track_variable(variable)
+        return variable
+
+    add_variable = add_weight
+
+    def _track_variable(self, variable: Any) -> None:
+        self._tracker.track(variable)
+
+    def _untrack_variable(self, variable: Any) -> None:
+        self._tracker.untrack(variable)
+
+    # State.
+
+    @property
+    def path(self) -> str | None:
+        """Where the layer lives: names of the layers around it and its own; None before it is built."""
+        return self._path
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers update the weights; setting it sets it for all layers inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        self._trainable = value
+        for v in self._trainable_variables:
+            v.trainable = value
+        for layer in self._layers:
+            layer.trainable = value
+
+    def _collect(self, own: Callable[[Layer], list[Any]]) -> list[Any]:
+        """What `own` gives for this layer and all layers inside, each object once."""
+        found: dict[int, Any] = {}
+        stack: list[Layer] = [self]
+        seen: set[int] = set()
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            for v in own(layer):
+                found.setdefault(id(v), v)
+            stack.extend(reversed(layer._layers))
+        return list(found.values())
+
+    @property
+    def variables(self) -> list[Any]:
+        """All state: weights and the states of seed generators (not of metrics)."""
+        return self._collect(
+            lambda lr: [
+                *lr._trainable_variables,
+                *lr._non_trainable_variables,
+                *(g.state for g in lr._seed_generators),
+            ]
+        )
+
+    @property
+    def weights(self) -> list[Any]:
+        """The weights of this layer and those inside, trainable ones of each layer first."""
+        return self._collect(lambda lr: [*lr._trainable_variables, *lr._non_trainable_variables])
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The variables that optimizers update; none if the layer is frozen."""
+        return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The other variables; all if the layer is frozen."""
+        return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that optimizers update; none if the layer is frozen."""
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """The other weights; all if the layer is frozen."""
+        return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics of this layer and those inside."""
+        return self._collect(lambda lr: lr._metrics)
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """The variables of `metrics`."""
+        return [v for m in self.metrics for v in m.variables]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of `weights` as NumPy arrays."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Assigns to `weights`, in their order.
+
+        Raises:
+            ValueError: if the number of arrays or a shape differs; no weight is changed then.
+        """
+        own = self.weights
+        if len(own) != len(weights):
+            raise ValueError(
+                f"[{self.name}] expected a list of {len(own)} arrays in set_weights(weights), received {len(weights)}. "
+                "get_weights() shows their order and shapes."
+            )
+        arrays = [w if hasattr(w, "shape") else np.asarray(w) for w in weights]
+        for v, w in zip(own, arrays):
+            if tuple(v.shape) != tuple(w.shape):
+                raise ValueError(
+                    f"[{self.name}] expected shape {tuple(v.shape)} for weight {getattr(v, 'path', v.name)!r}, "
+                    f"received shape {tuple(w.shape)}."
+                )
+        for v, w in zip(own, arrays):
+            v.assign(w)
+
+    def count_params(self) -> int:
+        """The number of scalars in the weights.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"[{self.name}] expected a built layer for count_params(), received one that isn't built. "
+                "Call it on data, or `build(input_shape)`."
+            )
+        return sum(int(np.prod(v.shape, dtype="int64")) for v in self.weights)
+
+    # Dtypes.
+
+    @property
+    def dtype_policy(self) -> Any:
+        """The policy that gives the dtypes."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._set_policy(dtype_policies.get(value))
+
+    @property
+    def dtype(self) -> str:
+        """The same as `variable_dtype`."""
+        return self.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """Dtype of the weights."""
+        return self._policy().variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """Dtype of the computation."""
+        return self._policy().compute_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """Dtype that inputs are cast to."""
+        return self.compute_dtype
+
+    @property
+    def quantization_mode(self) -> None:
+        """Always None: layers are not quantised."""
+        return None
+
+    @property
+    def input_spec(self) -> Any:
+        """What is demanded of the first argument: an `InputSpec`, a structure of them, or None."""
+        return self._input_spec
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        object.__setattr__(self, "_input_spec", value)
+
+    @property
+    def supports_masking(self) -> bool:
+        """Whether masks of inputs are passed on to outputs."""
+        return self._supports_masking
+
+    @supports_masking.setter
+    def supports_masking(self, value: bool) -> None:
+        self._supports_masking = value
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the outputs, given that of the inputs: by default the same one."""
+        return previous_mask
+
+    # Calling.
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation; subclasses implement it."""
+        raise NotImplementedError(
+            f"[{self.name}] expected {type(self).__name__} to have a call() method. Implement call(self, inputs)."
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "_call_context_args" not in self.__dict__:
+            self._check_super_called()
+        object.__setattr__(self, "_called", True)
+        original = args, kwargs
+        signature = signature_of(self)
+
+        # 1. Arrays become tensors, floats of another type the compute dtype.
+        if self._convert_input_args:
+            if len(args) == 1 and args[0].__class__ is Tensor:
+                args = (self._convert(args[0]),)
+            else:
+                args = tree.map_structure(self._convert, args)
+            if kwargs:
+                kwargs = tree.map_structure(self._convert, kwargs)
+        if not self._allow_non_tensor_positional_args:
+            self._assert_tensors(args)
+
+        # 2. Which argument is which. One tensor and nothing else is the usual case, and needs no binding.
+        if len(args) == 1 and not kwargs and signature.simple and is_tensor_like(args[0]) and self.built:
+            first = args[0]
+            tensors = {signature.first: first}
+            given: dict[str, Any] = {}
+        else:
+            spec = CallSpec(signature, args, kwargs, self._call_context_args)
+            first, tensors, given = spec.first_arg, spec.tensors, spec.user_arguments
+
+        # 3. Demands on the input, then the weights.
+        self._assert_input_compatibility(first)
+        if not self.built:
+            with self._open_name_scope():
+                self._maybe_build(spec)
+
+        context = state.get_scope("call_context")
+        entered = context is None
+        if entered:
+            context = CallContext(self)
+            state.set_scope("call_context", context)
+            self._clear_losses()
+        try:
+            # 4. `training` and its like: the argument, else what the outer call had, else the default of call().
+            for name in self._call_context_args:
+                self._resolve_context_argument(name, signature, given, context, kwargs)
+
+            # 5. Masks.
+            previous_mask = self._take_masks(signature, tensors, given, first, kwargs)
+
+            # 6. The computation.
+            with self._open_name_scope():
+                cast = self._autocast_scope()
+                if cast is None:
+                    outputs = self._call_or_trace(args, kwargs)
+                else:
+                    with cast:
+                        outputs = self._call_or_trace(args, kwargs)
+                if not self.built:
+                    self.built = True
+                    self._tracker.locked = True
+                if self.activity_regularizer is not None:
+                    self._add_activity_loss(outputs)
+
+            if previous_mask is not None:
+                self._pass_mask(first, outputs, previous_mask)
+            elif self._supports_masking and type(self).compute_mask is not Layer.compute_mask:
+                self._pass_mask(first, outputs, tree.map_structure(get_keras_mask, first))
+        finally:
+            if entered:
+                state.set_scope("call_context", None)
+
+        # 7. The graph, if this call is part of one.
+        if any_symbolic(*original):
+            Node(self, original[0], original[1], outputs)
+        return outputs
+
+    def _convert(self, x: Any) -> Any:
+        if x.__class__ in _PLAIN:
+            return x
+        y = self._policy().convert_input(x, self.autocast, self.input_dtype)
+        if y is not x:
+            mask = get_keras_mask(x)
+            if mask is not None:
+                set_keras_mask(y, mask)
+        return y
+
+    def _assert_tensors(self, args: tuple[Any, ...]) -> None:
+        for x in args:
+            if is_tensor_like(x):
+                continue
+            for leaf in tree.flatten(x):
+                if not is_tensor_like(leaf) and leaf is not None:
+                    raise ValueError(
+                        f"[{self.name}] expected tensors as positional arguments, received {leaf!r} of type "
+                        f"{type(leaf).__name__}. Only input tensors may be passed as positional arguments; pass "
+                        "an array, or other values by keyword."
+                    )
+
+    def _assert_input_compatibility(self, first: Any) -> None:
+        if self._input_spec is not None:
+            assert_input_compatibility(self._input_spec, first, self.name)
+
+    def _resolve_context_argument(
+        self, name: str, signature: Any, given: dict[str, Any], context: CallContext, kwargs: dict[str, Any]
+    ) -> None:
+        value = given.get(name)
+        if value is None:
+            value = context.values.get(name)
+        if value is None and name in signature.names:
+            value = signature.signature.parameters[name].default
+            value = None if value is inspect.Parameter.empty else value
+        context.values[name] = value
+        if value is not None and name in signature.names:
+            kwargs[name] = value
+
+    def _take_masks(
+        self, signature: Any, tensors: dict[str, Any], given: dict[str, Any], first: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Hands masks to `call` where it takes them; returns the mask that goes on to the outputs, or None."""
+        if len(tensors) == 1:
+            if signature.has_mask and given.get("mask") is None:
+                mask = _masks_of(next(iter(tensors.values())))
+                if mask is not None:
+                    kwargs["mask"] = mask
+        else:
+            for name, value in tensors.items():
+                key = signature.mask_names.get(name)
+                if key is not None and given.get(key) is None:
+                    mask = _masks_of(value)
+                    if mask is not None:
+                        kwargs[key] = mask
+        if kwargs.get("mask") is not None:
+            return kwargs["mask"]
+        return _masks_of(first)
+
+    def _autocast_scope(self) -> scopes.AutocastScope | None:
+        """The scope in which weights are read, if it has to change."""
+        now = scopes.get_autocast_scope()
+        compute = self.compute_dtype
+        if now is not None:
+            if not self.autocast or not is_float_dtype(compute):
+                return scopes.AutocastScope(None)
+            return scopes.AutocastScope(compute) if now.dtype != compute else None
+        return scopes.AutocastScope(compute) if compute != self.variable_dtype else None
+
+    def _call_or_trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if any_symbolic(args, kwargs):
+            return self.compute_output_spec(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs as KerasTensors; `__call__` records them."""
+        return self.compute_output_spec(*args, **kwargs)
+
+    def _add_activity_loss(self, outputs: Any) -> None:
+        for x in tree.flatten(outputs):
+            if is_tensor(x):
+                loss = self.activity_regularizer(x)
+                if x.ndim > 0:
+                    batch = ops.cast(ops.shape(x)[0] or 1, loss.dtype)
+                    loss = ops.divide(loss, ops.maximum(batch, 1))
+                self.add_loss(loss)
+
+    def _pass_mask(self, inputs: Any, outputs: Any, previous_mask: Any) -> None:
+        if not self._supports_masking:
+            if any(m is not None for m in tree.flatten(previous_mask)):
+                warnings.warn(
+                    f"[{self.name}] {type(self).__name__} does not support masking and will therefore destroy the mask "
+                    "information of its input; layers after it will not see the mask.",
+                    stacklevel=3,
+                )
+            return
+        flat = tree.flatten(outputs)
+        if all(get_keras_mask(x) is not None for x in flat):
+            return
+        masks = self.compute_mask(inputs, previous_mask)
+        if masks is None:
+            return
+        for x, mask in zip(flat, tree.flatten(masks)):
+            if mask is not None and get_keras_mask(x) is None and is_tensor_like(x):
+                set_keras_mask(x, mask)
+
+    def _register_call_context_args(self, *names: str) -> None:
+        """Passes these arguments on to all layers inside, as is done with `training`."""
+        if self._called:
+            raise RuntimeError(f"[{self.name}] expected a layer that was not called yet, received one that was.")
+        self._call_context_args = self._call_context_args | set(names)
+
+    def stateless_call(
+        self,
+        trainable_variables: list[Any],
+        non_trainable_variables: list[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """`call` with the variables' values given, and without changing any variable.
+
+        Args:
+            trainable_variables: values for `self.trainable_variables`.
+            non_trainable_variables: values for `self.non_trainable_variables`.
+            args: arguments of `call`.
+            return_losses: whether to return the losses, too.
+            kwargs: keyword arguments of `call`.
+
+        Returns:
+            (outputs, new values of `non_trainable_variables`), and the list of losses if asked for.
+
+        Raises:
+            ValueError: if the layer is not built, or a list has the wrong length.
+        """
+        self._check_super_called()
+        if not self.built:
+            raise ValueError(f"[{self.name}] expected a built layer in stateless_call(); call it on data first.")
+        mapping: list[tuple[Any, Any]] = []
+        for what, own, given in (
+            ("trainable_variables", self.trainable_variables, trainable_variables),
+            ("non_trainable_variables", self.non_trainable_variables, non_trainable_variables),
+        ):
+            if len(own) != len(given):
+                raise ValueError(f"[{self.name}] expected {len(own)} values in {what}, received {len(given)}.")
+            mapping.extend(zip(own, given))
+        losses = None
+        with scopes.StatelessScope(state_mapping=mapping, collect_losses=return_losses) as scope:
+            outputs = self.call(*args, **kwargs)
+            if return_losses:
+                losses = self.losses
+        new = [scope.get_current_value(v) for v in self.non_trainable_variables]
+        return (outputs, new, losses) if return_losses else (outputs, new)
+
+    # Shapes.
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shape of the output for an input of this shape, found by running `call` without values.
+
+        Args:
+            args: the shape of the input, or a structure of shapes.
+            kwargs: the same by name.
+        """
+        if len(args) != 1 or kwargs:
+            raise NotImplementedError(
+                f"[{self.name}] expected {type(self).__name__} to implement compute_output_shape() for these arguments."
+            )
+        inputs = tree.map_shape_structure(lambda s: KerasTensor(s, dtype=self.compute_dtype), args[0])
+        outputs = super().compute_output_spec(inputs)
+        return tree.map_structure(lambda x: x.shape, outputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the outputs, as KerasTensors."""
+        if type(self).compute_output_shape is Layer.compute_output_shape:
+            return super().compute_output_spec(*args, **kwargs)
+        spec = CallSpec(signature_of(self), args, dict(kwargs), self._call_context_args)
+        shape = self.compute_output_shape(
+            **shapes_for(self.compute_output_shape, spec, self.name, "compute_output_shape")
+        )
+        if not isinstance(shape, (list, tuple, dict)):
+            try:
+                shape = tuple(shape)
+            except TypeError:
+                raise ValueError(
+                    f"[{self.name}] expected compute_output_shape() to return a tuple, received {shape!r}."
+                ) from None
+        return tree.map_shape_structure(lambda s: KerasTensor(s, dtype=self.compute_dtype), shape)
+
+    # Losses.
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar (or several) to the loss that training minimises. To be called inside `call`."""
+        values = tree.flatten(loss)
+        for x in values:
+            if not is_tensor(x):
+                raise ValueError(
+                    f"[{self.name}] expected a tensor in add_loss(), received {x!r}. "
+                    "`add_loss()` can only be called from inside `build()` or `call()`."
+                )
+        scope = scopes.get_stateless_scope()
+        if scope is None:
+            self._losses.extend(values)
+        elif scope.collect_losses:
+            for x in values:
+                scope.add_loss(x)
+                self._loss_ids.add(id(x))
+
+    def _get_own_losses(self) -> list[Any]:
+        scope = scopes.get_stateless_scope()
+        if scope is None:
+            return list(self._losses)
+        return [x for x in scope.losses if id(x) in self._loss_ids]
+
+    @property
+    def losses(self) -> list[Any]:
+        """The losses of the last call: those of `add_loss`, here and in layers inside, then those of regularizers."""
+        if self._losses_override:
+            return self._losses_override
+        found = [x for layer in self._flatten_layers() for x in layer._get_own_losses()]
+        for v in self.trainable_weights:
+            regularizer = getattr(v, "regularizer", None)
+            if regularizer is not None:
+                found.append(regularizer(v.value if isinstance(v, Variable) else v))
+        return found
+
+    def _clear_losses(self) -> None:
+        scope = scopes.get_stateless_scope()
+        for layer in self._flatten_layers():
+            if scope is not None and scope.collect_losses:
+                scope.losses[:] = [x for x in scope.losses if id(x) not in layer._loss_ids]
+            layer._losses.clear()
+            layer._loss_ids.clear()
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Layer]:
+        if not recursive:
+            return ([self] if include_self else []) + list(self._layers)
+        found = self._collect(lambda lr: [lr])
+        return found if include_self else found[1:]
+
+    # Configs.
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make such a layer again. Subclasses add theirs to `super().get_config()`."""
+        self._check_super_called()
+        config: dict[str, Any] = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": dtype_policies.serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None:
+            from tahr.keras import regularizers
+
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if _needs_auto_config(type(self)):
+            accepted = inspect.signature(type(self).__init__).parameters
+            if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values()):
+                config = {k: v for k, v in config.items() if k in accepted}
+            config.update({k: v for k, v in self._auto_config().items() if k not in config})
+        return config
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts the layer's own weights into `store`, under "0", "1", ..."""
+        for i, v in enumerate([*self._trainable_variables, *self._non_trainable_variables]):
+            store[str(i)] = v.numpy()
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Takes the layer's own weights from `store`.
+
+        Raises:
+            ValueError: if their number differs.
+        """
+        own = [*self._trainable_variables, *self._non_trainable_variables]
+        if len(store.keys()) != len(own):
+            hint = "" if self.built or own else " The layer is not built, so it has none yet: call it on data first."
+            raise ValueError(
+                f"[{self.name}] expected {len(own)} variables to load, received {len(store.keys())}.{hint}"
+            )
+        for i, v in enumerate(own):
+            v.assign(store[str(i)])
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.__dict__.get('built')}>"
+
+    __str__ = __repr__
+
+
+def _masks_of(x: Any) -> Any:
+    """The mask of a tensor, or the structure of masks of a structure; None if there is none at all."""
+    if is_tensor_like(x):
+        return get_keras_mask(x)
+    if x is None:
+        return None
+    masks = tree.map_structure(get_keras_mask, x)
+    return masks if any(m is not None for m in tree.flatten(masks)) else None
+
+
+def _get_regularizer(identifier: Any) -> Any:
+    if identifier is None:
+        return None
+    from tahr.keras import regularizers
+
+    return regularizers.get(identifier)

@@ -1,0 +1,12 @@
+"""keras.models: layers put together.
+
+- model: `Model`, the base; summary: the table that `summary()` prints
+- sequential: a stack; functional: a graph
+- trainers/ (beside this folder): compile, fit, evaluate, predict
+"""
+
+from tahr.keras.models.functional import Functional
+from tahr.keras.models.model import Model
+from tahr.keras.models.sequential import Sequential
+
+__all__ = ["Functional", "Model", "Sequential"]

@@ -1,0 +1,203 @@
+"""Model: a layer that can be trained and summarised."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tahr.keras import tree
+from tahr.keras.backend.keras_tensor import KerasTensor
+from tahr.keras.layers.layer import Layer
+from tahr.keras.models.summary import print_summary
+from tahr.keras.symbolic.trace import compute_output_spec
+from tahr.keras.trainers.trainer import Trainer
+
+
+def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether `Model(*args, **kwargs)` gives inputs and outputs."""
+    return (
+        len(args) == 2
+        or (len(args) == 1 and "outputs" in kwargs)
+        or ("inputs" in kwargs and "outputs" in kwargs)
+    )
+
+
+class Model(Trainer, Layer):
+    """Layers made into something to train.
+
+    Three ways: `Model(inputs, outputs)` from KerasTensors; a subclass with layers as attributes and a `call`; or
+    `Sequential`.
+
+    Args:
+        args: inputs and outputs, for a functional model.
+        kwargs: the same by name, and the arguments of `Layer`.
+
+    >>> from tahr import keras
+    >>> x = keras.Input((3,))
+    >>> model = keras.Model(x, keras.layers.Dense(2)(x))
+    >>> model.output_shape
+    (None, 2)
+    """
+
+    _keras_module: str | None = "keras"
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and _is_functional_call(args, kwargs):
+            from tahr.keras.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._initialize_tracker()
+        Trainer.__init__(self)
+        if _is_functional_call(args, kwargs):
+            from tahr.keras.models.functional import Functional, make_functional
+
+            make_functional(type(self))
+            Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
+        else:
+            if args:
+                raise TypeError(
+                    f"[{type(self).__name__}] expected inputs and outputs, or keyword arguments only, received "
+                    f"{len(args)} positional arguments."
+                )
+            Layer.__init__(self, **kwargs)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation; subclasses implement it."""
+        raise NotImplementedError(
+            f"[{self.name}] expected {type(self).__name__} to have a `call()` method. Implement call(self, inputs)."
+        )
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that the model holds directly."""
+        return list(self._flatten_layers(include_self=False, recursive=False))
+
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(f"[{self.name}] has a list `layers` of its own; choose another name for the attribute.")
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer with this name or index (give one of them).
+
+        Raises:
+            ValueError: if there is none.
+        """
+        layers = self.layers
+        if (name is None) == (index is None):
+            raise ValueError(
+                f"[{self.name}] expected either a layer name or a layer index in get_layer, received name={name!r}, "
+                f"index={index!r}. Provide either one."
+            )
+        if index is not None:
+            if index >= len(layers):
+                raise ValueError(
+                    f"[{self.name}] expected an index below {len(layers)} in get_layer, received {index}: the model "
+                    f"only has {len(layers)} layers."
+                )
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(
+            f"[{self.name}] expected the name of a layer in get_layer, received {name!r}. No such layer: {name}. "
+            f"Existing layers are: {[lr.name for lr in layers]}."
+        )
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights of the layers inside by running `call` on symbolic inputs of this shape.
+
+        Args:
+            input_shape: shape with the batch axis (None for any size), or a structure of shapes.
+        """
+        if self._tracker.layers and type(self).call is Model.call:
+            raise NotImplementedError(f"[{self.name}] expected a `call()` method to build the model from.")
+        inputs = tree.map_shape_structure(lambda s: KerasTensor(s, dtype=self.compute_dtype), input_shape)
+        try:
+            compute_output_spec(self.call, inputs)
+        except Exception as error:
+            raise ValueError(
+                f"[{self.name}] could not build {type(self).__name__} for input of shape {input_shape}: {error} "
+                "Call the model on real data instead."
+            ) from error
+        self.built = True
+
+    build._is_default = True  # type: ignore[attr-defined]
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints a table of the layers with their output shapes and numbers of weights.
+
+        Args:
+            line_length: width of the table; by default that of the terminal, at most 88 or 108.
+            positions: where the columns end, as parts of the width.
+            print_fn: what to print with; it gets the whole text.
+            expand_nested: whether to list the layers of models inside.
+            show_trainable: whether to add a column that says which layers are trainable.
+            layer_range: names (or regular expressions) of the first and last layer to show.
+        """
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make such a model again."""
+        return super().get_config()
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The model that `get_config` described."""
+        from tahr.keras.models.functional import Functional, functional_from_config
+
+        keys = ("name", "layers", "input_layers", "output_layers")
+        if all(k in config for k in keys) and (cls in (Model, Functional) or _takes_functional(cls)):
+            return functional_from_config(Functional if cls is Model else cls, config, custom_objects)
+        return super().from_config(config)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The config as JSON; `keras.models.model_from_json` reads it. `kwargs` go to `json.dumps`."""
+        from tahr.keras.saving import serialize_keras_object
+
+        return json.dumps(serialize_keras_object(self), **kwargs)
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the model as `get_build_config` described it."""
+        if not config:
+            return
+        shape = config.get("input_shape", False)
+        if shape is not False and shape is not None:
+            self.build(_as_tuples(shape))
+        elif "shapes_dict" in config:
+            self.build(**{k: _as_tuples(v) for k, v in config["shapes_dict"].items()})
+
+
+def _as_tuples(shape: Any) -> Any:
+    return tree.map_shape_structure(tuple, shape)
+
+
+def _takes_functional(cls: type) -> bool:
+    """Whether the constructor of `cls` takes inputs and outputs."""
+    names = inspect.signature(cls.__init__).parameters
+    kinds = [p.kind for p in names.values()]
+    free = inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD in kinds
+    return free or {"inputs", "outputs"} <= set(names)
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The model that `Model.to_json` described, with new weights.
+
+    Raises:
+        TypeError: if a class in it is unknown.
+    """
+    from tahr.keras.saving import deserialize_keras_object
+
+    return deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)

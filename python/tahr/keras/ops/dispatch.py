@@ -1,0 +1,114 @@
+"""Makes functions of tensors take KerasTensors too, by recording the call as an operation."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+from tahr.keras import tree
+from tahr.keras.backend import engine
+from tahr.keras.backend.keras_tensor import KerasTensor, any_symbolic
+from tahr.keras.symbolic.operation import Operation
+
+# Asked of a KerasTensor, these answer at once; nothing is to be recorded.
+_QUERIES = {
+    "shape": lambda x: tuple(x.shape),
+    "ndim": lambda x: len(x.shape),
+    "is_tensor": lambda x: isinstance(x, KerasTensor) or engine.is_tensor(x),
+}
+_HIGHER_ORDER = {"cond", "custom_gradient", "map", "scan", "associative_scan", "while_loop", "fori_loop", "vectorized_map",
+                 "switch"}  # fmt: skip
+
+
+class OpCall(Operation):
+    """One call of an op in a graph. What is not a tensor (axes, flags) is part of the call's record."""
+
+    def __init__(self, op: str, name: str | None = None) -> None:
+        super().__init__(name=name or _call_name(op))
+        self.op = op
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        from tahr.keras import ops
+
+        return getattr(ops, self.op)(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        from tahr import ops
+
+        from tahr.keras.symbolic.trace import compute_output_spec
+
+        return compute_output_spec(getattr(ops, self.op), *args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"op": self.op, "name": self.name}
+
+
+def _call_name(op: str) -> str:
+    from tahr.keras.backend.state import auto_name
+
+    return auto_name(op)
+
+
+def find(module: types.ModuleType, name: str) -> Any:
+    """The function `name` of `module` (or a namespace of such functions), taking KerasTensors."""
+    fn = getattr(module, name)
+    if isinstance(fn, types.ModuleType):
+        return _Namespace(fn)
+    return accept_symbolic(fn, name) if callable(fn) and not isinstance(fn, type) else fn
+
+
+class _Namespace(types.ModuleType):
+    """`keras.ops.nn`, `keras.ops.image`, ...: a namespace of ops, each wrapped on first use."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        super().__init__(module.__name__.replace("tahr.ops", "tahr.keras.ops"), module.__doc__)
+        self.__dict__["_module"] = module
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        fn = find(self._module, name)
+        self.__dict__[name] = fn
+        return fn
+
+
+def accept_symbolic(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """`fn`, except that a call with a KerasTensor among the arguments is recorded and gives KerasTensors."""
+    query = _QUERIES.get(name)
+    if query is not None:
+
+        def answer(x: Any) -> Any:
+            return query(x) if isinstance(x, KerasTensor) or name == "is_tensor" else fn(x)
+
+        return functools.wraps(fn)(answer)
+    if name in _HIGHER_ORDER:
+        return fn
+
+    def op(*args: Any, **kwargs: Any) -> Any:
+        for x in args:
+            if x.__class__ is KerasTensor or x.__class__ in _CONTAINERS:
+                break
+        else:
+            if not kwargs:
+                return fn(*args)
+        if any_symbolic(args, kwargs):
+            if name == "convert_to_tensor":
+                return _convert(*args, **kwargs)
+            return OpCall(name).symbolic_call(*args, **kwargs)
+        return fn(*args, **kwargs)
+
+    return functools.wraps(fn)(op)
+
+
+def _convert(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+    from tahr.keras import ops
+    from tahr.keras.backend.dtypes import standardize_dtype
+
+    if isinstance(x, KerasTensor):
+        return x if dtype is None or standardize_dtype(dtype) == x.dtype else ops.cast(x, dtype)
+    return ops.stack(tree.flatten(x))
+
+
+_CONTAINERS = (list, tuple, dict)
