@@ -148,7 +148,7 @@ Tensor scalar_beside(PyObject* number, const Tensor* other) {
 Tensor to_tensor(PyObject* o, const std::optional<DType>& dtype, const char* what) {
   const auto as = [&](Tensor t) { return dtype && t.dtype() != *dtype ? ops::cast(t, *dtype) : t; };
   if (is_tensor(o)) return as(tensor_of(o));
-  if (is_variable(o)) return as(read_variable(variable_of(o)));
+  if (is_variable(o)) return as(read_variable(o));
   if (is_python_scalar(o)) return from_number(o, dtype ? *dtype : weak_dtype(o));
   if (PyList_Check(o) || PyTuple_Check(o)) return as(from_list(o, dtype, what));
   if (py::isinstance<py::array>(o)) return as(from_array(py::reinterpret_borrow<py::array>(o), what));

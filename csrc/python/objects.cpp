@@ -77,6 +77,8 @@ int variable_init(PyObject* o, PyObject* args, PyObject* kwargs) {
 
 // ---- operators --------------------------------------------------------------------------------------------
 
+PyObject* read_hook = nullptr;  // owned; see set_read_hook
+
 struct OperatorTable {
   const OpDef *add, *subtract, *multiply, *divide, *floor_divide, *mod, *power, *matmul, *bitwise_and, *bitwise_or,
       *bitwise_xor, *logical_and, *logical_or, *logical_xor, *left_shift, *right_shift, *less, *less_equal, *equal,
@@ -87,10 +89,13 @@ OperatorTable table;
 // The operand as a tensor; undefined if Python should try the other side.
 Tensor operand(PyObject* o, PyObject* other) {
   if (is_tensor(o)) return tensor_of(o);
-  if (is_variable(o)) return read_variable(variable_of(o));
+  if (is_variable(o)) return read_variable(o);
   if (is_python_scalar(o)) {
     if (is_tensor(other)) return scalar_beside(o, &tensor_of(other));
-    if (is_variable(other)) return scalar_beside(o, &variable_of(other).value());
+    if (is_variable(other)) {
+      const Tensor beside = read_hook ? read_variable(other) : variable_of(other).value();
+      return scalar_beside(o, &beside);
+    }
     return scalar_beside(o, nullptr);
   }
   if (!convertible_operand(o)) return Tensor();
@@ -390,6 +395,21 @@ Tensor read_variable(VariableImpl& v) {
   return apply1(op, in, nullptr);
 }
 
+Tensor read_variable(PyObject* variable) {
+  if (read_hook) {
+    const auto found = py::reinterpret_steal<py::object>(PyObject_CallOneArg(read_hook, variable));
+    if (!found) throw py::error_already_set();
+    if (is_tensor(found.ptr())) return tensor_of(found.ptr());
+  }
+  return read_variable(variable_of(variable));
+}
+
+void set_read_hook(PyObject* hook) {
+  PyObject* old = read_hook;
+  read_hook = hook == Py_None ? nullptr : Py_NewRef(hook);
+  Py_XDECREF(old);
+}
+
 void translate_error(const Error& e) {
   PyObject* type = PyExc_RuntimeError;
   switch (e.kind()) {
@@ -435,6 +455,7 @@ void bind_objects(py::module_& m) {
       },
       py::arg("shape"), py::arg("dtype"));
   m.def("read_variable", [](py::object v) { return read_variable(variable_of(v.ptr())); });
+  m.def("set_read_hook", [](py::object hook) { set_read_hook(hook.ptr()); });
   m.def("variable_value", [](py::object v) { return variable_of(v.ptr()).value(); });
   m.def("set_variable_value", [](py::object v, Tensor t) { variable_of(v.ptr()).set_value(std::move(t)); });
   m.def("index_update", [](Tensor x, py::object key, Tensor value, const std::string& kind) {

@@ -43,6 +43,9 @@ py::object wrap_all(Tensors ts, bool as_list);
 
 // Current value, recorded on tapes.
 Tensor read_variable(VariableImpl& v);
+// The same for the Python object of a variable, which the read hook may answer for (casts, state kept elsewhere).
+Tensor read_variable(PyObject* variable);
+void set_read_hook(PyObject* hook);  // a function (variable) -> tensor or None; None removes it
 
 void translate_error(const Error& e);  // sets the Python error indicator
 // Runs f; on an engine error sets the Python error and returns null. For raw slots.

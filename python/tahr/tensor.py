@@ -8,7 +8,7 @@ import numpy as np
 
 from tahr import _C
 
-__all__ = ["Tensor", "constant", "convert_to_tensor", "from_dlpack", "from_numpy", "is_tensor"]
+__all__ = ["Tensor", "constant", "convert_to_tensor", "from_dlpack", "from_numpy", "is_tensor", "symbolic"]
 
 Tensor = _C.Tensor
 
@@ -52,6 +52,17 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def from_dlpack(other: Any) -> Tensor:
     """A tensor over the memory of another library's CPU tensor, exchanged by DLPack; nothing is copied."""
     return _C.from_dlpack(other.__dlpack__() if hasattr(other, "__dlpack__") else other)
+
+
+def symbolic(shape: Any, dtype: Any = "float32") -> Tensor:
+    """A tensor without a value: ops on it find shapes and dtypes. None in `shape` is an unknown dimension.
+
+    Example:
+        >>> import tahr
+        >>> tahr.ops.matmul(tahr.symbolic((None, 3)), tahr.symbolic((3, 2))).shape
+        (None, 2)
+    """
+    return _C.symbolic(tuple(shape), dtype)
 
 
 def is_tensor(x: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from tahr import _C
 from tahr.tensor import Tensor
 
-__all__ = ["Variable"]
+__all__ = ["Variable", "set_variable_read_hook"]
 
 # So that a tape can name the Python objects of the variables it watched.
 _by_id: weakref.WeakValueDictionary[int, Variable] = weakref.WeakValueDictionary()
@@ -119,6 +120,14 @@ class Variable(_C.Variable):
 
     def get_shape(self) -> tuple:
         return self.shape
+
+
+def set_variable_read_hook(hook: Callable[[Variable], Tensor | None] | None) -> None:
+    """Has `hook(variable)` asked whenever an op or operator reads a variable; its answer is the value, unless None.
+
+    For scopes that change what variables read as, such as casts. `variable.read_value()` always gives the value itself.
+    """
+    _C.set_read_hook(hook)
 
 
 class SlicedTensor:

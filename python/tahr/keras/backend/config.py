@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tahr import config as _engine
+
 _FLOAT_TYPES = ("bfloat16", "float16", "float32", "float64")
 _settings: dict[str, Any] = {
-    "floatx": "float32",
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
     "interactive_logging": True,
@@ -25,7 +26,7 @@ def floatx() -> str:
     >>> keras.config.floatx()
     'float32'
     """
-    return _settings["floatx"]
+    return _engine.floatx()
 
 
 def set_floatx(value: str) -> None:
@@ -33,7 +34,7 @@ def set_floatx(value: str) -> None:
     name = str(value)
     if name not in _FLOAT_TYPES:
         raise ValueError(f"[set_floatx] expected one of {', '.join(_FLOAT_TYPES)}, received {value!r}.")
-    _settings["floatx"] = name
+    _engine.set_floatx(name)
 
 
 def epsilon() -> float:

@@ -69,16 +69,19 @@ class _Scope:
     """A scope that replaces one thread-local value and puts the former back."""
 
     _key = ""
+    _changes_reads = True
 
     def __enter__(self) -> Any:
         self._former = state.get_scope(self._key)
         state.set_scope(self._key, self)
-        _update_read_hook()
+        if self._changes_reads:
+            _count_readers(1)
         return self
 
     def __exit__(self, *exc: Any) -> None:
         state.set_scope(self._key, self._former)
-        _update_read_hook()
+        if self._changes_reads:
+            _count_readers(-1)
 
 
 class AutocastScope(_Scope):
@@ -150,6 +153,7 @@ class SymbolicScope(_Scope):
     """Marks code that runs only to learn shapes and dtypes."""
 
     _key = "symbolic"
+    _changes_reads = False
 
 
 def in_stateless_scope() -> bool:
@@ -168,8 +172,29 @@ def get_autocast_scope() -> AutocastScope | None:
     return state.get_scope("autocast")
 
 
-def _update_read_hook() -> None:
+class suspended:
+    """Inside, no scope is open: for work that must have its full effect wherever it is done, such as initial values."""
+
+    _KEYS = ("stateless", "symbolic", "autocast")
+
+    def __enter__(self) -> None:
+        self._former = {key: state.get_scope(key) for key in self._KEYS}
+        for key in self._KEYS:
+            state.set_scope(key, None)
+
+    def __exit__(self, *exc: Any) -> None:
+        for key, scope in self._former.items():
+            state.set_scope(key, scope)
+
+
+_readers = 0  # open scopes, of all threads, in which variables may read as something else
+
+
+def _count_readers(change: int) -> None:
     from tahr.keras.backend import engine
 
-    active = state.get_scope("stateless") is not None or state.get_scope("autocast") is not None
-    engine.set_variable_read_hook(active)
+    global _readers
+    before = _readers
+    _readers += change
+    if (before == 0) != (_readers == 0):
+        engine.set_variable_read_hook(_readers > 0)

@@ -93,7 +93,8 @@ class Variable(tahr.Variable):
             if None in shape:
                 raise ValueError(f"[Variable] expected a fully known shape, received {shape} for {name!r}.")
             dtype = standardize_dtype(dtype)
-            value = convert_to_tensor(initializer(shape, dtype=dtype), dtype=dtype)
+            with scopes.suspended():
+                value = convert_to_tensor(initializer(shape, dtype=dtype), dtype=dtype)
             if tuple(value.shape) != shape:
                 raise ValueError(
                     f"[Variable] expected the initializer to give shape {shape}, received {tuple(value.shape)}."
@@ -142,7 +143,7 @@ class Variable(tahr.Variable):
     def value(self) -> Any:
         """The current value as a tensor."""
         found = read_in_scope(self)
-        return super().read_value() if found is None else found
+        return self.read_value() if found is None else found
 
     @property
     def autocast(self) -> bool:
@@ -229,12 +230,31 @@ class Variable(tahr.Variable):
         """A copy of the value as a NumPy array."""
         return np.array(self.value.numpy())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        copy = memo[id(self)] = _restore(self._state())
+        return copy
+
+    def __reduce__(self) -> Any:
+        return _restore, (self._state(),)
+
+    def _state(self) -> dict[str, Any]:
+        extra = ("_path", "_autocast", "_aggregation", "_synchronization", "_regularizer", "_constraint")
+        attributes = {k: getattr(self, k) for k in (*extra, "_overwrite_with_gradient")}
+        value = np.array(tahr.Variable.read_value(self).numpy())
+        return {"value": value, "trainable": self.trainable, "name": self.name, "attributes": attributes}
+
     def __repr__(self) -> str:
         value = self.value
         text = "" if value.is_symbolic else f", value={value.numpy()}"
         return f"<Variable path={self._path}, shape={tuple(self.shape)}, dtype={self.dtype}{text}>"
 
     __str__ = __repr__
+
+
+def _restore(state: dict[str, Any]) -> Variable:
+    variable = Variable(state["value"], trainable=state["trainable"], name=state["name"])
+    variable.__dict__.update(state["attributes"])
+    return variable
 
 
 def read_in_scope(variable: Any) -> Any:

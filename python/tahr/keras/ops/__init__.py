@@ -11,6 +11,7 @@ from typing import Any
 from tahr import ops as _engine_ops
 
 from tahr.keras.ops import dispatch as _dispatch
+from tahr.keras.ops.dispatch import OpCall as OpCall
 
 
 def __getattr__(name: str) -> Any:
