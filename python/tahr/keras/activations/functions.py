@@ -103,7 +103,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 
 
 def glu(x: Any, axis: int = -1) -> Any:
-    """a * sigmoid(b) for x cut into the halves a and b along `axis`. Source: Dauphin et al., 2017 (arXiv:1612.08083)."""
+    """a * sigmoid(b) for x cut into the halves a and b along `axis`. Source: arXiv:1612.08083."""
     return ops.glu(x, axis=axis)
 
 

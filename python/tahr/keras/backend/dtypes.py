@@ -8,7 +8,9 @@ from tahr.keras.backend import config
 
 FLOAT_TYPES = ("bfloat16", "float16", "float32", "float64")
 INT_TYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
-ALLOWED = frozenset(FLOAT_TYPES + INT_TYPES + ("bool", "string", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128"))
+ALLOWED = frozenset(
+    FLOAT_TYPES + INT_TYPES + ("bool", "string", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128")
+)
 _ALIASES = {"float": None, "half": "float16", "double": "float64", "int": "int32", "str": "string", "bool_": "bool"}
 _PYTHON = {bool: "bool", int: "int32", float: None, str: "string"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import tahr
 
+import tahr
 from tahr.keras.backend import scopes, state
 from tahr.keras.backend.dtypes import is_float_dtype, standardize_dtype
 from tahr.keras.backend.engine import convert_to_tensor

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tahr import ops
 
+from tahr import ops
 from tahr.keras import dtype_policies, tree
 from tahr.keras.backend import scopes, state
 from tahr.keras.backend.dtypes import is_float_dtype

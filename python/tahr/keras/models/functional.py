@@ -59,7 +59,7 @@ class Functional(Function, Model):
         self._tracker.locked = True
 
     def _map_depths(self) -> None:
-        """Orders the operations as Keras does: by distance from the outputs, then by when a walk from them meets them."""
+        """Orders the operations as Keras does: by distance from the outputs, then by when a walk meets them."""
         nodes = [*(n for x in self._inputs if (n := node_of(x)) is not None and n.is_input), *self._nodes]
         order = _met_from_outputs(self._outputs, nodes)
         depth: dict[int, int] = {id(n): 0 for n in nodes}

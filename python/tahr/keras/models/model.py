@@ -17,11 +17,7 @@ from tahr.keras.trainers.trainer import Trainer
 
 def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether `Model(*args, **kwargs)` gives inputs and outputs."""
-    return (
-        len(args) == 2
-        or (len(args) == 1 and "outputs" in kwargs)
-        or ("inputs" in kwargs and "outputs" in kwargs)
-    )
+    return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
 
 
 class Model(Trainer, Layer):

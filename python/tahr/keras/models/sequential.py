@@ -158,7 +158,9 @@ class Sequential(Model):
     def _explain_signature(self, layer: Layer) -> None:
         parameters = inspect.signature(layer.call).parameters.values()
         positional = [
-            p for p in parameters if p.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            p
+            for p in parameters
+            if p.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         ]
         required = [p.name for p in positional if p.default is inspect.Parameter.empty]
         if not positional or len(required) > 1:

@@ -108,8 +108,9 @@ def render(
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
     optimizer = getattr(model, "optimizer", None)
     used = list(optimizer.variables) if getattr(model, "compiled", False) and getattr(optimizer, "built", False) else []
-    total = (count_params(trainable) + count_params(fixed) + count_params(used)), (
-        memory_size(trainable) + memory_size(fixed) + memory_size(used)
+    total = (
+        (count_params(trainable) + count_params(fixed) + count_params(used)),
+        (memory_size(trainable) + memory_size(fixed) + memory_size(used)),
     )
     lines.append(f" Total params: {total[0]:,} ({readable_size(total[1])})")
     lines.append(f" Trainable params: {count_params(trainable):,} ({readable_size(memory_size(trainable))})")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from tahr import ops as _engine_ops
-
 from tahr.keras.ops import dispatch as _dispatch
 from tahr.keras.ops.dispatch import OpCall as OpCall
 

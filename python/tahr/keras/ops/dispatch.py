@@ -18,8 +18,20 @@ _QUERIES = {
     "ndim": lambda x: len(x.shape),
     "is_tensor": lambda x: isinstance(x, KerasTensor) or engine.is_tensor(x),
 }
-_HIGHER_ORDER = {"cond", "custom_gradient", "map", "scan", "associative_scan", "while_loop", "fori_loop", "vectorized_map",
-                 "switch"}  # fmt: skip
+# These call functions given to them; such a function is not part of a graph.
+_HIGHER_ORDER = frozenset(
+    (
+        "cond",
+        "custom_gradient",
+        "map",
+        "scan",
+        "associative_scan",
+        "while_loop",
+        "fori_loop",
+        "vectorized_map",
+        "switch",
+    )
+)
 
 
 class OpCall(Operation):
@@ -36,7 +48,6 @@ class OpCall(Operation):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         from tahr import ops
-
         from tahr.keras.symbolic.trace import compute_output_spec
 
         return compute_output_spec(getattr(ops, self.op), *args, **kwargs)

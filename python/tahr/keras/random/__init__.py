@@ -4,6 +4,7 @@ Every function takes `seed`: an integer (the same numbers at each call), a `Seed
 None for the global generator, which `keras.utils.set_random_seed` resets.
 """
 
+from tahr.keras.random.seed_generator import SeedGenerator
 from tahr.random import (
     beta,
     binomial,
@@ -16,8 +17,6 @@ from tahr.random import (
     truncated_normal,
     uniform,
 )
-
-from tahr.keras.random.seed_generator import SeedGenerator
 
 __all__ = [
     "SeedGenerator",

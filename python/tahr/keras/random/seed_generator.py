@@ -6,8 +6,8 @@ import random as python_random
 from typing import Any
 
 import numpy as np
-import tahr
 
+import tahr
 from tahr.keras.backend import scopes, state
 from tahr.keras.backend.variable import Variable
 

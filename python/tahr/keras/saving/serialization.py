@@ -316,7 +316,7 @@ class _Deserializer:
         class_name, inner = config["class_name"], config["config"]
         inner = {} if inner is None else inner
         if not isinstance(inner, dict):
-            raise TypeError(f"[deserialize_keras_object] expected a dict as config of {class_name}, received {inner!r}.")
+            raise TypeError(f"[deserialize_keras_object] expected a dict as config of {class_name}, got {inner!r}.")
         shared = state.get_scope("shared_objects")
         share = config.get("shared_object_id")
         if share is not None and shared is not None and share in shared:

@@ -131,7 +131,7 @@ def sort_nodes(inputs: list[KerasTensor], outputs: list[KerasTensor], name: str)
         if node is None or node.is_input:
             raise ValueError(
                 f"[{name}] expected all outputs to follow from the inputs, received {x!r}, which depends on no listed "
-                f"input{'' if node is None else f' (made by {node.operation.name!r})'}. Add its keras.Input to `inputs`."
+                f"input{'' if node is None else f' (made by {node.operation.name!r})'}. Add its Input to `inputs`."
             )
         if id(node) in on_path:
             continue

@@ -52,7 +52,7 @@ class Operation:
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation itself; subclasses implement it."""
         raise NotImplementedError(
-            f"[{type(self).__name__}] expected a call() method, received a class without one. Implement call(self, ...)."
+            f"[{type(self).__name__}] expected a call() method, received none. Implement call(self, ...)."
         )
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:

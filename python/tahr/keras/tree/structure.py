@@ -221,7 +221,7 @@ def assert_same_paths(a: Any, b: Any) -> None:
     paths_b = {p for p, _ in flatten_with_path(b)}
     if paths_a != paths_b:
         only_a, only_b = sorted(map(str, paths_a - paths_b)), sorted(map(str, paths_b - paths_a))
-        raise ValueError(f"[tree] expected equal paths, received {only_a} only in the first and {only_b} in the second.")
+        raise ValueError(f"[tree] expected equal paths, received {only_a} only in one, {only_b} in the other.")
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tahr import ops
-
 from tahr.keras import activations, constraints, initializers, regularizers
 from tahr.keras.layers.input_spec import InputSpec
 from tahr.keras.layers.layer import Layer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tahr.keras.backend.dtypes import standardize_dtype
 from tahr.keras.backend.config import floatx
+from tahr.keras.backend.dtypes import standardize_dtype
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.backend.variable import standardize_shape
 from tahr.keras.layers.layer import Layer
@@ -75,7 +75,7 @@ class InputLayer(Layer):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Not for calling: an input has nothing before it."""
-        raise NotImplementedError(f"[{self.name}] expected to start a model, received a call. An InputLayer has no input.")
+        raise NotImplementedError(f"[{self.name}] expected to start a model, received a call: it has no input.")
 
     @property
     def batch_shape(self) -> tuple[int | None, ...]:

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from tahr import ops
-
 from tahr.keras.backend.config import standardize_data_format
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.layers.input_spec import InputSpec
