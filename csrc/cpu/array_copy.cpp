@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "core/parallel.h"
 
@@ -235,7 +236,14 @@ void fill_elements(void* dst, int64_t n, uint64_t bits, size_t element_size) {
 uint64_t bits_of(double value, DType dtype) {
   uint64_t bits = 0;
   visit_dtype(dtype, [&]<class T>() {
-    const T v = store_as<T>(value);
+    T v;
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      // The largest 64-bit integers are not doubles: saturate.
+      using L = std::numeric_limits<T>;
+      v = value >= static_cast<double>(L::max()) ? L::max() : static_cast<T>(value);
+    } else {
+      v = store_as<T>(value);
+    }
     std::memcpy(&bits, &v, sizeof v);
   });
   return bits;

@@ -74,6 +74,7 @@ void define_array_ops() {
   define_array_join_ops();
   define_array_slice_ops();
   define_array_gather_ops();
+  define_array_sort_ops();
   define_array_create_ops();
 }
 
@@ -82,6 +83,7 @@ void register_array_kernels() {
   register_array_slice_kernels();
   register_array_gather_kernels();
   register_array_scatter_kernels();
+  register_array_sort_kernels();
   register_array_create_kernels();
 }
 
