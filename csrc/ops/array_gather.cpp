@@ -37,7 +37,7 @@ axis: int, or None to index the flattened x. Raises IndexError for an index out 
 
 Example:
 >>> import tahr
->>> tahr.ops.take(tahr.ops.zeros((5, 2)), tahr.Tensor([0, 3, -1]), axis=0).shape
+>>> tahr.ops.take(tahr.ops.zeros((5, 2)), tahr.constant([0, 3, -1]), axis=0).shape
 (3, 2))",
              .attrs = attr_type<OptAxisAttrs>(),
              .infer = infer_take,
@@ -104,7 +104,7 @@ indices: integer tensor of x's rank; other axes broadcast. axis: int, or None to
 
 Example:
 >>> import tahr
->>> tahr.ops.take_along_axis(tahr.Tensor([[1, 2], [3, 4]]), tahr.Tensor([[1], [0]]), axis=1).tolist()
+>>> tahr.ops.take_along_axis(tahr.constant([[1, 2], [3, 4]]), tahr.constant([[1], [0]]), axis=1).tolist()
 [[2], [3]])",
              .attrs = attr_type<OptAxisAttrs>(),
              .decompose = decompose_take_along_axis});
@@ -229,7 +229,7 @@ indices.shape[:-1] + shape[k:]. shape: tuple, the shape of the result.
 
 Example:
 >>> import tahr
->>> tahr.ops.scatter(tahr.Tensor([[0], [2], [2]]), tahr.Tensor([1, 2, 3]), (4,)).tolist()
+>>> tahr.ops.scatter(tahr.constant([[0], [2], [2]]), tahr.constant([1, 2, 3]), (4,)).tolist()
 [1, 0, 5, 0])",
              .attrs = attr_type<ShapeAttrs>(),
              .infer = [](const InferArgs& a) -> Specs {
@@ -251,7 +251,7 @@ indices.shape[:-1] + inputs.shape[k:]. reduction: None (the last update of a pla
 
 Example:
 >>> import tahr
->>> tahr.ops.scatter_update(tahr.Tensor([1, 1, 1]), tahr.Tensor([[1]]), tahr.Tensor([5])).tolist()
+>>> tahr.ops.scatter_update(tahr.constant([1, 1, 1]), tahr.constant([[1]]), tahr.constant([5])).tolist()
 [1, 5, 1])",
              .attrs = attr_type<ScatterUpdateAttrs>(),
              .infer = [](const InferArgs& a) -> Specs {
@@ -308,7 +308,7 @@ axis: where the axis of the classes goes. dtype: floatx by default.
 
 Example:
 >>> import tahr
->>> tahr.ops.one_hot(tahr.Tensor([2, 0]), 3, dtype="int32").tolist()
+>>> tahr.ops.one_hot(tahr.constant([2, 0]), 3, dtype="int32").tolist()
 [[0, 0, 1], [1, 0, 0]])",
        .traits = kNoGradient,
        .attrs = attr_type<OneHotAttrs>(),
@@ -328,7 +328,7 @@ inputs: integers of shape (batch, length) or (length,). Returns (batch, num_clas
 
 Example:
 >>> import tahr
->>> tahr.ops.multi_hot(tahr.Tensor([[0, 2, 2]]), 4, dtype="int32").tolist()
+>>> tahr.ops.multi_hot(tahr.constant([[0, 2, 2]]), 4, dtype="int32").tolist()
 [[1, 0, 1, 0]])",
              .traits = kNoGradient,
              .attrs = attr_type<OneHotAttrs>(),
@@ -393,7 +393,7 @@ Returns a tensor (num_segments, ...).
 Example:
 >>> import tahr
 >>> tahr.ops.)",
-                           name, "(tahr.Tensor([1., 2., 3.]), tahr.Tensor([0, 1, 1])).tolist()\n", example),
+                           name, "(tahr.constant([1., 2., 3.]), tahr.constant([0, 1, 1])).tolist()\n", example),
              .attrs = attr_type<SegmentAttrs>(),
              .infer = infer_segment,
              .vjp = vjp,
@@ -435,7 +435,7 @@ The length depends on the values, so it is unknown while tracing.
 
 Example:
 >>> import tahr
->>> [t.tolist() for t in tahr.ops.nonzero(tahr.Tensor([[0, 2], [3, 0]]))]
+>>> [t.tolist() for t in tahr.ops.nonzero(tahr.constant([[0, 2], [3, 0]]))]
 [[0, 1], [1, 0]])",
              .traits = kNoGradient,
              .infer = [](const InferArgs& a) -> Specs {
@@ -467,7 +467,7 @@ Example:
 
 Example:
 >>> import tahr
->>> tahr.ops.argwhere(tahr.Tensor([[0, 2], [3, 0]])).tolist()
+>>> tahr.ops.argwhere(tahr.constant([[0, 2], [3, 0]])).tolist()
 [[0, 1], [1, 0]])",
              .traits = kNoGradient,
              .decompose = [](std::span<const Tensor> in, const void*) -> Tensors {
@@ -480,7 +480,7 @@ Example:
 
 Example:
 >>> import tahr
->>> [t.tolist() for t in tahr.ops.unravel_index(tahr.Tensor([1, 5]), (2, 3))]
+>>> [t.tolist() for t in tahr.ops.unravel_index(tahr.constant([1, 5]), (2, 3))]
 [[0, 1], [1, 2]])",
              .traits = kNoGradient,
              .attrs = attr_type<ShapeAttrs>(),

@@ -330,7 +330,7 @@ void define_flips() {
 
 Example:
 >>> import tahr
->>> tahr.ops.flip(tahr.Tensor([1, 2, 3])).tolist()
+>>> tahr.ops.flip(tahr.constant([1, 2, 3])).tolist()
 [3, 2, 1])",
              .attrs = attr_type<AxisAttrs>(),
              .decompose = decompose_flip});
@@ -350,7 +350,7 @@ shift: int or tuple. axis: int or tuple; None rolls the flattened tensor.
 
 Example:
 >>> import tahr
->>> tahr.ops.roll(tahr.Tensor([1, 2, 3]), 1).tolist()
+>>> tahr.ops.roll(tahr.constant([1, 2, 3]), 1).tolist()
 [3, 1, 2])",
              .attrs = attr_type<RollAttrs>(),
              .decompose = decompose_roll});
@@ -480,7 +480,7 @@ Example:
 
 Example:
 >>> import tahr
->>> tahr.ops.diag(tahr.Tensor([1, 2])).tolist()
+>>> tahr.ops.diag(tahr.constant([1, 2])).tolist()
 [[1, 0], [0, 2]])",
              .attrs = attr_type<OffsetAttrs>(),
              .decompose = decompose_diag});
@@ -490,7 +490,7 @@ Example:
 
 Example:
 >>> import tahr
->>> tahr.ops.diagflat(tahr.Tensor([[1, 2]])).tolist()
+>>> tahr.ops.diagflat(tahr.constant([[1, 2]])).tolist()
 [[1, 0], [0, 2]])",
              .attrs = attr_type<OffsetAttrs>(),
              .decompose = decompose_diagflat});
@@ -498,13 +498,13 @@ Example:
 
 Example:
 >>> import tahr
->>> tahr.ops.tril(tahr.Tensor([[1, 2], [3, 4]])).tolist()
+>>> tahr.ops.tril(tahr.constant([[1, 2], [3, 4]])).tolist()
 [[1, 0], [3, 4]])");
   define_triangle<false>("triu", R"(The upper triangle of the matrices in the last two axes; zeros below diagonal k.
 
 Example:
 >>> import tahr
->>> tahr.ops.triu(tahr.Tensor([[1, 2], [3, 4]])).tolist()
+>>> tahr.ops.triu(tahr.constant([[1, 2], [3, 4]])).tolist()
 [[1, 2], [0, 4]])");
 }
 

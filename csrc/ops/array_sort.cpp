@@ -61,7 +61,7 @@ axis: int, the last by default; None sorts the flattened tensor.
 
 Example:
 >>> import tahr
->>> tahr.ops.sort(tahr.Tensor([3, 1, 2])).tolist()
+>>> tahr.ops.sort(tahr.constant([3, 1, 2])).tolist()
 [1, 2, 3])",
              .attrs = attr_type<LastAxisAttrs>(),
              .infer = [](const InferArgs& a) -> Specs { return {{sort_shape(a), a.in[0].dtype}}; },
@@ -75,7 +75,7 @@ axis: int, the last by default; None sorts the flattened tensor.
 
 Example:
 >>> import tahr
->>> tahr.ops.argsort(tahr.Tensor([3, 1, 2])).tolist()
+>>> tahr.ops.argsort(tahr.constant([3, 1, 2])).tolist()
 [1, 2, 0])",
              .traits = kNoGradient,
              .attrs = attr_type<LastAxisAttrs>(),
@@ -86,7 +86,7 @@ Example:
 
 Example:
 >>> import tahr
->>> int(tahr.ops.argpartition(tahr.Tensor([3, 1, 2]), 0)[0])
+>>> int(tahr.ops.argpartition(tahr.constant([3, 1, 2]), 0)[0])
 1)",
              .traits = kNoGradient,
              .attrs = attr_type<ArgpartitionAttrs>(),
@@ -100,7 +100,7 @@ Returns (values, indices), of shape (..., k).
 
 Example:
 >>> import tahr
->>> [t.tolist() for t in tahr.ops.top_k(tahr.Tensor([3, 1, 2]), 2)]
+>>> [t.tolist() for t in tahr.ops.top_k(tahr.constant([3, 1, 2]), 2)]
 [[3, 2], [0, 2]])",
              .attrs = attr_type<TopKAttrs>(),
              .infer = infer_top_k,
@@ -120,7 +120,7 @@ targets: integers (batch,). predictions: (batch, classes). Ties at the k-th plac
 
 Example:
 >>> import tahr
->>> tahr.ops.in_top_k(tahr.Tensor([1, 0]), tahr.Tensor([[0.1, 0.9], [0.2, 0.8]]), k=1).tolist()
+>>> tahr.ops.in_top_k(tahr.constant([1, 0]), tahr.constant([[0.1, 0.9], [0.2, 0.8]]), k=1).tolist()
 [True, False])",
              .traits = kNoGradient,
              .attrs = attr_type<InTopKAttrs>(),
@@ -154,7 +154,7 @@ sorted_sequence: (n,), ascending. side: "left" puts a value before equal ones, "
 
 Example:
 >>> import tahr
->>> tahr.ops.searchsorted(tahr.Tensor([1, 3, 5]), tahr.Tensor([3, 4])).tolist()
+>>> tahr.ops.searchsorted(tahr.constant([1, 3, 5]), tahr.constant([3, 4])).tolist()
 [1, 2])",
              .traits = kNoGradient,
              .promote = Promote::Common,
@@ -178,7 +178,7 @@ bins: (n,), ascending. Returns int32 of x's shape, from 0 to n.
 
 Example:
 >>> import tahr
->>> tahr.ops.digitize(tahr.Tensor([0.5, 2.0]), tahr.Tensor([1.0, 2.0, 3.0])).tolist()
+>>> tahr.ops.digitize(tahr.constant([0.5, 2.0]), tahr.constant([1.0, 2.0, 3.0])).tolist()
 [0, 2])",
              .traits = kNoGradient,
              .promote = Promote::Common,
@@ -191,7 +191,7 @@ assume_unique: may be given; the result does not depend on it. invert: True asks
 
 Example:
 >>> import tahr
->>> tahr.ops.isin(tahr.Tensor([1, 2, 3]), tahr.Tensor([2, 5])).tolist()
+>>> tahr.ops.isin(tahr.constant([1, 2, 3]), tahr.constant([2, 5])).tolist()
 [False, True, False])",
              .traits = kNoGradient,
              .promote = Promote::Common,
@@ -233,7 +233,7 @@ The size depends on the values, so it is unknown while tracing. Returns int32, o
 
 Example:
 >>> import tahr
->>> tahr.ops.bincount(tahr.Tensor([1, 1, 3])).tolist()
+>>> tahr.ops.bincount(tahr.constant([1, 1, 3])).tolist()
 [0, 2, 0, 1])",
              .attrs = attr_type<BincountAttrs>(),
              .infer = infer_bincount,
@@ -359,7 +359,7 @@ The size depends on the values, so it is unknown while tracing. Returns a list: 
 
 Example:
 >>> import tahr
->>> tahr.ops.unique(tahr.Tensor([3, 1, 3])).tolist()
+>>> tahr.ops.unique(tahr.constant([3, 1, 3])).tolist()
 [1, 3])",
        .traits = kHidden,
        .attrs = attr_type<UniqueAttrs>(),
