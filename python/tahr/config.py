@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tahr import _C
 
 __all__ = [
-    *("PhysicalDevice", "floatx", "instruction_set", "list_physical_devices", "memory_stats", "num_threads"),
+    *("PhysicalDevice", "device", "floatx", "instruction_set", "list_physical_devices", "memory_stats", "num_threads"),
     *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_num_threads"),
 ]
 
@@ -23,6 +25,19 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     """The devices that ops can run on. This build computes on the CPU."""
     devices = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
     return [d for d in devices if device_type is None or d.device_type == device_type]
+
+
+@contextlib.contextmanager
+def device(name: str) -> Iterator[None]:
+    """Inside this context tensors are made on the device called `name`: ``"cpu"``, ``"/cpu:0"``, ...
+
+    Raises:
+        ValueError: for a device that this build cannot compute on.
+    """
+    kind = name.lower().strip("/").removeprefix("device:").removeprefix("physical_device:").split(":")[0]
+    if kind != "cpu":
+        raise ValueError(f"[device] expected a CPU such as '/cpu:0', received {name!r}: this build has no GPU support.")
+    yield
 
 
 def num_threads() -> int:

@@ -138,6 +138,11 @@ def set_variable_read_hook(hook: Callable[[Variable], Tensor | None] | None) -> 
     _C.set_read_hook(hook)
 
 
+def set_variable_read_hook(hook: Any) -> None:
+    """Lets `hook(variable)` answer when an op reads a variable; None from it (or as the hook) means the plain value."""
+    _C.set_variable_read_hook(hook)
+
+
 class SlicedTensor:
     """``v[key]``: reads like the tensor it selects, and assigns into the variable.
 
