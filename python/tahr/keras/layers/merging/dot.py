@@ -24,7 +24,9 @@ class Dot(Merge):
         super().__init__(**kwargs)
         if not isinstance(axes, int):
             if not isinstance(axes, (list, tuple)):
-                raise TypeError(f"[{self.name}] Invalid type for argument `axes`: it should be a list or an int, not {axes!r}.")
+                raise TypeError(
+                    f"[{self.name}] Invalid type for argument `axes`: it should be a list or an int, not {axes!r}."
+                )
             if len(axes) != 2 or not all(isinstance(a, int) for a in axes):
                 raise ValueError(f"[{self.name}] expected axes to be two integers, received {axes}.")
         self.axes = axes
