@@ -30,7 +30,6 @@ ROWS = [
         Row(
             name,
             _filled(value),
-            inputs=(),
             cases=SHAPES,
             dtypes=("float32",),
             ulp=0,
@@ -45,7 +44,6 @@ ROWS = [
     Row(
         "full",
         lambda shape, fill_value, dtype="float32": np.full(shape, fill_value, dtype),
-        inputs=(),
         cases=[Case([], {"shape": (2, 3), "fill_value": 7, "dtype": d}) for d in ALL if d not in ("bfloat16", "bool")]
         + [Case([], {"shape": (), "fill_value": 0.1, "dtype": "float64"})],
         dtypes=("float32",),
@@ -77,7 +75,6 @@ ROWS = [
     Row(
         "arange",
         _arange,
-        inputs=(),
         cases=[
             Case([], {"start": 5}),
             Case([], {"start": 2, "stop": 9, "step": 3, "dtype": "int32"}),
@@ -110,7 +107,6 @@ ROWS = [
     Row(
         "eye",
         lambda N, M=None, k=0, dtype="float32": np.eye(N, M, k, dtype),
-        inputs=(),
         cases=[
             Case([], {"N": 3}),
             Case([], {"N": 3, "M": 5, "k": 1, "dtype": "int32"}),
@@ -126,7 +122,6 @@ ROWS = [
     Row(
         "identity",
         lambda n, dtype="float32": np.identity(n, dtype),
-        inputs=(),
         cases=[Case([], {"n": 3}), Case([], {"n": 2, "dtype": "bool"})],
         dtypes=("float32",),
         ulp=0,
@@ -136,7 +131,6 @@ ROWS = [
     Row(
         "tri",
         lambda N, M=None, k=0, dtype="float32": np.tri(N, M, k, dtype),
-        inputs=(),
         cases=[
             Case([], {"N": 3}),
             Case([], {"N": 3, "M": 5, "k": 1, "dtype": "int32"}),

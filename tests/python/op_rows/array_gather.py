@@ -85,7 +85,7 @@ def _segment(ufunc, initial):
 
 
 def _spread(x, ids):
-    return np.where(((ids >= 0) & (ids < len(x)))[:, None], x[np.clip(ids, 0, len(x) - 1)], 0)
+    return np.where((ids >= 0)[:, None], x[ids], 0)
 
 
 def _counting(*numbers):
@@ -99,7 +99,7 @@ SEGMENTS = [
     Case([(6, 2), (6,)], {"num_segments": 3, "sorted": False}),
     Case([(6, 0), (6,)]),
 ]
-IDS = _counting(0, 2, 2, 0, -1, 2)
+IDS = _counting(0, 2, 2, 0, -1, 1)
 NUMBERS = tuple(t for t in ALL if t != "bool")
 
 ROWS = [
@@ -232,7 +232,7 @@ ROWS = [
                 [np.array([[0]]), X],
                 {"shape": (3,)},
                 ValueError,
-                r"\[scatter\] expected values of shape \(1\), received|\[scatter\] expected values of shape \(1,\), received",
+                r"\[scatter\] expected values of shape \(1,\), received",
             )
         ],
         bench=Case([(4096, 2), (4096,)], {"shape": (512, 512)}),
@@ -351,7 +351,7 @@ ROWS = [
     Row(
         "segment_spread",
         _spread,
-        inputs=(In(), _counting(0, 2, -1, 5, 1)),
+        inputs=(In(), _counting(0, 2, -1, 2, 1)),
         cases=[Case([(3, 2), (5,)])],
         dtypes=FLOATS,
         ulp=0,
