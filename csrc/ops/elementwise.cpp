@@ -81,11 +81,6 @@ Tensor weak_scalar(const Tensor& x, double v) {
   return s;
 }
 
-Tensor filled_like(const char* op, const Tensor& x, double v) {
-  if (!x.shape().fully_known()) return call1(get_op(op), {x});
-  return Tensor::full(x.shape(), x.dtype(), v);
-}
-
 }  // namespace
 
 #define TAHR_BINARY(name)                         \
@@ -120,8 +115,6 @@ Tensor cast(const Tensor& x, DType to) {
 }
 Tensor add(const Tensor& a, double b) { return add(a, weak_scalar(a, b)); }
 Tensor multiply(const Tensor& a, double b) { return multiply(a, weak_scalar(a, b)); }
-Tensor zeros_like(const Tensor& x) { return filled_like("zeros_like", x, 0); }
-Tensor ones_like(const Tensor& x) { return filled_like("ones_like", x, 1); }
 
 }  // namespace ops
 }  // namespace tahr

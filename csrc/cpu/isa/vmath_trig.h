@@ -16,7 +16,7 @@ namespace tahr::TAHR_ISA {
 // ---- sine and cosine ----
 
 // x = q pi/2 + hi + lo with |hi + lo| <= pi/4, for finite |x| >= 2^20. Returns q mod 4.
-inline int reduce_large(double x, double* hi, double* lo) {
+static inline int reduce_large(double x, double* hi, double* lo) {
   // 2/pi = sum of words[i] 2^(-64 i); the zero word in front lets a window begin before the point.
   static constexpr uint64_t words[] = {0,
                                        0xa2f9836e4e441529,
