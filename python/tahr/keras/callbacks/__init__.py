@@ -1,0 +1,30 @@
+"""`keras.callbacks`: objects that `fit`, `evaluate` and `predict` call along the way.
+
+One subject per file: `callback.py` (the base class and the list that calls them), `history.py`, `progbar_logger.py`,
+`plateaus.py` (what watches a metric and acts when it stops improving), `schedules.py`, `lambdas.py`, `nans.py`,
+`logs.py`. A new callback derives from Callback, overrides the hooks it needs and is added to `__all__` here. Callbacks
+see the model only through its public methods.
+"""
+
+from tahr.keras.callbacks.callback import Callback, CallbackList
+from tahr.keras.callbacks.history import History
+from tahr.keras.callbacks.lambdas import LambdaCallback
+from tahr.keras.callbacks.logs import CSVLogger, RemoteMonitor
+from tahr.keras.callbacks.nans import TerminateOnNaN
+from tahr.keras.callbacks.plateaus import EarlyStopping, ReduceLROnPlateau
+from tahr.keras.callbacks.progbar_logger import ProgbarLogger
+from tahr.keras.callbacks.schedules import LearningRateScheduler
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "TerminateOnNaN",
+]
