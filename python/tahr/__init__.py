@@ -22,7 +22,9 @@ from tahr.tensor import from_dlpack as from_dlpack
 from tahr.tensor import from_numpy as from_numpy
 from tahr.tensor import is_tensor as is_tensor
 from tahr.tensor import symbolic as symbolic
+from tahr.tensor import symbolic as symbolic
 from tahr.variable import Variable as Variable
+from tahr.variable import set_variable_read_hook as set_variable_read_hook
 from tahr.variable import set_variable_read_hook as set_variable_read_hook
 
 globals().update({name: dtype for name, dtype in _dtypes.items() if name != "bool"})
@@ -65,8 +67,7 @@ __all__ = [
     *("DType", "GradientTape", "Tensor", "UnconnectedGradients", "Variable", "add_n", "argmax", "argmin", "as_dtype"),
     *("config", "constant", "convert_to_tensor", "cumsum", "custom_gradient", "from_dlpack", "from_numpy", "is_tensor"),
     *("math", "matmul", "nest", "newaxis", "nn", "no_gradient", "norm", "ops", "random", "reduce_all", "reduce_any"),
-    *("reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum"),
-    *("set_variable_read_hook", "stop_gradient", "symbolic"),
+    *("reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "set_variable_read_hook", "stop_gradient", "symbolic"),
     *_tf_names,
     *_LAZY,
 ]

@@ -1,0 +1,12 @@
+"""Training: `compile`, `fit`, `evaluate`, `predict`.
+
+What lives here: `trainer.py` (class Trainer, mixed into every Model), `compile_loss.py` and `compile_metrics.py` (what
+`compile` makes of its `loss` and `metrics` arguments), `checks.py` (messages for bad input) and `data/` (from whatever
+the user passes as data to a stream of batches). What does not: layers, losses, metrics, optimizers, callbacks, which
+live in their own folders. One training step is `Trainer._train_step`, a function of one batch and the variables only;
+epochs, callbacks and printing stay outside it.
+"""
+
+from tahr.keras.trainers.trainer import Trainer
+
+__all__ = ["Trainer"]

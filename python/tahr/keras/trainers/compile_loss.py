@@ -1,0 +1,183 @@
+"""The `loss` and `loss_weights` arguments of `compile`, turned into one function of targets and predictions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tahr import ops
+from tahr.data.structure import flatten, is_nested
+from tahr.keras import losses as losses_module
+from tahr.keras import metrics as metrics_module
+from tahr.keras.losses.base import LossFunctionWrapper
+from tahr.keras.trainers import checks
+from tahr.keras.trainers.outputs import OutputOrder
+
+
+class OutputLoss(NamedTuple):
+    """One loss of one output."""
+
+    output: int
+    loss: Any
+    weight: float | None
+    name: str
+
+
+def kind_of_labels(y_true: Any, y_pred: Any) -> str:
+    """How "accuracy" and "crossentropy" are meant for such targets: "binary", "sparse" or "categorical"."""
+    if len(y_pred.shape) == 0 or y_pred.shape[-1] == 1:
+        return "binary"
+    if len(y_true.shape) < len(y_pred.shape) or (y_true.shape[-1] == 1 and y_pred.shape[-1] > 1):
+        return "sparse"
+    return "categorical"
+
+
+_CROSSENTROPY = {
+    "binary": "binary_crossentropy",
+    "sparse": "sparse_categorical_crossentropy",
+    "categorical": "categorical_crossentropy",
+}
+
+
+def get_loss(identifier: Any, y_true: Any, y_pred: Any) -> Any:
+    """The Loss object that `identifier` (name, object, function, class) means for such targets."""
+    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+        identifier = _CROSSENTROPY[kind_of_labels(y_true, y_pred)]
+    loss = losses_module.get(identifier)
+    if isinstance(loss, losses_module.Loss):
+        return loss
+    name = identifier if isinstance(identifier, str) else getattr(loss, "__name__", type(loss).__name__)
+    return LossFunctionWrapper(loss, name=name)
+
+
+class CompileLoss:
+    """The total loss of a model: the weighted sum of the losses of its outputs.
+
+    The identifiers are resolved at the first call, when the number of outputs and the kind of the targets are known.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any = None, output_names: list[str] | None = None):
+        if loss_weights is not None and not isinstance(loss_weights, (list, tuple, dict, float, int)):
+            raise ValueError(
+                "[compile] expected loss_weights to be a float (one output) or a list, tuple or dict of floats, "
+                "received "
+                f"{loss_weights!r} of type {type(loss_weights).__name__}."
+            )
+        for leaf in flatten(loss):
+            if leaf is not None and not (isinstance(leaf, str) and leaf.lower() in ("crossentropy", "ce")):
+                losses_module.get(leaf)  # an unknown name is an error now, not at the first batch
+        self._loss = loss
+        self._loss_weights = loss_weights
+        self._output_names = output_names
+        self._order: OutputOrder | None = None
+        self._losses: list[OutputLoss] = []
+        self._used: list[bool] = []
+        self._all_targets: tuple[Any, str] | None = None
+        self.metrics: list[Any] = []  # one mean per loss where there are several
+
+    def check_all_targets(self, y: Any, where: str) -> None:
+        """Has the next call check the range of all labels `y`, of which it is given the first batch."""
+        self._all_targets = (y, where)
+
+    def allows_nan(self) -> bool:
+        """True where a function or class of the user's may mask NaN targets itself."""
+        return any(
+            leaf is not None
+            and not isinstance(leaf, str)
+            and not str(getattr(leaf, "__module__", type(leaf).__module__)).startswith("tahr.")
+            for leaf in flatten(self._loss)
+        )
+
+    def _build(self, y_true: Any, y_pred: Any) -> None:
+        order = OutputOrder(y_pred, self._output_names)
+        setting, weights = self._loss, self._loss_weights
+        if order.count == 1 and not (isinstance(setting, dict) and order.names is not None):
+            per_output = [flatten(setting)]
+        elif is_nested(setting):
+            flat = setting if isinstance(setting, dict) or len(setting) == order.count else flatten(setting)
+            per_output = [[one] if not is_nested(one) else flatten(one) for one in order.spread(flat, "loss")]
+        else:
+            per_output = [[setting]] * order.count
+        total = sum(1 for group in per_output for one in group if one is not None)
+        if weights is None:
+            flat_weights = [None] * order.count
+        elif isinstance(weights, (float, int)):
+            if total != 1:
+                raise ValueError(
+                    f"[compile] expected loss_weights with one entry for each of the {total} losses, received "
+                    f"{weights!r}."
+                )
+            flat_weights = [weights] * order.count
+        else:
+            flat_weights = order.spread(weights, "loss_weights")
+        self._used = [any(one is not None for one in group) for group in per_output]
+        targets = order.match(y_true, "targets y", self._used)
+        predictions = order.predictions(y_pred)
+        resolved, names = [], set()
+        for index, group in enumerate(per_output):
+            for identifier in group:
+                if identifier is None:
+                    continue
+                if targets[index] is None:
+                    label = f" of output {order.names[index]!r}" if order.names else ""
+                    raise ValueError(
+                        f"[fit] expected targets y for the loss{label}, received none. Pass y, or compile with "
+                        f"loss=None and "
+                        "call add_loss() in the layers."
+                    )
+                loss = get_loss(identifier, targets[index], predictions[index])
+                base = name = order.names[index] if order.names else loss.name
+                number = 0
+                while name in names:
+                    number += 1
+                    name = f"{base}_{number}"
+                names.add(name)
+                resolved.append(OutputLoss(index, loss, flat_weights[index], name))
+        if len(resolved) > 1:
+            self.metrics = [metrics_module.Mean(name=f"{one.name}_loss") for one in resolved]
+        self._losses, self._order = resolved, order
+
+    def _check_label_ranges(self, predictions: list[Any]) -> None:
+        y, where = self._all_targets  # type: ignore[misc]
+        targets = self._order.match(y, "targets y", self._used)  # type: ignore[union-attr]
+        for one in self._losses:
+            if "sparse_categorical_crossentropy" in str(getattr(one.loss, "name", "")) or type(one.loss).__name__ == (
+                "SparseCategoricalCrossentropy"
+            ):
+                axis = getattr(one.loss, "axis", -1)
+                classes = predictions[one.output].shape[-1 if axis is None else axis]
+                name = "y" if len(targets) == 1 else f"y (output {one.name!r})"
+                ignore = getattr(one.loss, "ignore_class", None)
+                if targets[one.output] is not None and classes:
+                    checks.check_label_range(targets[one.output], classes, name, where, ignore)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The total loss of a batch, a scalar; None where every output has loss None."""
+        if self._order is None:
+            self._build(y_true, y_pred)
+        order = self._order
+        predictions = order.predictions(y_pred)  # type: ignore[union-attr]
+        if self._all_targets is not None:
+            self._check_label_ranges(predictions)
+            self._all_targets = None
+        if len(self._losses) == 1 and order.count == 1:  # type: ignore[union-attr]
+            one = self._losses[0]
+            target = flatten(y_true)[0]
+            weight = flatten(sample_weight)[0] if sample_weight is not None else None
+            value = one.loss(target, predictions[0], weight)
+            return value if one.weight is None else value * one.weight
+        targets = order.match(y_true, "targets y", self._used)  # type: ignore[union-attr]
+        weights = self._match_weights(sample_weight)
+        total = None
+        for index, one in enumerate(self._losses):
+            value = one.loss(targets[one.output], predictions[one.output], weights[one.output])
+            if self.metrics:
+                self.metrics[index].update_state(value, sample_weight=predictions[one.output].shape[0])
+            if one.weight is not None:
+                value = value * one.weight
+            total = value if total is None else total + ops.cast(value, total.dtype)
+        return total
+
+    def _match_weights(self, sample_weight: Any) -> list[Any]:
+        if sample_weight is not None and len(flatten(sample_weight)) == 1 and not isinstance(sample_weight, dict):
+            return flatten(sample_weight) * self._order.count  # type: ignore[union-attr]
+        return self._order.match(sample_weight, "sample_weight", self._used)  # type: ignore[union-attr]

@@ -1,0 +1,80 @@
+"""Generators, `tahr.data.Dataset`s and any other iterable of batches (a PyTorch DataLoader, a list-like loader ...)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tahr.data.structure import map_structure
+from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
+
+
+class IterableSource:
+    """Batches as an iterable yields them: x, (x,), (x, y) or (x, y, sample_weight)."""
+
+    def __init__(self, where: str, iterable: Any, class_weight: dict[int, float] | None = None):
+        self._iterable = iterable
+        self._where = where
+        self._class_weight = class_weight
+        self.batch_size = None
+        self.num_batches = _length(iterable)
+
+    def on_epoch_begin(self) -> None:
+        pass
+
+    def on_epoch_end(self) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[tuple]:
+        for batch in self._iterable:
+            yield standard_batch(batch, self._class_weight, self._where)
+
+
+def _length(iterable: Any) -> int | None:
+    cardinality = getattr(iterable, "cardinality", None)
+    if callable(cardinality):  # Datasets: negative where infinite or unknown
+        count = int(cardinality())
+        return count if count >= 0 else None
+    try:
+        return len(iterable)
+    except TypeError:
+        return None
+
+
+def standard_batch(batch: Any, class_weight: dict[int, float] | None, where: str) -> tuple:
+    """One batch as a tuple `(x,)`, `(x, y)` or `(x, y, sample_weight)` of arrays or tensors."""
+    if isinstance(batch, list) and len(batch) in (2, 3):
+        batch = tuple(batch)  # loaders that collate into lists
+    if not isinstance(batch, tuple):
+        batch = (batch,)
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(
+            f"[{where}] expected the data source to yield (x, y) or (x, y, sample_weight), received a tuple of "
+            f"{len(batch)}. "
+            "Wrap several inputs or targets in one tuple, list or dict: ((x1, x2), y)."
+        )
+    while len(batch) > 1 and batch[-1] is None:
+        batch = batch[:-1]
+    batch = tuple(map_structure(_leaf, part) for part in batch)
+    if class_weight is not None:
+        if len(batch) == 3:
+            raise ValueError(
+                f"[{where}] expected at most one of class_weight and sample_weight, received class_weight and "
+                f"batches of "
+                "(x, y, sample_weight)."
+            )
+        batch = (*batch, class_weight_to_sample_weight(batch[1] if len(batch) > 1 else None, class_weight, where))
+    return batch
+
+
+def _leaf(value: Any) -> Any:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        if type(value).__module__.startswith(("torch", "pandas")):
+            value = np.asarray(value)
+    else:
+        value = np.asarray(value)
+    if isinstance(value, np.ndarray) and value.dtype == np.float64:
+        return value.astype("float32")
+    return value

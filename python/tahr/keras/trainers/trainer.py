@@ -1,0 +1,695 @@
+"""Trainer: `compile`, `fit`, `evaluate`, `predict` of every model."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tahr
+from tahr import nest, ops
+from tahr.data.structure import flatten, map_structure
+from tahr.keras import metrics as metrics_module
+from tahr.keras import optimizers
+from tahr.keras.backend import config
+from tahr.keras.callbacks.callback import CallbackList
+from tahr.keras.trainers.compile_loss import CompileLoss
+from tahr.keras.trainers.compile_metrics import CompileMetrics
+from tahr.keras.trainers.data import ArraySource, EpochIterator, make_source, split_validation
+from tahr.keras.trainers.data.arrays import to_arrays
+from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
+from tahr.keras.utils.batches import unpack_x_y_sample_weight
+
+
+def _to_tensors(batch: Any) -> Any:
+    return map_structure(ops.convert_to_tensor, batch)
+
+
+def _to_floats(logs: dict[str, Any]) -> dict[str, Any]:
+    return {name: _to_float(value) for name, value in logs.items()}
+
+
+def _to_float(value: Any) -> Any:
+    if isinstance(value, float):
+        return value
+    array = ops.convert_to_numpy(value)
+    if array.ndim == 0 and array.dtype.kind in "fiub":
+        return float(array)
+    return array
+
+
+class Trainer:
+    """What makes a layer trainable as a model. `Model` inherits from it, before Layer.
+
+    One step is `_train_step(batch)`: forward pass, loss, gradients, optimizer, metrics, as a function of the batch and
+    the variables, free of side effects on the Python side. Everything else here runs outside of a step.
+    """
+
+    # Before `compile`. Instances set these past the attribute tracking of layers: see `_set`.
+    optimizer: Any = None
+    loss: Any = None
+    compiled: bool = False
+    stop_training: bool = False
+    history: Any = None
+    run_eagerly: bool = False
+    jit_compile: Any = "auto"
+    steps_per_execution: int = 1
+    _compile_loss: CompileLoss | None = None
+    _compile_metrics: CompileMetrics | None = None
+    _loss_tracker: Any = None
+    _compile_arguments: dict[str, Any] | None = None
+    _step_variables: list[Any] | None = None
+    _loss_takes_training: bool | None = None
+
+    def _set(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    # ---------------------------------------------------------------- compile
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Sets what training needs: optimizer, loss, metrics.
+
+        Args:
+            optimizer: name or `keras.optimizers` object.
+            loss: name, `keras.losses` object or function `(y_true, y_pred) -> values`; for several outputs a list in
+                their order or a dict by output name, with None for an output without loss.
+            loss_weights: float, or list or dict of floats: the total loss is the weighted sum.
+            metrics: list (or per output: list of lists, dict by name) of names, `keras.metrics` objects and functions.
+                "accuracy" (or "acc") and "crossentropy" (or "ce") take their form from the shapes of targets and outputs.
+            weighted_metrics: the same, for metrics that take `sample_weight` or `class_weight` into account.
+            run_eagerly: run each step op by op, so that it can be followed in a debugger.
+            steps_per_execution: batches between two calls of the batch hooks of callbacks.
+            jit_compile: "auto" or bool. tahr brings its own kernels and compiles nothing: True gives a warning.
+            auto_scale_loss: with the policy "mixed_float16", wrap the optimizer in a LossScaleOptimizer.
+
+        Raises:
+            ValueError: an unknown name, or an argument of the wrong kind.
+
+        Example:
+            >>> from tahr import keras
+            >>> model = keras.Sequential([keras.layers.Dense(1)])
+            >>> model.compile(optimizer="sgd", loss="mse", metrics=["mae"])
+        """
+        if jit_compile is True:
+            warnings.warn("[compile] jit_compile=True changes nothing: tahr runs its own kernels.", stacklevel=2)
+        if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise ValueError(
+                f"[compile] expected steps_per_execution to be at least 1, received {steps_per_execution!r}."
+            )
+        given = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
+        }
+        optimizer = given["optimizer"] = optimizers.get(optimizer)
+        policy = getattr(getattr(self, "dtype_policy", None), "name", None)
+        if auto_scale_loss and policy == "mixed_float16" and optimizer is not None:
+            if not isinstance(optimizer, optimizers.LossScaleOptimizer):
+                optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+        names = getattr(self, "output_names", None)
+        compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
+        self._set(
+            optimizer=optimizer,
+            loss=loss,
+            compiled=True,
+            stop_training=False,
+            run_eagerly=run_eagerly,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
+            _compile_metrics=compile_metrics if metrics or weighted_metrics else None,
+            _loss_tracker=metrics_module.Mean(name="loss"),
+            _compile_arguments=given,
+            _step_variables=None,
+        )
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile` in a form that can be saved; None before `compile`."""
+        if self._compile_arguments is None:
+            return None
+        from tahr.keras.saving import serialize_keras_object
+
+        return {name: serialize_keras_object(value) for name, value in self._compile_arguments.items()}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles with arguments that `get_compile_config` gave, and builds the optimizer if the model is built."""
+        from tahr.keras.saving import deserialize_keras_object
+
+        self.compile(**{name: deserialize_keras_object(value) for name, value in config.items()})
+        if getattr(self, "built", False) and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def _require_compiled(self, method: str) -> None:
+        if not self.compiled:
+            raise ValueError(
+                f"[{method}] expected a compiled model, received one that is not. Call model.compile(optimizer, "
+                f"loss) first. "
+                "(You must call `compile()` before.)"
+            )
+
+    # ---------------------------------------------------------------- losses and metrics
+
+    @property
+    def metrics(self) -> list[Any]:
+        """All metric objects: the loss, the losses of several outputs, compiled metrics, those of the layers."""
+        found = self._own_metrics()
+        for layer in self._sublayers():
+            if not isinstance(layer, Trainer):
+                found.extend(getattr(layer, "_metrics", ()))
+        return found
+
+    def _own_metrics(self) -> list[Any]:
+        found: list[Any] = []
+        if self.compiled:
+            found.append(self._loss_tracker)
+            if self._compile_loss is not None:
+                found.extend(self._compile_loss.metrics)
+            if self._compile_metrics is not None:
+                found.extend(self._compile_metrics.metrics)
+        found.extend(getattr(self, "_metrics", ()))
+        return found
+
+    def _sublayers(self) -> list[Any]:
+        flatten_layers = getattr(self, "_flatten_layers", None)
+        return list(flatten_layers(include_self=False)) if flatten_layers is not None else []
+
+    def metrics_by_name(self) -> dict[str, Any]:
+        """The metrics under the names that logs use."""
+        named = dict(self._compile_metrics.named_metrics()) if self._compile_metrics is not None else {}
+        reported = {id(metric): name for name, metric in named.items()}
+        return {reported.get(id(metric), metric.name): metric for metric in self.metrics}
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the values that `evaluate` returns, in their order."""
+        return list(self.metrics_by_name())
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The current values of all metrics by name; a metric whose result is a dict adds its entries."""
+        results: dict[str, Any] = {}
+        for name, metric in self.metrics_by_name().items():
+            value = metric.result()
+            if isinstance(value, dict):
+                results.update(value)
+            else:
+                results[name] = value
+        return results
+
+    def reset_metrics(self) -> None:
+        """Starts all metrics anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The total loss of a batch: the compiled loss plus what layers add (regularizers, `add_loss`); overridable.
+
+        Args:
+            x: inputs. The default does not look at them.
+            y: targets.
+            y_pred: predictions.
+            sample_weight: weights of the samples or None.
+            training: whether this is a training step. The default makes no difference.
+
+        Returns:
+            A scalar tensor; None where there is no loss at all.
+        """
+        total = self._compile_loss(y, y_pred, sample_weight) if self._compile_loss is not None else None
+        for extra in self.losses:
+            extra = ops.sum(extra) if len(extra.shape) else extra
+            total = extra if total is None else total + ops.cast(extra, total.dtype)
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Updates the compiled metrics with a batch and returns the values of all metrics. May be overridden."""
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
+        """The compiled loss, for training steps written against older versions of Keras; updates the metric "loss"."""
+        total = self._compile_loss(y, y_pred, sample_weight) if self._compile_loss is not None else ops.zeros(())
+        for extra in regularization_losses or ():
+            total = total + extra
+        self._loss_tracker.update_state(total, sample_weight=flatten(y_pred)[0].shape[0])
+        return total
+
+    @property
+    def compiled_metrics(self) -> CompileMetrics:
+        """The compiled metrics, for training steps written against older versions of Keras."""
+        return self._compile_metrics if self._compile_metrics is not None else CompileMetrics(None)
+
+    def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        if self._loss_takes_training is None:
+            self._set(_loss_takes_training="training" in inspect.signature(self.compute_loss).parameters)
+        if self._loss_takes_training:
+            return self.compute_loss(x, y, y_pred, sample_weight, training=training)
+        return self.compute_loss(x, y, y_pred, sample_weight)
+
+    # ---------------------------------------------------------------- one step
+
+    def _forward(self, x: Any, training: bool) -> Any:
+        """The model applied to a batch; all layers inside learn whether it trains."""
+        return self(x, training=training)
+
+    def _track_loss(self, loss: Any, x: Any) -> None:
+        self._loss_tracker.update_state(loss, sample_weight=_batch_length(x))
+
+    def _update_weights(self, x: Any, y: Any, sample_weight: Any) -> Any:
+        """Forward pass, loss, gradients, optimizer update. Returns the predictions."""
+        optimizer = self.optimizer
+        with tahr.GradientTape() as tape:
+            y_pred = self._forward(x, training=True)
+            loss = self._compute_loss(x, y, y_pred, sample_weight, training=True)
+            if loss is None:
+                raise ValueError(
+                    "[fit] expected a loss, received none. Pass `loss` to compile(), or call add_loss() in a layer."
+                )
+            scaled = optimizer.scale_loss(loss) if optimizer is not None else loss
+        self._track_loss(loss, x)
+        variables = self._step_variables
+        if variables is None:  # known after the first forward pass, which may build the layers
+            variables = list(self.trainable_variables)
+            self._set(_step_variables=variables)
+            if not variables:
+                warnings.warn("[fit] the model has no trainable weights: nothing will be learned.", stacklevel=2)
+            elif optimizer is None:
+                raise ValueError("[fit] expected an optimizer, received None in compile(). Pass one to train.")
+        if variables:
+            optimizer.apply(tape.gradient(scaled, variables), variables)
+        return y_pred
+
+    def _train_step(self, batch: Any) -> None:
+        """One training step on a batch of tensors `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        y_pred = self._update_weights(x, y, sample_weight)
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+
+    def _test_step(self, batch: Any) -> Any:
+        """One evaluation step on a batch of tensors: loss and metrics, no update of weights. Returns the "
+        "predictions."""
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        y_pred = self._forward(x, training=False)
+        loss = self._compute_loss(x, y, y_pred, sample_weight, training=False)
+        if loss is not None:
+            self._track_loss(loss, x)
+        return y_pred
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One training step; override for an own one.
+
+        Args:
+            data: `(x,)`, `(x, y)` or `(x, y, sample_weight)` of tensors: a batch as the data source yields it.
+
+        Returns:
+            Dict from log name to value.
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self._update_weights(x, y, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """One evaluation step; override for an own one. Arguments and result as `train_step`."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self._test_step(data)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """The predictions for a batch; override for own ones."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self._forward(x, training=False)
+
+    def _overrides(self, *methods: str) -> bool:
+        return any(getattr(type(self), name) is not getattr(Trainer, name) or name in self.__dict__ for name in methods)
+
+    def _make_step(self, phase: str) -> Callable[[Any], Any]:
+        """The function of a host batch that one phase calls per step: logs, or None where the metrics hold them."""
+        if phase == "train":
+            plain = not self._overrides("train_step", "compute_metrics")
+            step = self._train_step if plain else self.train_step
+        else:
+            plain = not self._overrides("test_step", "compute_metrics")
+            step = self._evaluate_batch if plain else self.test_step
+
+        def run(batch: Any) -> Any:
+            return step(_to_tensors(batch))
+
+        return run
+
+    def _evaluate_batch(self, batch: Any) -> None:
+        y_pred = self._test_step(batch)
+        if self._compile_metrics is not None:
+            _, y, sample_weight = unpack_x_y_sample_weight(batch)
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+
+    def _logs(self, step_logs: Any) -> dict[str, Any]:
+        """The logs after some steps: the metrics' values unless an own step reports others."""
+        results = self.get_metrics_result() if step_logs is None else step_logs
+        if not isinstance(results, dict):
+            raise ValueError(
+                f"[train_step] expected a dict from log name to value as result, received {type(results).__name__}. "
+                "Return for example self.get_metrics_result()."
+            )
+        return _to_floats(results)
+
+    def _run_steps(self, phase: str, iterator: EpochIterator, callbacks: CallbackList) -> dict[str, Any]:
+        """Runs one epoch of "train" or "test" steps and returns its logs."""
+        step = self._make_step(phase)
+        every = self.steps_per_execution
+        logs: Any = None
+        index = -1
+        limit = config.max_steps_per_epoch()
+        for index, batch in enumerate(iterator.epoch()):
+            if index % every == 0:
+                callbacks.batch_begin(phase, index)
+            logs = step(batch)
+            if (index + 1) % every == 0:
+                callbacks.batch_end(phase, index, lambda: self._logs(logs))  # noqa: B023 (called at once)
+            if phase == "train" and self.stop_training or limit is not None and index + 1 >= limit:
+                break
+        if index < 0:
+            return {}
+        if (index + 1) % every != 0:
+            callbacks.batch_end(phase, index, lambda: self._logs(logs))
+        if logs is not None:  # an own step: its own logs, unless they are the metrics' under the same names
+            results = self.get_metrics_result()
+            return _to_floats(results) if set(results) == set(logs) else self._logs(logs)
+        return self._logs(None)
+
+    # ---------------------------------------------------------------- fit
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> Any:
+        """Trains the model.
+
+        Args:
+            x: inputs: array or tensor (samples, ...), DataFrame, list or dict of arrays for several inputs; or a source
+                of batches `(x, y)` or `(x, y, sample_weight)`: generator, `tahr.data.Dataset`, `keras.utils.PyDataset`,
+                iterable.
+            y: targets of the same length; not with a source of batches.
+            batch_size: samples per step, 32 for None.
+            epochs: number of the last epoch; from `initial_epoch` on.
+            verbose: 0 silent, 1 or "auto" a progress bar, 2 a line per epoch.
+            callbacks: `keras.callbacks` objects.
+            validation_split: fraction of the samples, taken from the end before shuffling, to validate on.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a source of batches to validate on.
+            shuffle: new order of the samples in each epoch (a source: of the batches of a PyDataset); "batch" shuffles
+                whole batches.
+            class_weight: dict from class to its weight in the loss.
+            sample_weight: weights (samples,) or (samples, steps) in the loss.
+            initial_epoch: epoch to start with, for resumed training.
+            steps_per_epoch: batches per epoch, None for one pass over the data.
+            validation_steps: batches to validate on, None for all.
+            validation_batch_size: samples per batch of the validation, by default `batch_size`.
+            validation_freq: validate every so many epochs, or a list of the epochs (from 1) after which to.
+
+        Returns:
+            A `History`: `history.history` holds a list per log, one value per epoch.
+
+        Raises:
+            ValueError: not compiled, unequal lengths, text or NaN where numbers belong, labels out of range.
+
+        Example:
+            >>> import numpy as np
+            >>> from tahr import keras
+            >>> x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+            >>> model = keras.Sequential([keras.layers.Dense(1)])
+            >>> model.compile(optimizer="sgd", loss="mse")
+            >>> history = model.fit(x, 2 * x, epochs=3, verbose=0)
+            >>> len(history.history["loss"])
+            3
+        """
+        self._require_compiled("fit")
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split_validation("fit", (x, y, sample_weight), validation_split)
+        source = make_source("fit", x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
+        self._watch_targets(source, "fit")
+        iterator = EpochIterator(source, steps_per_epoch, "fit")
+        validation = None
+        if validation_data is not None:
+            size = validation_batch_size or source.batch_size
+            validation = EpochIterator(_validation_source(validation_data, size), validation_steps, "fit")
+            if isinstance(validation.source, ArraySource) and not self._allows_nan():
+                validation.source.check_targets()
+        max_epochs = config.max_epochs()
+        if max_epochs is not None:
+            epochs = min(epochs, max_epochs)
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=1 if verbose == "auto" else verbose,
+                epochs=epochs,
+                steps=iterator.num_batches,
+            )
+        self._set(stop_training=False, _step_variables=None)
+        callbacks.on_train_begin()
+        initial_epoch = getattr(self, "_initial_epoch", None) or initial_epoch  # a callback may resume an earlier run
+        logs: dict[str, Any] = {}
+        for epoch in range(initial_epoch, epochs):
+            self.reset_metrics()
+            callbacks.on_epoch_begin(epoch)
+            logs = self._run_steps("train", iterator, callbacks)
+            if not logs and iterator.num_batches is None:
+                break  # an exhausted generator
+            if validation is not None and _is_due(epoch, validation_freq):
+                self._evaluate(validation, callbacks, into=logs)
+            callbacks.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        callbacks.on_train_end(logs)
+        return self.history
+
+    def _allows_nan(self) -> bool:
+        return self._compile_loss is None or self._compile_loss.allows_nan() or self._overrides("compute_loss")
+
+    def _watch_targets(self, source: Any, where: str) -> None:
+        """Checks the targets of arrays for NaN, and has the loss check the labels' range at the first batch."""
+        if not isinstance(source, ArraySource) or self._compile_loss is None:
+            return
+        if not self._allows_nan():
+            source.check_targets()
+        if source.y is not None:
+            self._compile_loss.check_all_targets(source.y, where)
+
+    def _evaluate(self, iterator: EpochIterator, callbacks: CallbackList, into: dict[str, Any]) -> None:
+        """Validation inside `fit`: adds its logs, prefixed with "val_", to `into`."""
+        callbacks.on_test_begin()
+        self.reset_metrics()
+        logs = self._run_steps("test", iterator, callbacks)
+        callbacks.on_test_end(logs)
+        into.update({f"val_{name}": value for name, value in logs.items()})
+
+    # ---------------------------------------------------------------- evaluate and predict
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics on data, without training.
+
+        Args:
+            x, y, batch_size, verbose, sample_weight, callbacks: as in `fit`.
+            steps: batches to use, None for all.
+            return_dict: return a dict in place of a list.
+
+        Returns:
+            The loss as a float where it is the only value; otherwise the list `[loss, metric, ...]` in the order of
+            `metrics_names`, or a dict by name.
+
+        Example:
+            >>> import numpy as np
+            >>> from tahr import keras
+            >>> model = keras.Sequential([keras.layers.Dense(1, kernel_initializer="zeros")])
+            >>> model.compile(loss="mse")
+            >>> model.evaluate(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+            1.0
+        """
+        self._require_compiled("evaluate")
+        source = make_source("evaluate", x, y, sample_weight, batch_size)
+        self._watch_targets(source, "evaluate")
+        iterator = EpochIterator(source, steps, "evaluate")
+        callbacks = self._callbacks(callbacks, verbose, iterator)
+        callbacks.on_test_begin()
+        self.reset_metrics()
+        logs = self._run_steps("test", iterator, callbacks)
+        callbacks.on_test_end(logs)
+        return self._flat_logs(logs, return_dict)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The model's outputs for all samples, computed batch by batch.
+
+        Args:
+            x, batch_size, verbose, callbacks: as in `fit`; targets that a source yields are ignored.
+            steps: batches to use, None for all.
+
+        Returns:
+            NumPy array (samples, ...), or the structure of arrays that the model returns.
+
+        Example:
+            >>> import numpy as np
+            >>> from tahr import keras
+            >>> model = keras.Sequential([keras.layers.Dense(3)])
+            >>> model.predict(np.zeros((5, 2)), verbose=0).shape
+            (5, 3)
+        """
+        iterator = EpochIterator(make_source("predict", x, None, None, batch_size), steps, "predict")
+        callbacks = self._callbacks(callbacks, verbose, iterator)
+        callbacks.on_predict_begin()
+        columns: list[list[np.ndarray]] | None = None
+        outputs: Any = None
+        for index, batch in enumerate(iterator.epoch()):
+            callbacks.batch_begin("predict", index)
+            outputs = self.predict_step(_to_tensors(batch))
+            arrays = [ops.convert_to_numpy(leaf) for leaf in flatten(outputs)]
+            if columns is None:
+                columns = [[] for _ in arrays]
+            for column, array in zip(columns, arrays):
+                column.append(array)
+            callbacks.batch_end("predict", index, lambda: {"outputs": outputs})  # noqa: B023 (called at once)
+        callbacks.on_predict_end()
+        if columns is None:
+            raise ValueError("[predict] expected at least one batch, received none. The data source yielded nothing.")
+        whole = iter([column[0] if len(column) == 1 else np.concatenate(column) for column in columns])
+        return nest.pack_sequence_as(outputs, whole)
+
+    def _callbacks(self, callbacks: Any, verbose: int | str, iterator: EpochIterator) -> CallbackList:
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        return CallbackList(
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=1 if verbose == "auto" else verbose,
+            epochs=1,
+            steps=iterator.num_batches,
+        )
+
+    @staticmethod
+    def _flat_logs(logs: dict[str, Any], return_dict: bool) -> Any:
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    # ---------------------------------------------------------------- single batches
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One training step on the batch `x`, `y`. Metrics go on from earlier batches: `reset_metrics()` starts anew.
+
+        Args:
+            x, y, sample_weight, class_weight: as in `fit`, one batch.
+            return_dict: return a dict in place of a list.
+
+        Returns:
+            As `evaluate`.
+        """
+        self._require_compiled("train_on_batch")
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError(
+                    "[train_on_batch] expected at most one of class_weight and sample_weight, received both."
+                )
+            sample_weight = class_weight_to_sample_weight(y, class_weight, "train_on_batch")
+        batch = self._single_batch("train_on_batch", x, y, sample_weight)
+        self._set(_step_variables=None)
+        return self._flat_logs(self._logs(self._make_step("train")(batch)), return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics on the batch `x`, `y`; arguments and result as `train_on_batch`, without training."""
+        self._require_compiled("test_on_batch")
+        batch = self._single_batch("test_on_batch", x, y, sample_weight)
+        return self._flat_logs(self._logs(self._make_step("test")(batch)), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The model's outputs for one batch, as NumPy arrays."""
+        outputs = self.predict_step((_to_tensors(to_arrays(x, "x", "predict_on_batch")),))
+        return map_structure(ops.convert_to_numpy, outputs)
+
+    def _single_batch(self, where: str, x: Any, y: Any, sample_weight: Any) -> tuple:
+        source = ArraySource(where, x, y, sample_weight, batch_size=2**62)
+        self._watch_targets(source, where)
+        return next(iter(source))
+
+
+def _batch_length(x: Any) -> int:
+    leaf = next((leaf for leaf in flatten(x) if leaf is not None), None)
+    shape = getattr(leaf, "shape", ())
+    return shape[0] if len(shape) else 1
+
+
+def _validation_source(data: Any, batch_size: int | None) -> Any:
+    if isinstance(data, (tuple, list)) and not isinstance(data, str) and 1 <= len(data) <= 3:
+        x, y, sample_weight = unpack_x_y_sample_weight(tuple(data))
+        return make_source("fit, validation_data", x, y, sample_weight, batch_size)
+    return make_source("fit, validation_data", data)
+
+
+def _is_due(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    if isinstance(frequency, (list, tuple, set, range)):
+        return epoch + 1 in frequency
+    raise ValueError(f"[fit] expected validation_freq to be an integer or a list of epochs, received {frequency!r}.")
