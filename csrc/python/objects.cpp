@@ -410,19 +410,6 @@ void set_read_hook(PyObject* hook) {
   Py_XDECREF(old);
 }
 
-namespace {
-PyObject* read_hook = nullptr;  // owned
-}
-
-Tensor read_operand(PyObject* variable) {
-  if (read_hook) {
-    const py::object value = py::reinterpret_steal<py::object>(PyObject_CallOneArg(read_hook, variable));
-    if (!value) throw py::error_already_set();
-    if (!value.is_none()) return to_tensor(value.ptr(), std::nullopt, "[variable read hook]");
-  }
-  return read_variable(variable_of(variable));
-}
-
 void translate_error(const Error& e) {
   PyObject* type = PyExc_RuntimeError;
   switch (e.kind()) {
@@ -467,10 +454,6 @@ void bind_objects(py::module_& m) {
         return Tensor::symbolic(shape_from_python(shape.ptr(), "symbolic", true), dtype_from_python(dtype.ptr()));
       },
       py::arg("shape"), py::arg("dtype"));
-  m.def("set_variable_read_hook", [](py::object hook) {
-    Py_XDECREF(read_hook);
-    read_hook = hook.is_none() ? nullptr : hook.release().ptr();
-  });
   m.def("read_variable", [](py::object v) { return read_variable(variable_of(v.ptr())); });
   m.def("set_read_hook", [](py::object hook) { set_read_hook(hook.ptr()); });
   m.def("variable_value", [](py::object v) { return variable_of(v.ptr()).value(); });

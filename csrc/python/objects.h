@@ -43,8 +43,6 @@ py::object wrap_all(Tensors ts, bool as_list);
 
 // Current value, recorded on tapes.
 Tensor read_variable(VariableImpl& v);
-// The same as an operand of an op: a read hook (mixed precision, stateless scopes) may answer in its place.
-Tensor read_operand(PyObject* variable);
 // The same for the Python object of a variable, which the read hook may answer for (casts, state kept elsewhere).
 Tensor read_variable(PyObject* variable);
 void set_read_hook(PyObject* hook);  // a function (variable) -> tensor or None; None removes it

@@ -22,9 +22,7 @@ from tahr.tensor import from_dlpack as from_dlpack
 from tahr.tensor import from_numpy as from_numpy
 from tahr.tensor import is_tensor as is_tensor
 from tahr.tensor import symbolic as symbolic
-from tahr.tensor import symbolic as symbolic
 from tahr.variable import Variable as Variable
-from tahr.variable import set_variable_read_hook as set_variable_read_hook
 from tahr.variable import set_variable_read_hook as set_variable_read_hook
 
 globals().update({name: dtype for name, dtype in _dtypes.items() if name != "bool"})

@@ -65,17 +65,6 @@ def symbolic(shape: Any, dtype: Any = "float32") -> Tensor:
     return _C.symbolic(tuple(shape), dtype)
 
 
-def symbolic(shape: Any, dtype: Any = "float32") -> Tensor:
-    """A tensor with a shape (None: an unknown dimension) and a dtype but no value; ops on it infer theirs.
-
-    Example:
-        >>> import tahr
-        >>> tahr.matmul(tahr.symbolic((None, 3)), tahr.zeros((3, 2))).shape
-        (None, 2)
-    """
-    return _C.symbolic(tuple(shape), dtype)
-
-
 def is_tensor(x: Any) -> bool:
     """Whether `x` is a tensor or a variable."""
     return isinstance(x, (_C.Tensor, _C.Variable))

@@ -50,9 +50,7 @@ class Variable(_C.Variable):
             initial_value = initial_value()
         with_value = _C.to_tensor(initial_value, dtype, "[Variable] the initial value")
         if shape is not None and validate_shape and tuple(shape) != with_value.shape:
-            raise ValueError(
-                f"[Variable] expected an initial value of shape {tuple(shape)}, received {with_value.shape}."
-            )
+            raise ValueError(f"[Variable] expected an initial value of shape {tuple(shape)}, received {with_value.shape}.")
         super().__init__(with_value, name or "Variable", trainable)
         _by_id[_C.value_id(self)] = self
 
@@ -66,9 +64,7 @@ class Variable(_C.Variable):
         """The current value as a NumPy array of its own."""
         return _C.tensor_to_numpy(_C.variable_value(self), True)
 
-    def assign(
-        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
-    ) -> Variable:
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
         """Replaces the value. Returns the variable.
 
         Raises:
@@ -77,16 +73,12 @@ class Variable(_C.Variable):
         _C.ops.assign(self._handle, _C.to_tensor(value, None, f"[assign] variable '{self.name}'"))
         return self
 
-    def assign_add(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
-    ) -> Variable:
+    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
         """Adds `delta`, which must broadcast to the variable's shape. Returns the variable."""
         _C.ops.assign_add(self._handle, _C.to_tensor(delta, None, f"[assign_add] variable '{self.name}'"))
         return self
 
-    def assign_sub(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
-    ) -> Variable:
+    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
         """Subtracts `delta`, which must broadcast to the variable's shape. Returns the variable."""
         _C.ops.assign_sub(self._handle, _C.to_tensor(delta, None, f"[assign_sub] variable '{self.name}'"))
         return self
@@ -136,11 +128,6 @@ def set_variable_read_hook(hook: Callable[[Variable], Tensor | None] | None) -> 
     For scopes that change what variables read as, such as casts. `variable.read_value()` always gives the value itself.
     """
     _C.set_read_hook(hook)
-
-
-def set_variable_read_hook(hook: Any) -> None:
-    """Lets `hook(variable)` answer when an op reads a variable; None from it (or as the hook) means the plain value."""
-    _C.set_variable_read_hook(hook)
 
 
 class SlicedTensor:
