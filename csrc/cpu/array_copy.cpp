@@ -15,9 +15,10 @@ namespace {
 
 constexpr double kNsPerByte = 0.15;          // one thread, read and write together
 constexpr int64_t kChunkBytes = 256 * 1024;  // of one parallel chunk
-constexpr int64_t kTile = 16;                // of a blocked transpose: one cache line of 4-byte elements
-constexpr int64_t kPanel = 64;
-constexpr int64_t kStreamBytes = 8 << 20;  // larger results bypass the cache
+constexpr int64_t kTile = 16;                // square of a transpose that is turned in registers
+constexpr int64_t kBlockRows = 32;           // lines of dst in a transpose's buffer,
+constexpr int64_t kBufferBytes = 1024;       // and their greatest length
+constexpr int64_t kStreamBytes = 8 << 20;    // larger results bypass the cache
 
 // Drops dimensions of one element and merges neighbours that both sides walk as one.
 void simplify(CopyPlan& p) {
@@ -80,68 +81,94 @@ void copy_run(T* dst, int64_t ds, const T* src, int64_t ss, int64_t n) {
   }
 }
 
-// A full tile: dst[a * da + b] = src[b * sb + a] for a, b < kTile.
+// out[a * ld + b] = src[b * sb + a] for a, b < kTile.
 template <class T>
-void transpose_tile(T* dst, int64_t da, const T* src, int64_t sb, bool stream) {
-  alignas(64) T in[kTile][kTile], out[kTile][kTile];
-  for (int64_t b = 0; b < kTile; ++b) std::memcpy(in[b], src + b * sb, sizeof in[b]);
+void transpose_tile(T* out, int64_t ld, const T* src, int64_t sb) {
   if constexpr (sizeof(T) == 4) {
     typedef uint32_t V __attribute__((vector_size(16)));
     for (int64_t b = 0; b < kTile; b += 4) {
       for (int64_t a = 0; a < kTile; a += 4) {
         V r0, r1, r2, r3;
-        std::memcpy(&r0, &in[b][a], 16);
-        std::memcpy(&r1, &in[b + 1][a], 16);
-        std::memcpy(&r2, &in[b + 2][a], 16);
-        std::memcpy(&r3, &in[b + 3][a], 16);
+        const T* from = src + b * sb + a;
+        std::memcpy(&r0, from, 16);
+        std::memcpy(&r1, from + sb, 16);
+        std::memcpy(&r2, from + 2 * sb, 16);
+        std::memcpy(&r3, from + 3 * sb, 16);
         const V t0 = __builtin_shuffle(r0, r1, V{0, 4, 1, 5}), t1 = __builtin_shuffle(r2, r3, V{0, 4, 1, 5});
         const V t2 = __builtin_shuffle(r0, r1, V{2, 6, 3, 7}), t3 = __builtin_shuffle(r2, r3, V{2, 6, 3, 7});
         r0 = __builtin_shuffle(t0, t1, V{0, 1, 4, 5});
         r1 = __builtin_shuffle(t0, t1, V{2, 3, 6, 7});
         r2 = __builtin_shuffle(t2, t3, V{0, 1, 4, 5});
         r3 = __builtin_shuffle(t2, t3, V{2, 3, 6, 7});
-        std::memcpy(&out[a][b], &r0, 16);
-        std::memcpy(&out[a + 1][b], &r1, 16);
-        std::memcpy(&out[a + 2][b], &r2, 16);
-        std::memcpy(&out[a + 3][b], &r3, 16);
+        T* to = out + a * ld + b;
+        std::memcpy(to, &r0, 16);
+        std::memcpy(to + ld, &r1, 16);
+        std::memcpy(to + 2 * ld, &r2, 16);
+        std::memcpy(to + 3 * ld, &r3, 16);
       }
     }
   } else {
     for (int64_t a = 0; a < kTile; ++a) {
-      for (int64_t b = 0; b < kTile; ++b) out[a][b] = in[b][a];
+      for (int64_t b = 0; b < kTile; ++b) out[a * ld + b] = src[b * sb + a];
     }
   }
+}
+
+// Writes n elements past the cache, but for the partial lines at both ends.
+template <class T>
+void stream_run(T* dst, const T* src, int64_t n) {
 #ifdef __SSE2__
-  if (stream) {
-    for (int64_t a = 0; a < kTile; ++a) {
-      auto* to = reinterpret_cast<__m128i*>(dst + a * da);
-      const auto* from = reinterpret_cast<const __m128i*>(out[a]);
-      for (size_t i = 0; i < sizeof out[a] / 16; ++i) _mm_stream_si128(to + i, from[i]);
-    }
-    return;
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (; n > 0 && reinterpret_cast<uintptr_t>(dst) % 64 != 0; --n) *dst++ = *src++;
+  for (; n >= kLine; n -= kLine, dst += kLine, src += kLine) {
+    const auto* from = reinterpret_cast<const __m128i*>(src);
+    for (int i = 0; i < 4; ++i) _mm_stream_si128(reinterpret_cast<__m128i*>(dst) + i, _mm_loadu_si128(from + i));
   }
 #endif
-  for (int64_t a = 0; a < kTile; ++a) std::memcpy(dst + a * da, out[a], sizeof out[a]);
+  std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
 }
 
-// dst[a * da + b] = src[b * sb + a] for a < na, b < nb.
+// dst[a * da + b] = src[b * sb + a] for a < na, b < nb, by way of a buffer that turns writes of single elements into
+// writes of whole lines.
 template <class T>
-void transpose_panel(T* dst, int64_t da, int64_t na, const T* src, int64_t sb, int64_t nb, bool stream) {
-  stream = stream && reinterpret_cast<uintptr_t>(dst) % 16 == 0 && da * sizeof(T) % 16 == 0;
+void transpose_block(T* dst, int64_t da, int64_t na, const T* src, int64_t sb, int64_t nb, bool stream) {
+  constexpr int64_t kLd = kBufferBytes / sizeof(T) + kTile;
+  alignas(64) T buffer[kBlockRows * kLd];
   const int64_t full_a = na / kTile * kTile, full_b = nb / kTile * kTile;
-  for (int64_t a = 0; a < full_a; a += kTile) {
-    for (int64_t b = 0; b < full_b; b += kTile) transpose_tile(dst + a * da + b, da, src + b * sb + a, sb, stream);
+  for (int64_t b = 0; b < full_b; b += kTile) {
+    for (int64_t a = 0; a < full_a; a += kTile) transpose_tile(buffer + a * kLd + b, kLd, src + b * sb + a, sb);
   }
-  // The edges; the inner loop reads contiguously.
   for (int64_t b = 0; b < nb; ++b) {
-    const T* from = src + b * sb;
-    for (int64_t a = b < full_b ? full_a : 0; a < na; ++a) dst[a * da + b] = from[a];
+    for (int64_t a = b < full_b ? full_a : 0; a < na; ++a) buffer[a * kLd + b] = src[b * sb + a];
+  }
+  for (int64_t a = 0; a < na; ++a) {
+    if (stream) {
+      stream_run(dst + a * da, buffer + a * kLd, nb);
+    } else {
+      std::memcpy(dst + a * da, buffer + a * kLd, static_cast<size_t>(nb) * sizeof(T));
+    }
   }
 }
 
+// The same when one side is narrow: straight from source to destination, the longer side innermost.
+template <class T>
+void transpose_narrow(T* dst, int64_t da, int64_t na, const T* src, int64_t sb, int64_t nb) {
+  if (na < nb) {
+    for (int64_t a = 0; a < na; ++a) {
+      for (int64_t b = 0; b < nb; ++b) dst[a * da + b] = src[b * sb + a];
+    }
+  } else {
+    for (int64_t b = 0; b < nb; ++b) {
+      for (int64_t a = 0; a < na; ++a) dst[a * da + b] = src[b * sb + a];
+    }
+  }
+}
+
+// Transposes the plane of the last dimension (contiguous in dst) and of `inner_src` (contiguous in src), for every
+// index of the other dimensions.
 template <class T>
 void run_transpose(T* dst, const T* src, CopyPlan p, int inner_src, double cost) {
-  // The last dimension is contiguous in dst, `inner_src` in src: take both out of the nest and walk panels of them.
+  constexpr auto kItem = static_cast<int64_t>(sizeof(T));
   const int last = p.rank - 1;
   const int64_t na = p.n[inner_src], da = p.dst[inner_src], nb = p.n[last], sb = p.src[last];
   int64_t outer = 1;
@@ -153,19 +180,26 @@ void run_transpose(T* dst, const T* src, CopyPlan p, int inner_src, double cost)
     p.src[r++] = p.src[i];
     outer *= p.n[r - 1];
   }
-  const int64_t pa = nb < kTile ? 512 : kPanel, pb = na < kTile ? 512 : kPanel;
+  // Blocks of few lines read fastest; longer ones where lines of dst do not start at cache lines.
+  const bool narrow = na < kTile || nb < kTile, aligned = da * kItem % 64 == 0;
+  const bool stream = outer * na * nb * kItem >= kStreamBytes;
+  const int64_t pb = narrow ? 512 : (aligned ? 256 : kBufferBytes) / kItem, pa = narrow ? 512 : kBlockRows;
   const int64_t blocks_a = (na + pa - 1) / pa, blocks_b = (nb + pb - 1) / pb, blocks = blocks_a * blocks_b;
-  const bool stream = outer * na * nb * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
-  const int64_t panel_bytes = std::min(pa, na) * std::min(pb, nb) * static_cast<int64_t>(sizeof(T));
-  const int64_t grain = std::max<int64_t>(1, kChunkBytes / panel_bytes);
+  const int64_t block_bytes = std::min(pa, na) * std::min(pb, nb) * kItem;
+  const int64_t grain = std::max<int64_t>(1, kChunkBytes / block_bytes);
   parallel_for(outer * blocks, grain, cost, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end;) {
       const int64_t o = at / blocks, stop = std::min(end, (o + 1) * blocks);
       walk(p, r, o, o + 1, [&](int64_t d, int64_t s) {
         for (int64_t k = at - o * blocks; k < stop - o * blocks; ++k) {
-          const int64_t a = k / blocks_b * pa, b = k % blocks_b * pb;
-          transpose_panel(dst + d + a * da + b, da, std::min(pa, na - a), src + s + b * sb + a, sb,
-                          std::min(pb, nb - b), stream);
+          const int64_t b = k / blocks_a * pb, a = k % blocks_a * pa;
+          T* to = dst + d + a * da + b;
+          const T* from = src + s + b * sb + a;
+          if (narrow) {
+            transpose_narrow(to, da, std::min(pa, na - a), from, sb, std::min(pb, nb - b));
+          } else {
+            transpose_block(to, da, std::min(pa, na - a), from, sb, std::min(pb, nb - b), stream);
+          }
         }
       });
       at = stop;
