@@ -25,6 +25,7 @@ TYPES = {
     "a dtype or None": "DTypeLike | None",
     "a tuple of ints": "Ints",
     "a tuple of ints or None": "Ints | None",
+    "a number, a string or None": "float | str | None",
     "an int, a tuple of ints or None": "Ints | None",
 }
 

@@ -71,7 +71,7 @@ void segment_spread(const KernelArgs& a) {
   const Tensor& x = a.in[0];
   Ints rows = ints_of(a.in[1]);
   for (int64_t& r : rows) {
-    if (r >= x.dim(0)) r = -1;
+    if (r >= x.dim(0)) cpu::throw_out_of_range("segment_spread", x.dim(0), r);
     r = std::max<int64_t>(r, -1);
   }
   const int64_t inner = rows.empty() ? 1 : a.out[0].size() / static_cast<int64_t>(rows.size());

@@ -122,8 +122,8 @@ void dense_kernel(const KernelArgs& a) {
     each_tile<C>(rows, n, std::is_same_v<T, C> ? 0 : 3, [&](int64_t r, int64_t count, C* scratch) {
       const int64_t size = count * n;
       C* to = target(loss.mutable_data<T>() + r, scratch + 2 * size);
-      kernels<C>().dense_loss(widened(x.data<T>() + r * n, size, scratch), widened(t.data<T>() + r * n, size, scratch + size),
-                              to, count, n);
+      kernels<C>().dense_loss(widened(x.data<T>() + r * n, size, scratch),
+                              widened(t.data<T>() + r * n, size, scratch + size), to, count, n);
       narrowed(to, loss.mutable_data<T>() + r, count);
     });
   });

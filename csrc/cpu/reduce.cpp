@@ -4,6 +4,8 @@
 // into a tile into steps (one block each); steps into slots of fixed size. Every (tile, slot) is one unit of parallel
 // work and makes one partial result; the slots' partials are merged in pairs. Nothing of this depends on the number of
 // threads.
+#include "ops/reduce.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -13,7 +15,6 @@
 #include "cpu/reduce_layout.h"
 #include "cpu/reduce_table.h"
 #include "cpu/softmax_table.h"
-#include "ops/reduce.h"
 
 namespace tahr {
 namespace {
@@ -22,15 +23,19 @@ constexpr int64_t kChunk = 16384;        // elements of a row that one step take
 constexpr int64_t kMomentsChunk = 4096;  // the same where a step reads its block twice and adds in one level
 constexpr int64_t kSlot = 32768;         // elements that a slot takes at least
 constexpr int64_t kTileColumns = 2048;
-constexpr int64_t kStepRows = 128;       // rows that a step of the column form takes
-constexpr int64_t kFoldColumns = 1024;   // narrower columns are read several rows at a time, up to this width
+constexpr int64_t kStepRows = 128;      // rows that a step of the column form takes
+constexpr int64_t kFoldColumns = 1024;  // narrower columns are read several rows at a time, up to this width
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Reduction {
  public:
   Reduction(const ReduceKernel& kernel, const Tensor& x, const Axes& axes, ReduceKind kind, double cost_ns)
-      : k_(kernel), layout_(x.shape(), axes), x_(static_cast<const std::byte*>(x.raw())), elem_(size_of(x.dtype())), cost_ns_(cost_ns) {
+      : k_(kernel),
+        layout_(x.shape(), axes),
+        x_(static_cast<const std::byte*>(x.raw())),
+        elem_(size_of(x.dtype())),
+        cost_ns_(cost_ns) {
     if (x.dtype() == DType::Float16) widen_ = reduce_table().widen_f16;
     if (x.dtype() == DType::BFloat16) widen_ = reduce_table().widen_bf16;
     const bool positions = kind == ReduceKind::ArgMax || kind == ReduceKind::ArgMin;
@@ -44,9 +49,10 @@ class Reduction {
       chunk_ = std::min(l.rows, (widen_ ? kStepRows / 8 : kStepRows) * fold_);
       chunks_ = ceil_div(l.rows, chunk_);
     } else {
-      chunk_ = std::min(l.n, kind == ReduceKind::Moments ? kMomentsChunk : kChunk);
+      const int64_t limit = kind == ReduceKind::Moments ? kMomentsChunk : kChunk;
+      chunk_ = std::min(l.n, limit);
       chunks_ = ceil_div(l.n, chunk_);
-      tile_ = std::min(l.rows, std::max<int64_t>(1, kChunk / l.n));
+      tile_ = std::min(l.rows, std::max<int64_t>(1, limit / l.n));  // several rows only where they are whole
       tiles_ = ceil_div(l.rows, tile_);
     }
     steps_ = l.reduced_count * chunks_;
@@ -73,7 +79,8 @@ class Reduction {
     else parallel_chunks(items, cost_ns_, body);
     for (int64_t d = 1; d < slots_; d *= 2) {
       for (int64_t s = 0; s + d < slots_; s += 2 * d) {
-        k_.merge(slot_a(s), slot_b(s), elements(s, s + d), slot_a(s + d), slot_b(s + d), elements(s + d, s + 2 * d), outputs);
+        k_.merge(slot_a(s), slot_b(s), elements(s, s + d), slot_a(s + d), slot_b(s + d), elements(s + d, s + 2 * d),
+                 outputs);
       }
     }
   }
@@ -103,7 +110,8 @@ class Reduction {
       const int64_t at = base + Layout::offset(layout_.reduced, layout_.reduced_axes, outer);
       std::byte* to_a = s == first ? a : step_a.get();
       std::byte* to_b = s == first ? b : step_b.get();
-      if (layout_.columns) column_step(at + chunk * chunk_ * layout_.n + begin, chunk_size(chunk), count, chunk * chunk_, to_a, to_b);
+      if (layout_.columns)
+        column_step(at + chunk * chunk_ * layout_.n + begin, chunk_size(chunk), count, chunk * chunk_, to_a, to_b);
       else row_step(at + begin * layout_.n + chunk * chunk_, count, chunk_size(chunk), chunk * chunk_, to_a, to_b);
       const double size = static_cast<double>(chunk_size(chunk));
       if (s != first) k_.merge(a, b, done, to_a, to_b, size, count);
@@ -129,7 +137,8 @@ class Reduction {
   }
 
   // `rows` rows of m columns. Narrow ones are read as rows of fold * m columns, whose groups are merged by halves.
-  void columns(const std::byte* x, int64_t elem, int64_t rows, int64_t stride, int64_t m, int64_t base, std::byte* a, std::byte* b) const {
+  void columns(const std::byte* x, int64_t elem, int64_t rows, int64_t stride, int64_t m, int64_t base, std::byte* a,
+               std::byte* b) const {
     const int64_t folds = fold_ > 1 ? rows / fold_ : 0;
     if (folds == 0) return k_.cols(x, rows, stride, m, base, a, b);
     const int64_t width = fold_ * m;
@@ -194,7 +203,8 @@ void fill_identity(const Tensor& out, double value) {
 // Runs the kernel with partials landing in the output itself where they have its type, else in `partials`, of which
 // finish(p, n) makes the output.
 template <class Finish>
-void reduce_to(const KernelArgs& a, ReduceKind kind, const Axes& axes, double identity, double ns_per_byte, Finish finish) {
+void reduce_to(const KernelArgs& a, ReduceKind kind, const Axes& axes, double identity, double ns_per_byte,
+               Finish finish) {
   const Tensor &x = a.in[0], &out = a.out[0];
   if (out.size() == 0) return;
   if (x.size() == 0) return fill_identity(out, identity);
@@ -272,9 +282,8 @@ template <bool kMax>
 void arg_kernel(const KernelArgs& a) {
   const ArgAttrs& attrs = a.as<ArgAttrs>();
   const Axes axes = attrs.axis ? Axes(Ints{*attrs.axis}) : Axes();
-  reduce_to(a, kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin, axes, 0, 0.2, [&](std::byte*, std::byte* pb, int64_t) {
-    std::memcpy(a.out[0].mutable_raw(), pb, a.out[0].nbytes());
-  });
+  reduce_to(a, kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin, axes, 0, 0.2,
+            [&](std::byte*, std::byte* pb, int64_t) { std::memcpy(a.out[0].mutable_raw(), pb, a.out[0].nbytes()); });
 }
 
 template <bool kRoot>
@@ -310,8 +319,10 @@ void logsumexp_kernel(const KernelArgs& a) {
   if (x.size() == 0) return fill_identity(out, -kInf);
   const SoftmaxTable& t = softmax_table();
   const bool wide = x.dtype() == DType::Float64;
-  const ReduceKernel k{wide ? t.f64.lse_rows : t.f32.lse_rows, wide ? t.f64.lse_cols : t.f32.lse_cols, merge_logsumexp, 8, 8};
-  const Reduction r(k, x, a.as<ReduceAttrs>().axis, ReduceKind::Moments, static_cast<double>(x.size()) * (wide ? 2 : 1));
+  const ReduceKernel k{wide ? t.f64.lse_rows : t.f32.lse_rows, wide ? t.f64.lse_cols : t.f32.lse_cols, merge_logsumexp,
+                       8, 8};
+  const Reduction r(k, x, a.as<ReduceAttrs>().axis, ReduceKind::Moments,
+                    static_cast<double>(x.size()) * (wide ? 2 : 1));
   const Scratch partials(out.size() * 16);
   std::byte *pa = partials.get(), *pb = pa + out.size() * 8;
   r.run(pa, pb);

@@ -19,7 +19,9 @@ namespace tahr {
 // Working memory: on the stack if small.
 class Scratch {
  public:
-  explicit Scratch(size_t bytes) : bytes_(bytes) { p_ = bytes <= sizeof small_ ? small_ : static_cast<std::byte*>(allocate(bytes)); }
+  explicit Scratch(size_t bytes) : bytes_(bytes) {
+    p_ = bytes <= sizeof small_ ? small_ : static_cast<std::byte*>(allocate(bytes));
+  }
   ~Scratch() {
     if (p_ != small_) deallocate(p_, bytes_);
   }

@@ -1,5 +1,5 @@
-// Softmax, log-softmax and their gradients on the CPU. The row kernels are in isa/softmax.cpp; rows that do not lie
-// contiguously in memory are gathered a few at a time.
+// Softmax, log-softmax and their gradients on the CPU. The kernels, for rows and for columns, are in isa/softmax.cpp;
+// halves, and elements that lie neither in rows nor in columns, are gathered a few rows at a time.
 #include "core/parallel.h"
 #include "cpu/reduce_layout.h"
 #include "cpu/softmax_table.h"
@@ -11,9 +11,10 @@ namespace {
 constexpr int64_t kTileElements = 16384;
 constexpr int64_t kGatherRows = 16;
 
-// One output of the shape of the inputs; Fn is called as fn(in0, in1, out, rows, n) on dense rows of Compute<T>.
-template <class T, class Fn>
-void run_rows(const KernelArgs& a, const Axes& axes, Fn fn) {
+// One output of the shape of the inputs. Calls fn(in0, in1, out, rows, n) on dense rows of Compute<T>, or
+// columns_fn(in0, in1, out, n, stride, columns).
+template <class T, class Fn, class ColumnsFn>
+void run(const KernelArgs& a, const Axes& axes, Fn fn, ColumnsFn columns_fn) {
   using C = Compute<T>;
   const Tensor& out = a.out[0];
   if (out.size() == 0) return;
@@ -29,6 +30,16 @@ void run_rows(const KernelArgs& a, const Axes& axes, Fn fn) {
     if (dense) {
       parallel_for(per_kept, std::max<int64_t>(1, kTileElements / length), cost_ns, [&](int64_t begin, int64_t end) {
         fn(x0 + begin * length, x1 ? x1 + begin * length : nullptr, y + begin * length, end - begin, length);
+      });
+      return;
+    }
+    if (l.columns && l.reduced_axes == 0) {
+      const int64_t tile = std::max<int64_t>(64, kTileElements / length / 64 * 64),
+                    tiles = (per_kept + tile - 1) / tile;
+      parallel_for(l.kept_count * tiles, 1, cost_ns, [&](int64_t item, int64_t) {
+        const int64_t begin = item % tiles * tile;
+        const int64_t at = Layout::offset(l.kept, l.kept_axes, item / tiles) + begin;
+        columns_fn(x0 + at, x1 ? x1 + at : nullptr, y + at, length, l.n, std::min(tile, per_kept - begin));
       });
       return;
     }
@@ -61,36 +72,41 @@ void run_rows(const KernelArgs& a, const Axes& axes, Fn fn) {
   });
 }
 
-template <auto kMember32, auto kMember64>
+// One of the table's functions, with one input or two, as a function of two.
+template <class T, class F>
+auto of_two(F f) {
+  return [f](const T* x0, const T* x1, T* y, int64_t n0, int64_t n1, auto... more) {
+    if constexpr (std::is_invocable_v<F, const T*, T*, int64_t, int64_t, decltype(more)...>) f(x0, y, n0, n1, more...);
+    else f(x0, x1, y, n0, n1, more...);
+  };
+}
+
+// Op: a function that picks the row and the column function from SoftmaxKernels<T>.
+template <auto Op>
 void softmax_kernel(const KernelArgs& a) {
   const Axes& axes = a.as<SoftmaxAttrs>().axis;
-  const SoftmaxTable& t = softmax_table();
-  auto on32 = [f = t.f32.*kMember32](const float* x0, const float* x1, float* y, int64_t rows, int64_t n) {
-    if constexpr (std::is_invocable_v<decltype(f), const float*, float*, int64_t, int64_t>) f(x0, y, rows, n);
-    else f(x0, x1, y, rows, n);
+  auto run_as = [&]<class T, class C>(const SoftmaxKernels<C>& kernels) {
+    const auto [rows, columns] = Op(kernels);
+    run<T>(a, axes, of_two<C>(rows), of_two<C>(columns));
   };
+  const SoftmaxTable& t = softmax_table();
   switch (a.out[0].dtype()) {
-    case DType::Float32: return run_rows<float>(a, axes, on32);
-    case DType::Float16: return run_rows<float16>(a, axes, on32);
-    case DType::BFloat16: return run_rows<bfloat16>(a, axes, on32);
-    default:
-      return run_rows<double>(a, axes, [f = t.f64.*kMember64](const double* x0, const double* x1, double* y, int64_t rows, int64_t n) {
-        if constexpr (std::is_invocable_v<decltype(f), const double*, double*, int64_t, int64_t>) f(x0, y, rows, n);
-        else f(x0, x1, y, rows, n);
-      });
+    case DType::Float32: return run_as.template operator()<float>(t.f32);
+    case DType::Float16: return run_as.template operator()<float16>(t.f32);
+    case DType::BFloat16: return run_as.template operator()<bfloat16>(t.f32);
+    default: return run_as.template operator()<double>(t.f64);
   }
 }
 
 }  // namespace
 
 void register_softmax_kernels() {
-  using F = SoftmaxKernels<float>;
-  using D = SoftmaxKernels<double>;
   const auto cpu = [](const char* op, KernelFn fn) { define_kernel(op, DeviceType::CPU, fn); };
-  cpu("softmax", softmax_kernel<&F::softmax, &D::softmax>);
-  cpu("log_softmax", softmax_kernel<&F::log_softmax, &D::log_softmax>);
-  cpu("softmax_grad", softmax_kernel<&F::softmax_grad, &D::softmax_grad>);
-  cpu("log_softmax_grad", softmax_kernel<&F::log_softmax_grad, &D::log_softmax_grad>);
+  cpu("softmax", softmax_kernel<[](const auto& k) { return std::pair(k.softmax, k.softmax_cols); }>);
+  cpu("log_softmax", softmax_kernel<[](const auto& k) { return std::pair(k.log_softmax, k.log_softmax_cols); }>);
+  cpu("softmax_grad", softmax_kernel<[](const auto& k) { return std::pair(k.softmax_grad, k.softmax_grad_cols); }>);
+  cpu("log_softmax_grad",
+      softmax_kernel<[](const auto& k) { return std::pair(k.log_softmax_grad, k.log_softmax_grad_cols); }>);
 }
 
 }  // namespace tahr

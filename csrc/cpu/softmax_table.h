@@ -16,6 +16,11 @@ struct SoftmaxKernels {
   // dx = y (dy - sum(y dy)); for the logarithm dx = dy - exp(y) sum(dy).
   void (*softmax_grad)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n);
   void (*log_softmax_grad)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n);
+  // The same down the columns of a block: m columns of n elements, `stride` apart.
+  void (*softmax_cols)(const T* x, T* y, int64_t n, int64_t stride, int64_t m);
+  void (*log_softmax_cols)(const T* x, T* y, int64_t n, int64_t stride, int64_t m);
+  void (*softmax_grad_cols)(const T* y, const T* dy, T* dx, int64_t n, int64_t stride, int64_t m);
+  void (*log_softmax_grad_cols)(const T* y, const T* dy, T* dx, int64_t n, int64_t stride, int64_t m);
   // loss[i] = lse(x_i) - x_i[label[i]];  dx_i = (softmax(x_i) - onehot(label[i])) dy[i]
   void (*sparse_loss)(const T* x, const int64_t* label, T* loss, int64_t rows, int64_t n);
   void (*sparse_loss_grad)(const T* x, const int64_t* label, const T* dy, T* dx, int64_t rows, int64_t n);

@@ -352,7 +352,7 @@ Specs infer_segment(const InferArgs& a) {
   return {out};
 }
 
-// The rows of `per_segment` that belong to each row of the data; zero for ids that name no segment.
+// The rows of `per_segment` that belong to each row of the data; zeros for negative ids.
 Tensor spread(const Tensor& per_segment, const Tensor& ids) {
   static const OpDef& op = get_op("segment_spread");
   return call1(op, {per_segment, ids});
@@ -410,7 +410,7 @@ void define_segments() {
                  kSaveAllInputs | save_out(0));
   define_op({.name = "segment_spread",
              .inputs = "x, segment_ids",
-             .doc = "Row segment_ids[i] of x for each i; zeros where that is no row.",
+             .doc = "Row segment_ids[i] of x for each i; zeros for negative ids.",
              .traits = kHidden,
              .infer = [](const InferArgs& a) -> Specs {
                Spec out = a.in[0];

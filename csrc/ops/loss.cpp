@@ -78,16 +78,19 @@ void check_same_shape(const Shape& a, const Shape& b, const char* op, const char
 void check_labels(const Spec& scores, const Spec& labels, const char* op) {
   check_rank(scores, op);
   if (!is_int(labels.dtype)) {
-    throw_type("[", op, "] expected integer labels, received ", name_of(labels.dtype), ". Cast them, or use the dense loss.");
+    throw_type("[", op, "] expected integer labels, received ", name_of(labels.dtype),
+               ". Cast them, or use the dense loss.");
   }
   if (!may_be_equal(without_last(scores.shape), labels.shape)) {
     throw_value("[", op, "] expected one label per row of scores, received labels of shape ", labels.shape.str(),
-                " for scores of shape ", scores.shape.str(), ". The labels' shape must be the scores' without the class axis.");
+                " for scores of shape ", scores.shape.str(),
+                ". The labels' shape must be the scores' without the class axis.");
   }
 }
 
 void check_float(const Spec& x, const char* op) {
-  if (!is_float(x.dtype)) throw_type("[", op, "] expected floating-point scores, received ", name_of(x.dtype), ". Cast them first.");
+  if (!is_float(x.dtype))
+    throw_type("[", op, "] expected floating-point scores, received ", name_of(x.dtype), ". Cast them first.");
 }
 
 // ---- sparse_softmax_cross_entropy ----
@@ -143,9 +146,7 @@ Specs infer_dense_grad(const InferArgs& a) {
 void dense_grad_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const Tensor &x = a.in[0], &t = a.in[1], &dy = a.in[2], &u = a.dy[0];
   const Tensor p = softmax_last(x);
-  if (a.need(0)) {
-    dx[0] = scale_rows(softmax_grad_last(p, u), ops::multiply(dy, ops::sum(t, last_axis(), false)));
-  }
+  if (a.need(0)) { dx[0] = scale_rows(softmax_grad_last(p, u), ops::multiply(dy, ops::sum(t, last_axis(), false))); }
   if (a.need(1)) dx[1] = scale_rows(ops::subtract(expand_last(row_dot(u, p)), u), dy);
   if (a.need(2)) dx[2] = row_dot(u, ops::subtract(ops::multiply(p, ops::sum(t, last_axis(), true)), t));
 }
@@ -273,7 +274,8 @@ Tensors sparse_categorical_crossentropy(std::span<const Tensor> in, const void* 
   const CategoricalAttrs& a = *static_cast<const CategoricalAttrs*>(attrs);
   check_rank(in[1].spec(), kOp);
   Tensor labels = is_int(in[0].dtype()) ? in[0] : ops::cast(in[0], DType::Int32);
-  if (labels.rank() == in[1].rank() && labels.shape().back() == 1) labels = ops::reshape(labels, without_last(labels.shape()));
+  if (labels.rank() == in[1].rank() && labels.shape().back() == 1)
+    labels = ops::reshape(labels, without_last(labels.shape()));
   const Tensor scores = is_float(in[1].dtype()) ? in[1] : ops::cast(in[1], floatx());
   const int axis = normalize_axis(a.axis, scores.rank(), kOp);
   const Tensor output = axis_to_last(scores, axis);
@@ -285,17 +287,18 @@ Tensors sparse_categorical_crossentropy(std::span<const Tensor> in, const void* 
 }
 
 void define_fused() {
-  define_op({.name = "sparse_softmax_cross_entropy",
-             .inputs = "logits, labels",
-             .doc = "-log(softmax(logits)[label]) per row, fused and stable.\n\nArguments: `logits` of shape (..., classes); "
-                    "`labels`, integers in [0, classes) of shape (...).\n\nReturns losses of shape (...). Raises ValueError "
-                    "for a label out of range.\n\nExample:\n\n>>> import tahr\n"
-                    ">>> tahr.ops.sparse_softmax_cross_entropy([[0., 0.]], [1]).numpy().round(4).tolist()\n[0.6931]",
-             .attrs = nullptr,
-             .infer = infer_sparse,
-             .vjp = sparse_vjp,
-             .saves = save_in(0) | save_in(1),
-             .decompose = sparse_decompose});
+  define_op(
+      {.name = "sparse_softmax_cross_entropy",
+       .inputs = "logits, labels",
+       .doc = "-log(softmax(logits)[label]) per row, fused and stable.\n\nArguments: `logits` of shape (..., classes); "
+              "`labels`, integers in [0, classes) of shape (...).\n\nReturns losses of shape (...). Raises ValueError "
+              "for a label out of range.\n\nExample:\n\n>>> import tahr\n"
+              ">>> tahr.ops.sparse_softmax_cross_entropy([[0., 0.]], [1]).numpy().round(4).tolist()\n[0.6931]",
+       .attrs = nullptr,
+       .infer = infer_sparse,
+       .vjp = sparse_vjp,
+       .saves = save_in(0) | save_in(1),
+       .decompose = sparse_decompose});
   define_op({.name = "sparse_softmax_cross_entropy_grad",
              .inputs = "logits, labels, dy",
              .doc = "(softmax(logits) - onehot(labels)) dy: the gradient of sparse_softmax_cross_entropy.",
@@ -322,16 +325,17 @@ void define_fused() {
              .infer = infer_dense_grad,
              .vjp = dense_grad_vjp,
              .saves = save_in(0) | save_in(1) | save_in(2)});
-  define_op({.name = "sigmoid_cross_entropy",
-             .inputs = "logits, targets",
-             .doc = "-t log(sigmoid(x)) - (1 - t) log(1 - sigmoid(x)) per element, fused and stable.\n\nArguments: `logits` "
-                    "and `targets` (probabilities), of one shape.\n\nReturns losses of that shape.\n\nExample:\n\n"
-                    ">>> import tahr\n>>> tahr.ops.sigmoid_cross_entropy([0.], [1.]).numpy().round(4).tolist()\n[0.6931]",
-             .promote = Promote::Inexact,
-             .infer = infer_sigmoid,
-             .vjp = sigmoid_vjp,
-             .saves = save_in(0) | save_in(1),
-             .decompose = sigmoid_decompose});
+  define_op(
+      {.name = "sigmoid_cross_entropy",
+       .inputs = "logits, targets",
+       .doc = "-t log(sigmoid(x)) - (1 - t) log(1 - sigmoid(x)) per element, fused and stable.\n\nArguments: `logits` "
+              "and `targets` (probabilities), of one shape.\n\nReturns losses of that shape.\n\nExample:\n\n"
+              ">>> import tahr\n>>> tahr.ops.sigmoid_cross_entropy([0.], [1.]).numpy().round(4).tolist()\n[0.6931]",
+       .promote = Promote::Inexact,
+       .infer = infer_sigmoid,
+       .vjp = sigmoid_vjp,
+       .saves = save_in(0) | save_in(1),
+       .decompose = sigmoid_decompose});
   define_op({.name = "sigmoid_cross_entropy_grad",
              .inputs = "logits, targets, dy",
              .doc = "(sigmoid(logits) - targets) dy: the gradient of sigmoid_cross_entropy.",
@@ -369,23 +373,25 @@ void define_loss_ops() {
                     ">>> tahr.ops.binary_crossentropy([1.], [0.5]).numpy().round(4).tolist()\n[0.6931]",
              .attrs = attr_type<BinaryAttrs>(),
              .decompose = binary_crossentropy});
-  define_op({.name = "categorical_crossentropy",
-             .inputs = "target, output",
-             .doc = "-sum(target * log(p)) along the class axis.\n\nArguments: `target` (probabilities) and `output`, of one "
-                    "shape; `from_logits`, whether `output` holds logits; else it holds probabilities, which are divided "
-                    "by their sum and clipped to [1e-7, 1 - 1e-7]; `axis`, the class axis.\n\nReturns losses of the shape "
-                    "without that axis.\n\nExample:\n\n>>> import tahr\n"
-                    ">>> tahr.ops.categorical_crossentropy([[0., 1.]], [[0.5, 0.5]]).numpy().round(4).tolist()\n[0.6931]",
-             .attrs = attr_type<CategoricalAttrs>(),
-             .decompose = categorical_crossentropy});
+  define_op(
+      {.name = "categorical_crossentropy",
+       .inputs = "target, output",
+       .doc = "-sum(target * log(p)) along the class axis.\n\nArguments: `target` (probabilities) and `output`, of one "
+              "shape; `from_logits`, whether `output` holds logits; else it holds probabilities, which are divided "
+              "by their sum and clipped to [1e-7, 1 - 1e-7]; `axis`, the class axis.\n\nReturns losses of the shape "
+              "without that axis.\n\nExample:\n\n>>> import tahr\n"
+              ">>> tahr.ops.categorical_crossentropy([[0., 1.]], [[0.5, 0.5]]).numpy().round(4).tolist()\n[0.6931]",
+       .attrs = attr_type<CategoricalAttrs>(),
+       .decompose = categorical_crossentropy});
   define_op({.name = "sparse_categorical_crossentropy",
              .inputs = "target, output",
-             .doc = "-log(p[label]) along the class axis.\n\nArguments: `target`, labels in [0, classes) of the shape of "
-                    "`output` without the class axis (or with size 1 at the end); `output`; `from_logits`, whether "
-                    "`output` holds logits; else it holds probabilities, which are divided by their sum and clipped to "
-                    "[1e-7, 1 - 1e-7]; `axis`, the class axis.\n\nReturns losses of the labels' shape. Raises ValueError "
-                    "for a label out of range.\n\nExample:\n\n>>> import tahr\n"
-                    ">>> tahr.ops.sparse_categorical_crossentropy([1], [[0.5, 0.5]]).numpy().round(4).tolist()\n[0.6931]",
+             .doc =
+                 "-log(p[label]) along the class axis.\n\nArguments: `target`, labels in [0, classes) of the shape of "
+                 "`output` without the class axis (or with size 1 at the end); `output`; `from_logits`, whether "
+                 "`output` holds logits; else it holds probabilities, which are divided by their sum and clipped to "
+                 "[1e-7, 1 - 1e-7]; `axis`, the class axis.\n\nReturns losses of the labels' shape. Raises ValueError "
+                 "for a label out of range.\n\nExample:\n\n>>> import tahr\n"
+                 ">>> tahr.ops.sparse_categorical_crossentropy([1], [[0.5, 0.5]]).numpy().round(4).tolist()\n[0.6931]",
              .attrs = attr_type<CategoricalAttrs>(),
              .decompose = sparse_categorical_crossentropy});
 }

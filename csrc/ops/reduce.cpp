@@ -338,34 +338,40 @@ void define_reduce_ops() {
                                ">>> tahr.ops.prod([[1., 2.], [3., 4.]], axis=1).numpy().tolist()\n[2.0, 12.0]"),
              .attrs = attr_type<ProdAttrs>(),
              .decompose = prod_decompose});
-  define_extreme("max", "Maximum over axes.", ">>> tahr.ops.max([[1., 5.], [3., 4.]], axis=1).numpy().tolist()\n[5.0, 4.0]");
-  define_extreme("min", "Minimum over axes.", ">>> tahr.ops.min([[1., 5.], [3., 4.]], axis=1).numpy().tolist()\n[1.0, 3.0]");
-  define_op({.name = "amax",
-             .inputs = "x",
-             .doc = reduce_doc("Maximum over axes; the same as `max`.", "",
-                               ">>> tahr.ops.amax([[1., 5.], [3., 4.]], axis=0).numpy().tolist()\n[3.0, 5.0]"),
-             .attrs = attr_type<ReduceAttrs>(),
-             .decompose = [](std::span<const Tensor> in, const void* attrs) { return extreme_alias("max", in, attrs); }});
-  define_op({.name = "amin",
-             .inputs = "x",
-             .doc = reduce_doc("Minimum over axes; the same as `min`.", "",
-                               ">>> tahr.ops.amin([[1., 5.], [3., 4.]], axis=0).numpy().tolist()\n[1.0, 4.0]"),
-             .attrs = attr_type<ReduceAttrs>(),
-             .decompose = [](std::span<const Tensor> in, const void* attrs) { return extreme_alias("min", in, attrs); }});
-  define_op({.name = "any",
-             .inputs = "x",
-             .doc = reduce_doc("Whether any element is nonzero. NaN counts as nonzero.", "Returns bools; False for nothing.",
-                               ">>> tahr.ops.any([[0, 0], [0, 2]], axis=1).numpy().tolist()\n[False, True]"),
-             .traits = kReduction | kNoGradient,
-             .attrs = attr_type<ReduceAttrs>(),
-             .infer = infer_reduce<bool_dtype>});
-  define_op({.name = "all",
-             .inputs = "x",
-             .doc = reduce_doc("Whether all elements are nonzero. NaN counts as nonzero.", "Returns bools; True for nothing.",
-                               ">>> tahr.ops.all([[1, 0], [1, 2]], axis=1).numpy().tolist()\n[False, True]"),
-             .traits = kReduction | kNoGradient,
-             .attrs = attr_type<ReduceAttrs>(),
-             .infer = infer_reduce<bool_dtype>});
+  define_extreme("max", "Maximum over axes.",
+                 ">>> tahr.ops.max([[1., 5.], [3., 4.]], axis=1).numpy().tolist()\n[5.0, 4.0]");
+  define_extreme("min", "Minimum over axes.",
+                 ">>> tahr.ops.min([[1., 5.], [3., 4.]], axis=1).numpy().tolist()\n[1.0, 3.0]");
+  define_op(
+      {.name = "amax",
+       .inputs = "x",
+       .doc = reduce_doc("Maximum over axes; the same as `max`.", "",
+                         ">>> tahr.ops.amax([[1., 5.], [3., 4.]], axis=0).numpy().tolist()\n[3.0, 5.0]"),
+       .attrs = attr_type<ReduceAttrs>(),
+       .decompose = [](std::span<const Tensor> in, const void* attrs) { return extreme_alias("max", in, attrs); }});
+  define_op(
+      {.name = "amin",
+       .inputs = "x",
+       .doc = reduce_doc("Minimum over axes; the same as `min`.", "",
+                         ">>> tahr.ops.amin([[1., 5.], [3., 4.]], axis=0).numpy().tolist()\n[1.0, 4.0]"),
+       .attrs = attr_type<ReduceAttrs>(),
+       .decompose = [](std::span<const Tensor> in, const void* attrs) { return extreme_alias("min", in, attrs); }});
+  define_op(
+      {.name = "any",
+       .inputs = "x",
+       .doc = reduce_doc("Whether any element is nonzero. NaN counts as nonzero.", "Returns bools; False for nothing.",
+                         ">>> tahr.ops.any([[0, 0], [0, 2]], axis=1).numpy().tolist()\n[False, True]"),
+       .traits = kReduction | kNoGradient,
+       .attrs = attr_type<ReduceAttrs>(),
+       .infer = infer_reduce<bool_dtype>});
+  define_op(
+      {.name = "all",
+       .inputs = "x",
+       .doc = reduce_doc("Whether all elements are nonzero. NaN counts as nonzero.", "Returns bools; True for nothing.",
+                         ">>> tahr.ops.all([[1, 0], [1, 2]], axis=1).numpy().tolist()\n[False, True]"),
+       .traits = kReduction | kNoGradient,
+       .attrs = attr_type<ReduceAttrs>(),
+       .infer = infer_reduce<bool_dtype>});
   for (const bool largest : {true, false}) {
     define_op({.name = largest ? "argmax" : "argmin",
                .inputs = "x",
@@ -416,9 +422,10 @@ void define_reduce_ops() {
              .decompose = logsumexp_decompose});
   define_op({.name = "count_nonzero",
              .inputs = "x",
-             .doc = "How many elements are nonzero, over axes.\n\nArguments: `x`, a tensor; `axis`, an axis, a tuple of "
-                    "axes, or None for all.\n\nReturns int32 counts.\n\nExample:\n\n>>> import tahr\n"
-                    ">>> tahr.ops.count_nonzero([[0, 1], [2, 3]], axis=1).numpy().tolist()\n[1, 2]",
+             .doc =
+                 "How many elements are nonzero, over axes.\n\nArguments: `x`, a tensor; `axis`, an axis, a tuple of "
+                 "axes, or None for all.\n\nReturns int32 counts.\n\nExample:\n\n>>> import tahr\n"
+                 ">>> tahr.ops.count_nonzero([[0, 1], [2, 3]], axis=1).numpy().tolist()\n[1, 2]",
              .traits = kReduction | kNoGradient,
              .attrs = attr_type<CountAttrs>(),
              .infer = infer_count});

@@ -90,15 +90,16 @@ Tensor cumulative(const char* op, const char* along, const Tensor& in, const voi
 }
 
 void define_cumulative(const char* name, const char* summary, const char* example, DecomposeFn decompose) {
-  define_op({.name = name,
-             .inputs = "x",
-             .doc = concat(summary,
-                           " along an axis.\n\nArguments: `x`, a tensor; `axis`, the axis, or None to flatten `x` first; "
-                           "`dtype`, the type to accumulate in, by default that of `x` (int32 for bools).\n\nReturns a "
-                           "tensor of the shape of `x` (flattened for axis None).\n\nExample:\n\n>>> import tahr\n",
-                           example),
-             .attrs = attr_type<CumulativeAttrs>(),
-             .decompose = decompose});
+  define_op(
+      {.name = name,
+       .inputs = "x",
+       .doc = concat(summary,
+                     " along an axis.\n\nArguments: `x`, a tensor; `axis`, the axis, or None to flatten `x` first; "
+                     "`dtype`, the type to accumulate in, by default that of `x` (int32 for bools).\n\nReturns a "
+                     "tensor of the shape of `x` (flattened for axis None).\n\nExample:\n\n>>> import tahr\n",
+                     example),
+       .attrs = attr_type<CumulativeAttrs>(),
+       .decompose = decompose});
 }
 
 }  // namespace
@@ -139,7 +140,8 @@ void define_scan_ops() {
                     [](std::span<const Tensor> in, const void* attrs) -> Tensors {
                       return {cumulative("cumsum", "cumsum_along", in[0], attrs)};
                     });
-  define_cumulative("cumprod", "Running product", ">>> tahr.ops.cumprod([1., 2., 3.]).numpy().tolist()\n[1.0, 2.0, 6.0]",
+  define_cumulative("cumprod", "Running product",
+                    ">>> tahr.ops.cumprod([1., 2., 3.]).numpy().tolist()\n[1.0, 2.0, 6.0]",
                     [](std::span<const Tensor> in, const void* attrs) -> Tensors {
                       return {cumulative("cumprod", "cumprod_along", in[0], attrs)};
                     });

@@ -65,7 +65,8 @@ __all__ = [
     *("DType", "GradientTape", "Tensor", "UnconnectedGradients", "Variable", "add_n", "argmax", "argmin", "as_dtype"),
     *("config", "constant", "convert_to_tensor", "cumsum", "custom_gradient", "from_dlpack", "from_numpy", "is_tensor"),
     *("math", "matmul", "nest", "newaxis", "nn", "no_gradient", "norm", "ops", "random", "reduce_all", "reduce_any"),
-    *("reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "set_variable_read_hook", "stop_gradient", "symbolic"),
+    *("reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum"),
+    *("set_variable_read_hook", "stop_gradient", "symbolic"),
     *_tf_names,
     *_LAZY,
 ]

@@ -8,33 +8,71 @@ namespace {
 
 // ---- sum, prod, max, min ----
 
-template <class T> struct SumOf { using type = T; };
-template <> struct SumOf<uint8_t> { using type = uint32_t; };
-template <> struct SumOf<uint16_t> { using type = uint32_t; };
-template <> struct SumOf<int8_t> { using type = int32_t; };
-template <> struct SumOf<int16_t> { using type = int32_t; };
-template <> struct SumOf<int32_t> { using type = int32_t; };
-template <> struct SumOf<int64_t> { using type = int64_t; };
+template <class T>
+struct SumOf {
+  using type = T;
+};
+template <>
+struct SumOf<uint8_t> {
+  using type = uint32_t;
+};
+template <>
+struct SumOf<uint16_t> {
+  using type = uint32_t;
+};
+template <>
+struct SumOf<int8_t> {
+  using type = int32_t;
+};
+template <>
+struct SumOf<int16_t> {
+  using type = int32_t;
+};
+template <>
+struct SumOf<int32_t> {
+  using type = int32_t;
+};
+template <>
+struct SumOf<int64_t> {
+  using type = int64_t;
+};
 
-template <class T> struct UnsignedOf { using type = T; };
-template <> struct UnsignedOf<int8_t> { using type = uint8_t; };
-template <> struct UnsignedOf<int16_t> { using type = uint16_t; };
-template <> struct UnsignedOf<int32_t> { using type = uint32_t; };
-template <> struct UnsignedOf<int64_t> { using type = uint64_t; };
+template <class T>
+struct UnsignedOf {
+  using type = T;
+};
+template <>
+struct UnsignedOf<int8_t> {
+  using type = uint8_t;
+};
+template <>
+struct UnsignedOf<int16_t> {
+  using type = uint16_t;
+};
+template <>
+struct UnsignedOf<int32_t> {
+  using type = uint32_t;
+};
+template <>
+struct UnsignedOf<int64_t> {
+  using type = uint64_t;
+};
 
-template <class Op, class T, class A>
-void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
-  const T* x = static_cast<const T*>(xv);
-  A* a = static_cast<A*>(av);
-  for (int64_t i = 0; i < rows; ++i, x += n) {
-    if constexpr (__is_same(T, A)) {
-      a[i] = fold<Op>(x, n);
-    } else {
-      A s = Op::template identity<A>();
-      for (int64_t k = 0; k < n; ++k) s = Op::comb(s, static_cast<A>(x[k]));
-      a[i] = s;
+// Calls body with a loader for each column position: whole vectors where the type allows, single elements at the end
+// and where the elements are narrower than the partials (those loops the compiler turns into vectors itself).
+template <class T, class A, class F>
+TAHR_INLINE void each_column(int64_t m, F body) {
+  int64_t j = 0;
+  if constexpr (__is_same(T, A)) {
+    for (; j + kLanes<T> <= m; j += kLanes<T>) {
+      body(j, [](const T* p) TAHR_LAMBDA { return load<Vec<T>>(p); });
     }
   }
+  for (; j < m; ++j) body(j, [](const T* p) TAHR_LAMBDA { return static_cast<A>(*p); });
+}
+template <class V>
+TAHR_INLINE void put(void* p, V v) {
+  __builtin_memcpy(p, &v, sizeof v);
 }
 
 template <class Op, class T, class A>
@@ -46,17 +84,18 @@ void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t,
   for (; r + 8 <= rows; r += 8, first = false) {
     const T *p0 = x + r * stride, *p1 = p0 + stride, *p2 = p1 + stride, *p3 = p2 + stride, *p4 = p3 + stride,
             *p5 = p4 + stride, *p6 = p5 + stride, *p7 = p6 + stride;
-    auto eight = [&](int64_t j) {
-      const A s0 = Op::comb(static_cast<A>(p0[j]), static_cast<A>(p1[j]));
-      const A s1 = Op::comb(static_cast<A>(p2[j]), static_cast<A>(p3[j]));
-      const A s2 = Op::comb(static_cast<A>(p4[j]), static_cast<A>(p5[j]));
-      const A s3 = Op::comb(static_cast<A>(p6[j]), static_cast<A>(p7[j]));
+    auto eight = [&](int64_t j, auto get) TAHR_LAMBDA {
+      const auto s0 = Op::comb(get(p0 + j), get(p1 + j)), s1 = Op::comb(get(p2 + j), get(p3 + j));
+      const auto s2 = Op::comb(get(p4 + j), get(p5 + j)), s3 = Op::comb(get(p6 + j), get(p7 + j));
       return Op::comb(Op::comb(s0, s1), Op::comb(s2, s3));
     };
     if (first) {
-      for (int64_t j = 0; j < m; ++j) a[j] = eight(j);
+      each_column<T, A>(m, [&](int64_t j, auto get) TAHR_LAMBDA { put(a + j, eight(j, get)); });
     } else {
-      for (int64_t j = 0; j < m; ++j) a[j] = Op::comb(a[j], eight(j));
+      each_column<T, A>(m, [&](int64_t j, auto get) TAHR_LAMBDA {
+        auto s = eight(j, get);
+        put(a + j, Op::comb(load<decltype(s)>(a + j), s));
+      });
     }
   }
   if (first && r < rows) {
@@ -65,7 +104,32 @@ void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t,
   }
   for (; r < rows; ++r) {
     const T* p = x + r * stride;
-    for (int64_t j = 0; j < m; ++j) a[j] = Op::comb(a[j], static_cast<A>(p[j]));
+    each_column<T, A>(m, [&](int64_t j, auto get) TAHR_LAMBDA {
+      auto v = get(p + j);
+      put(a + j, Op::comb(load<decltype(v)>(a + j), v));
+    });
+  }
+}
+
+template <class Op, class T, class A>
+void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
+  const T* x = static_cast<const T*>(xv);
+  A* a = static_cast<A*>(av);
+  if constexpr (__is_same(Op, MaxOp) || __is_same(Op, MinOp)) {
+    if (n < kLanes<T> && n <= kNarrow && rows > 1) {
+      return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+        fold_cols<Op, T, T>(b.t, n, b.W, count, 0, a + r, nullptr);
+      });
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i, x += n) {
+    if constexpr (__is_same(T, A)) {
+      a[i] = fold<Op>(x, n);
+    } else {
+      A s = Op::template identity<A>();
+      for (int64_t k = 0; k < n; ++k) s = Op::comb(s, static_cast<A>(x[k]));
+      a[i] = s;
+    }
   }
 }
 
@@ -73,17 +137,26 @@ template <class Op, class A>
 void fold_merge(void* av, void*, double, const void* cv, const void*, double, int64_t m) {
   A* __restrict a = static_cast<A*>(av);
   const A* c = static_cast<const A*>(cv);
-  for (int64_t j = 0; j < m; ++j) a[j] = Op::comb(a[j], c[j]);
+  each_column<A, A>(m, [&](int64_t j, auto get) TAHR_LAMBDA {
+    auto v = get(c + j);
+    put(a + j, Op::comb(load<decltype(v)>(a + j), v));
+  });
 }
 
 // ---- any, all, count_nonzero ----
 
 struct OrOp {
-  static uint8_t comb(uint8_t a, uint8_t b) { return a | b; }
+  template <class V>
+  static V comb(V a, V b) {
+    return a | b;
+  }
   static constexpr uint8_t decided = 1;
 };
 struct AndOp {
-  static uint8_t comb(uint8_t a, uint8_t b) { return a & b; }
+  template <class V>
+  static V comb(V a, V b) {
+    return a & b;
+  }
   static constexpr uint8_t decided = 0;
 };
 
@@ -156,24 +229,6 @@ inline int64_t first_where(const T* x, int64_t n, Same same) {
 }
 
 template <bool kMax, class T>
-void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, void* bv) {
-  using Op = decltype([] {
-    if constexpr (kMax) return MaxOp{};
-    else return MinOp{};
-  }());
-  const T* x = static_cast<const T*>(xv);
-  T* a = static_cast<T*>(av);
-  int32_t* b = static_cast<int32_t*>(bv);
-  for (int64_t i = 0; i < rows; ++i, x += n) {
-    const T m = fold<Op>(x, n);
-    a[i] = m;
-    const int64_t at = m == m ? first_where(x, n, [m](T v) { return v == m; })
-                              : first_where(x, n, [](T v) { return v != v; });
-    b[i] = static_cast<int32_t>(base + at);
-  }
-}
-
-template <bool kMax, class T>
 void arg_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t base, void* av, void* bv) {
   const T* x = static_cast<const T*>(xv);
   T* __restrict a = static_cast<T*>(av);
@@ -191,6 +246,37 @@ void arg_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t b
       a[j] = better ? v : a[j];
       b[j] = better ? at : b[j];
     }
+  }
+}
+
+template <bool kMax, class T>
+void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, void* bv) {
+  using Op = decltype([] {
+    if constexpr (kMax) return MaxOp{};
+    else return MinOp{};
+  }());
+  constexpr int64_t kBlock = 8192 / sizeof(T);  // stays in the first-level cache for the search
+  const T* x = static_cast<const T*>(xv);
+  T* a = static_cast<T*>(av);
+  int32_t* b = static_cast<int32_t*>(bv);
+  if (n <= kNarrow && rows > 1) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
+      arg_cols<kMax, T>(block.t, n, block.W, count, base, a + r, b + r);
+    });
+  }
+  for (int64_t i = 0; i < rows; ++i, x += n) {
+    T best = x[0];
+    int64_t at = 0;
+    for (int64_t k = 0; k < n; k += kBlock) {
+      const int64_t size = n - k < kBlock ? n - k : kBlock;
+      const T m = fold<Op>(x + k, size);
+      if (k && !beats<kMax>(m, best)) continue;
+      best = m;
+      at = k + (m == m ? first_where(x + k, size, [m](T v) { return v == m; })
+                       : first_where(x + k, size, [](T v) { return v != v; }));
+    }
+    a[i] = best;
+    b[i] = static_cast<int32_t>(base + at);
   }
 }
 
@@ -219,11 +305,41 @@ inline void moments_of(T m, T sum_d, T sum_d2, int64_t n, double* mean, double* 
 }
 
 template <class T>
+void moments_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
+  constexpr int64_t kStrip = 128;
+  const T* x = static_cast<const T*>(xv);
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  T mean[kStrip], s[kStrip], s2[kStrip];
+  for (int64_t j0 = 0; j0 < m; j0 += kStrip) {
+    const int64_t w = m - j0 < kStrip ? m - j0 : kStrip;
+    fold_cols<AddOp, T, T>(x + j0, rows, stride, w, 0, mean, nullptr);
+    for (int64_t j = 0; j < w; ++j) {
+      mean[j] /= static_cast<T>(rows);
+      s[j] = s2[j] = 0;
+    }
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* p = x + j0 + r * stride;
+      for (int64_t j = 0; j < w; ++j) {
+        const T d = p[j] - mean[j];
+        s[j] += d;
+        s2[j] += d * d;
+      }
+    }
+    for (int64_t j = 0; j < w; ++j) moments_of(mean[j], s[j], s2[j], rows, a + j0 + j, b + j0 + j);
+  }
+}
+
+template <class T>
 void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
   using V = FoldVec<T>;
   constexpr int W = kVecBytes / sizeof(T), NV = 4;
   const T* x = static_cast<const T*>(xv);
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
+      moments_cols<T>(block.t, n, block.W, count, 0, a + r, b + r);
+    });
+  }
   for (int64_t i = 0; i < rows; ++i, x += n) {
     const T m = fold<AddOp>(x, n) / static_cast<T>(n);
     T s = 0, s2 = 0;
@@ -248,34 +364,9 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
   }
 }
 
-template <class T>
-void moments_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
-  constexpr int64_t kStrip = 256;
-  const T* x = static_cast<const T*>(xv);
-  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  T mean[kStrip], s[kStrip], s2[kStrip];
-  for (int64_t j0 = 0; j0 < m; j0 += kStrip) {
-    const int64_t w = m - j0 < kStrip ? m - j0 : kStrip;
-    fold_cols<AddOp, T, T>(x + j0, rows, stride, w, 0, mean, nullptr);
-    for (int64_t j = 0; j < w; ++j) {
-      mean[j] /= static_cast<T>(rows);
-      s[j] = s2[j] = 0;
-    }
-    for (int64_t r = 0; r < rows; ++r) {
-      const T* p = x + j0 + r * stride;
-      for (int64_t j = 0; j < w; ++j) {
-        const T d = p[j] - mean[j];
-        s[j] += d;
-        s2[j] += d * d;
-      }
-    }
-    for (int64_t j = 0; j < w; ++j) moments_of(mean[j], s[j], s2[j], rows, a + j0 + j, b + j0 + j);
-  }
-}
-
 // Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample variances (1979).
 void moments_merge(void* av, void* bv, double na, const void* cv, const void* dv, double nb, int64_t m) {
-  double *__restrict a = static_cast<double*>(av), *__restrict b = static_cast<double*>(bv);
+  double* __restrict a = static_cast<double*>(av), * __restrict b = static_cast<double*>(bv);
   const double *c = static_cast<const double*>(cv), *d = static_cast<const double*>(dv);
   const double share = nb / (na + nb), weight = na * share;
   for (int64_t j = 0; j < m; ++j) {
@@ -311,7 +402,9 @@ void widen_bf16(const uint16_t* x, float* y, int64_t n) {
 // ---- the table ----
 
 template <class Op, class T, class A>
-constexpr ReduceKernel fold_kernel() { return {fold_rows<Op, T, A>, fold_cols<Op, T, A>, fold_merge<Op, A>, sizeof(A), 0}; }
+constexpr ReduceKernel fold_kernel() {
+  return {fold_rows<Op, T, A>, fold_cols<Op, T, A>, fold_merge<Op, A>, sizeof(A), 0};
+}
 
 template <class Op, class T>
 constexpr ReduceKernel wrap_kernel() {  // sum, prod

@@ -1,4 +1,5 @@
-// Folding a contiguous run with a commutative, associative operator: the core of the row reductions.
+// What the row reductions share: folding a contiguous run with a commutative, associative operator, and a way to treat
+// rows of a few elements as columns.
 //
 // Floating-point sums go through a fixed tree that depends on the length alone: lanes are filled round robin, 16 rounds
 // at a time, blocks of 16 rounds are added up, and the lanes are folded by halves. The error is about
@@ -10,30 +11,53 @@
 namespace tahr::TAHR_ISA {
 namespace {
 
+#define TAHR_LAMBDA __attribute__((always_inline))
+
 template <class T, int Bytes = kVecBytes>
 using FoldVec = typename VecOf<T, Bytes>::type;
 
 template <int Size>
 struct IntOf;
 template <>
-struct IntOf<1> { using type = int8_t; };
+struct IntOf<1> {
+  using type = int8_t;
+};
 template <>
-struct IntOf<2> { using type = int16_t; };
+struct IntOf<2> {
+  using type = int16_t;
+};
 template <>
-struct IntOf<4> { using type = int32_t; };
+struct IntOf<4> {
+  using type = int32_t;
+};
 template <>
-struct IntOf<8> { using type = int64_t; };
+struct IntOf<8> {
+  using type = int64_t;
+};
 
 // Operators: `comb` works on scalars and on vectors alike.
 struct AddOp {
-  template <class T> static T identity() { return T(0); }
-  template <class V> static V comb(V a, V b) { return a + b; }
+  template <class T>
+  static T identity() {
+    return T(0);
+  }
+  template <class V>
+  static V comb(V a, V b) {
+    return a + b;
+  }
 };
 struct MulOp {
-  template <class T> static T identity() { return T(1); }
-  template <class V> static V comb(V a, V b) { return a * b; }
+  template <class T>
+  static T identity() {
+    return T(1);
+  }
+  template <class V>
+  static V comb(V a, V b) {
+    return a * b;
+  }
 };
-template <class T> constexpr bool kIsFloat = __is_same(T, float) || __is_same(T, double);
+template <class T>
+constexpr bool kIsFloat = __is_same(T, float) || __is_same(T, double);
 template <class T>
 constexpr T lowest() {
   if constexpr (kIsFloat<T>) return -__builtin_inf();
@@ -46,14 +70,27 @@ constexpr T highest() {
   else return T(~lowest<T>());
 }
 struct MaxOp {
-  template <class T> static T identity() { return lowest<T>(); }
-  template <class V> static V comb(V a, V b) { return ((a > b) | (a != a)) ? a : b; }
+  template <class T>
+  static T identity() {
+    return lowest<T>();
+  }
+  template <class V>
+  static V comb(V a, V b) {
+    return ((a > b) | (a != a)) ? a : b;
+  }
 };
 struct MinOp {
-  template <class T> static T identity() { return highest<T>(); }
-  template <class V> static V comb(V a, V b) { return ((a < b) | (a != a)) ? a : b; }
+  template <class T>
+  static T identity() {
+    return highest<T>();
+  }
+  template <class V>
+  static V comb(V a, V b) {
+    return ((a < b) | (a != a)) ? a : b;
+  }
 };
 
+// The lanes of v folded by halves.
 template <class Op, class T, int Bytes>
 inline T fold_lanes(FoldVec<T, Bytes> v) {
   if constexpr (Bytes > 16) {
@@ -61,12 +98,13 @@ inline T fold_lanes(FoldVec<T, Bytes> v) {
     __builtin_memcpy(h, &v, Bytes);
     return fold_lanes<Op, T, Bytes / 2>(Op::comb(h[0], h[1]));
   } else {
-    constexpr int n = 16 / sizeof(T);
-    T t[n];
-    __builtin_memcpy(t, &v, 16);
-    for (int half = n / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) t[i] = Op::comb(t[i], t[i + half]);
-    return t[0];
+    using V = FoldVec<T, 16>;
+    using W = FoldVec<uint64_t, 16>;
+    const W w = bits<W>(v);
+    v = Op::comb(v, bits<V>(W{w[1], w[0]}));
+    for (int shift = 32; shift >= 8 * static_cast<int>(sizeof(T)); shift /= 2)
+      v = Op::comb(v, bits<V>(bits<W>(v) >> shift));
+    return v[0];
   }
 }
 
@@ -86,10 +124,11 @@ template <class Op, class T>
 inline T fold(const T* x, int64_t n) {
   using V = FoldVec<T>;
   constexpr int W = kVecBytes / sizeof(T), NV = 256 / kVecBytes, L = W * NV;
-  if (n < W) {
-    T s = Op::template identity<T>();
-    for (int64_t i = 0; i < n; ++i) s = Op::comb(s, x[i]);
-    return s;
+  if (n < W) {  // in one lane of a small vector, where a maximum needs no branch
+    using S = FoldVec<T, 16>;
+    S s{Op::template identity<T>()};
+    for (int64_t i = 0; i < n; ++i) s = Op::comb(s, S{x[i]});
+    return s[0];
   }
   if (n < L) {
     V s = load<V>(x);
@@ -114,6 +153,39 @@ inline T fold(const T* x, int64_t n) {
   for (int half = NV / 2; half > 0; half /= 2)
     for (int v = 0; v < half; ++v) total[v] = Op::comb(total[v], total[v + half]);
   return fold_lanes<Op, T, kVecBytes>(total[0]);
+}
+
+// ---- rows of a few elements: transposed, a vector of rows at a time ----
+
+constexpr int64_t kNarrow = 32;  // at most so many elements
+
+template <class T>
+struct RowBlock {
+  static constexpr int64_t W = kLanes<T>;
+  T t[kNarrow * W];  // t[k * W + row]
+
+  RowBlock(const T* x, int64_t rows, int64_t n) {
+    if (n < 1) __builtin_unreachable();
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t k = 0; k < n; ++k) t[k * W + r] = x[r * n + k];
+    for (int64_t r = rows; r < W; ++r)
+      for (int64_t k = 0; k < n; ++k) t[k * W + r] = 0;
+  }
+  void write(T* y, int64_t rows, int64_t n) const {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t k = 0; k < n; ++k) y[r * n + k] = t[k * W + r];
+  }
+};
+
+// Calls body(first row, rows, block) for each block of narrow rows.
+template <class T, class F>
+TAHR_INLINE void each_block(const T* x, int64_t rows, int64_t n, F body) {
+  constexpr int64_t W = kLanes<T>;
+  for (int64_t r = 0; r < rows; r += W) {
+    const int64_t count = rows - r < W ? rows - r : W;
+    RowBlock<T> block(x + r * n, count, n);
+    body(r, count, block);
+  }
 }
 
 }  // namespace

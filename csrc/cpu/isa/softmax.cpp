@@ -1,9 +1,8 @@
 // Softmax, log-softmax, their gradients, the cross-entropies on top of them, and log-sum-exp: row by row, each row in
 // two or three passes that stay in cache. Contracts in cpu/softmax_table.h.
-#include "cpu/softmax_table.h"
-
 #include "cpu/isa/reduce.h"
 #include "cpu/isa/vmath.h"
+#include "cpu/softmax_table.h"
 
 namespace tahr::TAHR_ISA {
 namespace {
@@ -45,9 +44,12 @@ template <class T, class F>
 TAHR_INLINE void each_vector(int64_t n, F body) {
   constexpr int W = kLanes<T>;
   int64_t i = 0;
-  for (; i + W <= n; i += W) body(i, [](const T* p, T) __attribute__((always_inline)) { return load<Vec<T>>(p); }, [](T* p, Vec<T> v) __attribute__((always_inline)) { store(p, v); });
+  for (; i + W <= n; i += W)
+    body(i, [](const T* p, T) TAHR_LAMBDA { return load<Vec<T>>(p); }, [](T* p, Vec<T> v) TAHR_LAMBDA { store(p, v); });
   if (const int64_t rest = n - i) {
-    body(i, [rest](const T* p, T fill) __attribute__((always_inline)) { return load_first(p, rest, fill); }, [rest](T* p, Vec<T> v) __attribute__((always_inline)) { store_first(p, v, rest); });
+    body(
+        i, [rest](const T* p, T fill) TAHR_LAMBDA { return load_first(p, rest, fill); },
+        [rest](T* p, Vec<T> v) TAHR_LAMBDA { store_first(p, v, rest); });
   }
 }
 
@@ -76,7 +78,7 @@ TAHR_INLINE double exp_sum(const T* x, T* y, int64_t n, T m) {
     total += sum_lanes<T>((s[0] + s[1]) + (s[2] + s[3]));
   }
   V s{};
-  each_vector<T>(n - i, [&](int64_t k, auto get, auto put) __attribute__((always_inline)) {
+  each_vector<T>(n - i, [&](int64_t k, auto get, auto put) TAHR_LAMBDA {
     const V e = vexp(get(x + i + k, -static_cast<T>(__builtin_inf())) - m);
     if constexpr (kStore) put(y + i + k, e);
     s += e;
@@ -90,23 +92,99 @@ TAHR_INLINE T log_of(double total) {
   return static_cast<T>(vlog(splat<f64v>(total))[0]);
 }
 
+// ---- columns: one vector of them at a time, down the rows ----
+
+template <class T>
+struct Peak {
+  Vec<T> peak, total;  // max, Σ exp(x - max)
+};
+// With kStore, y = exp(x - max); y may be x. get and put are those of each_vector.
+template <class T, bool kStore, class Get, class Put>
+TAHR_INLINE Peak<T> column_peak(const T* x, T* y, int64_t n, int64_t stride, Get get, Put put) {
+  using V = Vec<T>;
+  V peak = get(x, T(0)), total{};
+  for (int64_t r = 1; r < n; ++r) peak = MaxOp::comb(peak, V(get(x + r * stride, T(0))));
+  for (int64_t r = 0; r < n; ++r) {
+    const V e = vexp(V(get(x + r * stride, T(0)) - peak));
+    if constexpr (kStore) put(y + r * stride, e);
+    total += e;
+  }
+  return {peak, total};
+}
+
+template <class T>
+void softmax_cols(const T* x, T* y, int64_t n, int64_t stride, int64_t m) {
+  using V = Vec<T>;
+  each_vector<T>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
+    const V scale = T(1) / column_peak<T, true>(x + j, y + j, n, stride, get, put).total;
+    for (int64_t i = j; i < j + n * stride; i += stride) put(y + i, V(get(y + i, T(0)) * scale));
+  });
+}
+
+template <class T>
+void log_softmax_cols(const T* x, T* y, int64_t n, int64_t stride, int64_t m) {
+  using V = Vec<T>;
+  each_vector<T>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
+    const auto [peak, total] = column_peak<T, false>(x + j, y + j, n, stride, get, put);
+    const V log_total = vlog(total);
+    for (int64_t i = j; i < j + n * stride; i += stride) put(y + i, V((get(x + i, T(0)) - peak) - log_total));
+  });
+}
+
+template <class T>
+void softmax_grad_cols(const T* y, const T* dy, T* dx, int64_t n, int64_t stride, int64_t m) {
+  using V = Vec<T>;
+  each_vector<T>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
+    V dot{};
+    for (int64_t i = j; i < j + n * stride; i += stride) dot += get(y + i, T(0)) * get(dy + i, T(0));
+    for (int64_t i = j; i < j + n * stride; i += stride) put(dx + i, V(get(y + i, T(0)) * (get(dy + i, T(0)) - dot)));
+  });
+}
+
+template <class T>
+void log_softmax_grad_cols(const T* y, const T* dy, T* dx, int64_t n, int64_t stride, int64_t m) {
+  using V = Vec<T>;
+  each_vector<T>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
+    V total{};
+    for (int64_t i = j; i < j + n * stride; i += stride) total += get(dy + i, T(0));
+    for (int64_t i = j; i < j + n * stride; i += stride) {
+      put(dx + i, V(get(dy + i, T(0)) - vexp(V(get(y + i, T(0)))) * total));
+    }
+  });
+}
+
+// ---- rows ----
+
 template <class T>
 void softmax(const T* x, T* y, int64_t rows, int64_t n) {
   using V = Vec<T>;
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      softmax_cols<T>(b.t, b.t, n, b.W, b.W);
+      b.write(y + r * n, count, n);
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
     const T m = fold<MaxOp>(x, n);
     const T scale = static_cast<T>(1 / exp_sum<T, true>(x, y, n, m));
-    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) { put(y + i, V(get(y + i, T(0)) * scale)); });
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA { put(y + i, V(get(y + i, T(0)) * scale)); });
   }
 }
 
 template <class T>
 void log_softmax(const T* x, T* y, int64_t rows, int64_t n) {
   using V = Vec<T>;
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      log_softmax_cols<T>(b.t, b.t, n, b.W, b.W);
+      b.write(y + r * n, count, n);
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
     const T m = fold<MaxOp>(x, n);
     const T log_total = log_of<T>(exp_sum<T, false>(x, nullptr, n, m));
-    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) { put(y + i, V((get(x + i, T(0)) - m) - log_total)); });
+    each_vector<T>(
+        n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA { put(y + i, V((get(x + i, T(0)) - m) - log_total)); });
   }
 }
 
@@ -115,11 +193,10 @@ void softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
   using V = Vec<T>;
   for (int64_t r = 0; r < rows; ++r, y += n, dy += n, dx += n) {
     V s{};
-    each_vector<T>(n, [&](int64_t i, auto get, auto) __attribute__((always_inline)) { s += get(y + i, T(0)) * get(dy + i, T(0)); });
+    each_vector<T>(n, [&](int64_t i, auto get, auto) TAHR_LAMBDA { s += get(y + i, T(0)) * get(dy + i, T(0)); });
     const T dot = sum_lanes<T>(s);
-    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
-      put(dx + i, V(get(y + i, T(0)) * (get(dy + i, T(0)) - dot)));
-    });
+    each_vector<T>(n, [&](int64_t i, auto get, auto put)
+                          TAHR_LAMBDA { put(dx + i, V(get(y + i, T(0)) * (get(dy + i, T(0)) - dot))); });
   }
 }
 
@@ -128,14 +205,19 @@ void log_softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
   using V = Vec<T>;
   for (int64_t r = 0; r < rows; ++r, y += n, dy += n, dx += n) {
     const T total = fold<AddOp>(dy, n);
-    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
-      put(dx + i, V(get(dy + i, T(0)) - vexp(get(y + i, T(0))) * total));
-    });
+    each_vector<T>(n, [&](int64_t i, auto get, auto put)
+                          TAHR_LAMBDA { put(dx + i, V(get(dy + i, T(0)) - vexp(get(y + i, T(0))) * total)); });
   }
 }
 
 template <class T>
 void sparse_loss(const T* x, const int64_t* label, T* loss, int64_t rows, int64_t n) {
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      log_softmax_cols<T>(b.t, b.t, n, b.W, b.W);
+      for (int64_t i = 0; i < count; ++i) loss[r + i] = -b.t[label[r + i] * b.W + i];
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, x += n) {
     const T m = fold<MaxOp>(x, n);
     loss[r] = log_of<T>(exp_sum<T, false>(x, nullptr, n, m)) - (x[label[r]] - m);
@@ -145,22 +227,43 @@ void sparse_loss(const T* x, const int64_t* label, T* loss, int64_t rows, int64_
 template <class T>
 void sparse_loss_grad(const T* x, const int64_t* label, const T* dy, T* dx, int64_t rows, int64_t n) {
   using V = Vec<T>;
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      softmax_cols<T>(b.t, b.t, n, b.W, b.W);
+      for (int64_t i = 0; i < count; ++i) {
+        T* to = dx + (r + i) * n;
+        for (int64_t k = 0; k < n; ++k) to[k] = b.t[k * b.W + i] * dy[r + i];
+        to[label[r + i]] -= dy[r + i];
+      }
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
     const T m = fold<MaxOp>(x, n);
     const double total = exp_sum<T, true>(x, dx, n, m);
     const T scale = static_cast<T>(dy[r] / total);
-    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) { put(dx + i, V(get(dx + i, T(0)) * scale)); });
+    each_vector<T>(n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA { put(dx + i, V(get(dx + i, T(0)) * scale)); });
     dx[label[r]] -= dy[r];
   }
 }
 
 template <class T>
 void dense_loss(const T* x, const T* t, T* loss, int64_t rows, int64_t n) {
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      log_softmax_cols<T>(b.t, b.t, n, b.W, b.W);
+      for (int64_t i = 0; i < count; ++i) {
+        T s = 0;
+        for (int64_t k = 0; k < n; ++k) s -= t[(r + i) * n + k] * b.t[k * b.W + i];
+        loss[r + i] = s;
+      }
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, x += n, t += n) {
     const T m = fold<MaxOp>(x, n);
     const T log_total = log_of<T>(exp_sum<T, false>(x, nullptr, n, m));
     Vec<T> s{};
-    each_vector<T>(n, [&](int64_t i, auto get, auto) __attribute__((always_inline)) { s += get(t + i, T(0)) * (log_total - (get(x + i, m) - m)); });
+    each_vector<T>(
+        n, [&](int64_t i, auto get, auto) TAHR_LAMBDA { s += get(t + i, T(0)) * (log_total - (get(x + i, m) - m)); });
     loss[r] = sum_lanes<T>(s);
   }
 }
@@ -168,19 +271,28 @@ void dense_loss(const T* x, const T* t, T* loss, int64_t rows, int64_t n) {
 template <class T>
 void dense_loss_grad(const T* x, const T* t, const T* dy, T* dx, int64_t rows, int64_t n) {
   using V = Vec<T>;
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      softmax_cols<T>(b.t, b.t, n, b.W, b.W);
+      for (int64_t i = 0; i < count; ++i) {
+        const T* from = t + (r + i) * n;
+        const T total = fold<AddOp>(from, n);
+        for (int64_t k = 0; k < n; ++k) dx[(r + i) * n + k] = (b.t[k * b.W + i] * total - from[k]) * dy[r + i];
+      }
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, x += n, t += n, dx += n) {
     const T m = fold<MaxOp>(x, n);
     const T scale = static_cast<T>(fold<AddOp>(t, n) / exp_sum<T, true>(x, dx, n, m)), d = dy[r];
-    each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
-      put(dx + i, V((get(dx + i, T(0)) * scale - get(t + i, T(0))) * d));
-    });
+    each_vector<T>(n, [&](int64_t i, auto get, auto put)
+                          TAHR_LAMBDA { put(dx + i, V((get(dx + i, T(0)) * scale - get(t + i, T(0))) * d)); });
   }
 }
 
 template <class T>
 void sigmoid_loss(const T* x, const T* t, T* loss, int64_t n) {
   using V = Vec<T>;
-  each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
+  each_vector<T>(n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
     const V v = get(x + i, T(0));
     put(loss + i, V(vmax(v, T(0)) - v * get(t + i, T(0)) + vlog1p(vexp(V(-vabs(v))))));
   });
@@ -189,7 +301,7 @@ void sigmoid_loss(const T* x, const T* t, T* loss, int64_t n) {
 template <class T>
 void sigmoid_loss_grad(const T* x, const T* t, const T* dy, T* dx, int64_t n) {
   using V = Vec<T>;
-  each_vector<T>(n, [&](int64_t i, auto get, auto put) __attribute__((always_inline)) {
+  each_vector<T>(n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
     put(dx + i, V((vsigmoid(V(get(x + i, T(0)))) - get(t + i, T(0))) * get(dy + i, T(0))));
   });
 }
@@ -201,9 +313,24 @@ TAHR_INLINE void lse_partial(T m, double total, double* a, double* b) {
 }
 
 template <class T>
+void lse_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
+  const T* x = static_cast<const T*>(xv);
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  each_vector<T>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
+    const auto [peak, total] = column_peak<T, false>(x + j, nullptr, rows, stride, get, put);
+    for (int64_t k = 0; k < kLanes<T> && j + k < m; ++k) lse_partial<T>(peak[k], total[k], a + j + k, b + j + k);
+  });
+}
+
+template <class T>
 void lse_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
   const T* x = static_cast<const T*>(xv);
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
+      lse_cols<T>(block.t, n, block.W, count, 0, a + r, b + r);
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, x += n) {
     const T m = fold<MaxOp>(x, n);
     lse_partial(m, exp_sum<T, false>(x, nullptr, n, m), a + r, b + r);
@@ -211,22 +338,23 @@ void lse_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* 
 }
 
 template <class T>
-void lse_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
-  using V = Vec<T>;
-  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  each_vector<T>(m, [&](int64_t j, auto get, auto) __attribute__((always_inline)) {
-    const T* x = static_cast<const T*>(xv) + j;
-    V peak = get(x, T(0)), total{};
-    for (int64_t r = 1; r < rows; ++r) peak = MaxOp::comb(peak, V(get(x + r * stride, T(0))));
-    for (int64_t r = 0; r < rows; ++r) total += vexp(V(get(x + r * stride, T(0)) - peak));
-    for (int64_t k = 0; k < kLanes<T> && j + k < m; ++k) lse_partial<T>(peak[k], total[k], a + j + k, b + j + k);
-  });
-}
-
-template <class T>
 constexpr SoftmaxKernels<T> kernels() {
-  return {softmax<T>,    log_softmax<T>, softmax_grad<T>,    log_softmax_grad<T>,  sparse_loss<T>, sparse_loss_grad<T>,
-          dense_loss<T>, dense_loss_grad<T>, sigmoid_loss<T>, sigmoid_loss_grad<T>, lse_rows<T>,    lse_cols<T>};
+  return {.softmax = softmax<T>,
+          .log_softmax = log_softmax<T>,
+          .softmax_grad = softmax_grad<T>,
+          .log_softmax_grad = log_softmax_grad<T>,
+          .softmax_cols = softmax_cols<T>,
+          .log_softmax_cols = log_softmax_cols<T>,
+          .softmax_grad_cols = softmax_grad_cols<T>,
+          .log_softmax_grad_cols = log_softmax_grad_cols<T>,
+          .sparse_loss = sparse_loss<T>,
+          .sparse_loss_grad = sparse_loss_grad<T>,
+          .dense_loss = dense_loss<T>,
+          .dense_loss_grad = dense_loss_grad<T>,
+          .sigmoid_loss = sigmoid_loss<T>,
+          .sigmoid_loss_grad = sigmoid_loss_grad<T>,
+          .lse_rows = lse_rows<T>,
+          .lse_cols = lse_cols<T>};
 }
 
 }  // namespace

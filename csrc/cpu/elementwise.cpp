@@ -1,0 +1,255 @@
+#include "cpu/elementwise.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/parallel.h"
+
+namespace tahr {
+namespace {
+
+constexpr int64_t kTile = 1024;            // elements of a tile: 8 KiB at most
+constexpr int64_t kChunk = 64 * kTile;     // elements that one thread takes at a time
+constexpr int64_t kSlowChunk = 4 * kTile;  // the same for loops that go through libm
+// Results from this size on are streamed: they would evict what is still wanted, and a plain store first reads the
+// line that it overwrites.
+constexpr size_t kStreamBytes = size_t{4} << 20;
+
+static_assert(static_cast<int>(EwType::F64) == static_cast<int>(DType::Float64) &&
+              static_cast<int>(EwType::I8) == static_cast<int>(DType::Int8) && kEwTypeCount == kDTypeCount);
+
+// ---- filling tiles ----
+
+// One input during a call. After collapsing, dims and strides are those of the shared iteration space.
+struct Operand {
+  enum Kind { Contiguous, Scalar, Periodic, Strided } kind;
+  const std::byte* data;
+  size_t size;  // bytes of a stored element
+  DType stored, wanted;
+  EwLoop convert;            // null if stored == wanted
+  int64_t period;            // Periodic: the input repeats after so many output elements
+  int64_t stride[kMaxRank];  // in elements
+};
+
+struct Space {
+  int rank = 0;
+  int64_t dim[kMaxRank];
+};
+
+template <class T>
+void fill_value(void* to, const void* from, int64_t n) {
+  T v;
+  std::memcpy(&v, from, sizeof v);
+  T* t = static_cast<T*>(to);
+  for (int64_t i = 0; i < n; ++i) t[i] = v;
+}
+void splat(void* to, const void* from, int64_t n, size_t size) {
+  switch (size) {
+    case 1: std::memset(to, *static_cast<const unsigned char*>(from), static_cast<size_t>(n)); break;
+    case 2: fill_value<uint16_t>(to, from, n); break;
+    case 4: fill_value<uint32_t>(to, from, n); break;
+    default: fill_value<uint64_t>(to, from, n);
+  }
+}
+template <class T>
+void gather_strided(void* to, const void* from, int64_t n, int64_t stride) {
+  const T* f = static_cast<const T*>(from);
+  T* t = static_cast<T*>(to);
+  for (int64_t i = 0; i < n; ++i) t[i] = f[i * stride];
+}
+
+// Output elements [begin, begin + n) of a strided input, in order, to `to`.
+void fill_strided(const Operand& o, const Space& s, int64_t begin, int64_t n, std::byte* to) {
+  int64_t index[kMaxRank];
+  int64_t offset = 0;
+  for (int d = s.rank - 1; d >= 0; --d) {
+    index[d] = begin % s.dim[d];
+    begin /= s.dim[d];
+    offset += index[d] * o.stride[d];
+  }
+  const int last = s.rank - 1;
+  while (n > 0) {
+    const int64_t run = std::min(n, s.dim[last] - index[last]);
+    const std::byte* from = o.data + static_cast<size_t>(offset) * o.size;
+    if (o.stride[last] == 1) std::memcpy(to, from, static_cast<size_t>(run) * o.size);
+    else if (o.stride[last] == 0) splat(to, from, run, o.size);
+    else if (o.size == 1) gather_strided<uint8_t>(to, from, run, o.stride[last]);
+    else if (o.size == 2) gather_strided<uint16_t>(to, from, run, o.stride[last]);
+    else if (o.size == 4) gather_strided<uint32_t>(to, from, run, o.stride[last]);
+    else gather_strided<uint64_t>(to, from, run, o.stride[last]);
+    to += static_cast<size_t>(run) * o.size;
+    n -= run;
+    index[last] += run;
+    offset += run * o.stride[last];
+    for (int d = last; d > 0 && index[d] == s.dim[d]; --d) {
+      offset += o.stride[d - 1] - index[d] * o.stride[d];
+      index[d] = 0;
+      ++index[d - 1];
+    }
+  }
+}
+
+// Merges neighbouring dimensions that every input walks through in one go, and drops those of size 1.
+Space collapse(std::span<const Tensor> in, const Shape& out, Operand* ops) {
+  Space s;
+  const int n = static_cast<int>(in.size());
+  std::array<int64_t, kMaxRank> strides[kEwMaxInputs];
+  for (int i = 0; i < n; ++i) strides[i] = contiguous_strides(in[i].shape());
+  for (int d = 0; d < out.rank(); ++d) {
+    if (out[d] == 1) continue;
+    int64_t stride[kEwMaxInputs];
+    bool merge = s.rank > 0;
+    for (int i = 0; i < n; ++i) {
+      const int own = d - (out.rank() - in[i].rank());
+      stride[i] = own < 0 || in[i].shape()[own] == 1 ? 0 : strides[i][own];
+      merge = merge && ops[i].stride[s.rank - 1] == stride[i] * out[d];
+    }
+    const int at = merge ? s.rank - 1 : s.rank++;
+    s.dim[at] = merge ? s.dim[at] * out[d] : out[d];
+    for (int i = 0; i < n; ++i) ops[i].stride[at] = stride[i];
+  }
+  if (s.rank == 0) {
+    s.rank = 1, s.dim[0] = 1;
+    for (int i = 0; i < n; ++i) ops[i].stride[0] = 0;
+  }
+  return s;
+}
+
+void classify(Operand& o, const Space& s, int64_t out_size, int64_t in_size) {
+  const int last = s.rank - 1;
+  if (in_size == 1) {
+    o.kind = Operand::Scalar;
+  } else if (in_size == out_size) {
+    o.kind = Operand::Contiguous;
+  } else if (s.rank == 2 && o.stride[0] == 0 && o.stride[last] == 1 && s.dim[last] <= kTile) {
+    o.kind = Operand::Periodic;
+    o.period = s.dim[last];
+  } else {
+    o.kind = Operand::Strided;
+  }
+}
+
+// Tiles of one chunk, on the stack of the thread that runs it.
+struct Tiles {
+  alignas(64) std::byte raw[kEwMaxInputs][2 * kTile * 8];    // as stored; a periodic input needs up to a period more
+  alignas(64) std::byte ready[kEwMaxInputs][2 * kTile * 8];  // as wanted
+  alignas(64) std::byte result[kTile * 8];
+  alignas(64) std::byte halves[kTile * 2];
+};
+
+struct Job {
+  int inputs;
+  Operand op[kEwMaxInputs];
+  Space space;
+  const EwCall* call;
+  std::byte* out;
+  size_t out_size;  // bytes per element
+  EwLoop convert;   // from what the loop writes to the output; null if the same
+  bool stream, direct;
+};
+
+void run_chunk(const Job& j, int64_t begin, int64_t end) {
+  const void* in[kEwMaxInputs];
+  const EwCasts& casts = elementwise_cast_table();
+  if (j.direct) {
+    for (int i = 0; i < j.inputs; ++i) in[i] = j.op[i].data + static_cast<size_t>(begin) * j.op[i].size;
+    j.call->loop(j.out + static_cast<size_t>(begin) * j.out_size, in, end - begin, j.call->params);
+    return;
+  }
+  Tiles t;
+  // What every tile of the chunk shares.
+  for (int i = 0; i < j.inputs; ++i) {
+    const Operand& o = j.op[i];
+    if (o.kind != Operand::Scalar && o.kind != Operand::Periodic) continue;
+    int64_t n = std::min(kTile, end - begin);
+    if (o.kind == Operand::Scalar) {
+      splat(t.raw[i], o.data, n, o.size);
+    } else {
+      n += o.period;
+      for (int64_t at = 0; at < n; at += o.period) {
+        std::memcpy(t.raw[i] + static_cast<size_t>(at) * o.size, o.data,
+                    static_cast<size_t>(std::min(o.period, n - at)) * o.size);
+      }
+    }
+    const void* raw = t.raw[i];
+    if (o.convert) o.convert(t.ready[i], &raw, n, nullptr);
+  }
+  for (int64_t at = begin; at < end; at += kTile) {
+    const int64_t n = std::min(kTile, end - at);
+    for (int i = 0; i < j.inputs; ++i) {
+      const Operand& o = j.op[i];
+      if (o.kind == Operand::Scalar) {
+        in[i] = o.convert ? t.ready[i] : t.raw[i];
+        continue;
+      }
+      if (o.kind == Operand::Periodic) {
+        const size_t phase = static_cast<size_t>(at % o.period);
+        in[i] = o.convert ? t.ready[i] + phase * size_of(o.wanted) : t.raw[i] + phase * o.size;
+        continue;
+      }
+      const void* raw = o.data + static_cast<size_t>(at) * o.size;
+      if (o.kind == Operand::Strided) {
+        fill_strided(o, j.space, at, n, t.raw[i]);
+        raw = t.raw[i];
+      }
+      if (o.convert) {
+        o.convert(t.ready[i], &raw, n, nullptr);
+        raw = t.ready[i];
+      }
+      in[i] = raw;
+    }
+    std::byte* to = j.out + static_cast<size_t>(at) * j.out_size;
+    std::byte* result = j.convert || j.stream ? t.result : to;
+    j.call->loop(result, in, n, j.call->params);
+    if (j.convert) {
+      const void* from = result;
+      result = j.stream ? t.halves : to;
+      j.convert(result, &from, n, nullptr);
+    }
+    if (j.stream) casts.stream(to, result, static_cast<size_t>(n) * j.out_size);
+  }
+  if (j.stream) casts.stream_end();
+}
+
+}  // namespace
+
+void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall& call) {
+  const int64_t size = out.size();
+  const int inputs = static_cast<int>(in.size());
+  const void* at[kEwMaxInputs];
+  bool direct = call.out == out.dtype();
+  for (int i = 0; i < inputs; ++i) {
+    direct = direct && in[i].size() == size && in[i].dtype() == call.in[i];
+    at[i] = in[i].raw();
+  }
+  if (direct && size <= kSlowChunk) {  // the whole of a small eager op
+    if (size > 0) call.loop(out.mutable_raw(), at, size, call.params);
+    return;
+  }
+  if (size == 0) return;
+  Job j;
+  j.inputs = inputs;
+  j.call = &call;
+  j.out = static_cast<std::byte*>(out.mutable_raw());
+  j.out_size = size_of(out.dtype());
+  j.convert = call.out == out.dtype() ? nullptr : cast_loop(call.out, out.dtype());
+  j.stream = out.nbytes() >= kStreamBytes;
+  j.direct = direct && !j.stream;
+  for (int i = 0; i < inputs; ++i) {
+    Operand& o = j.op[i];
+    o.data = static_cast<const std::byte*>(in[i].raw());
+    o.stored = in[i].dtype();
+    o.wanted = call.in[i];
+    o.size = size_of(o.stored);
+    o.convert = o.stored == o.wanted ? nullptr : cast_loop(o.stored, o.wanted);
+    o.kind = Operand::Contiguous;
+  }
+  if (!direct) {
+    j.space = collapse(in, out.shape(), j.op);
+    for (int i = 0; i < inputs; ++i) classify(j.op[i], j.space, size, in[i].size());
+  }
+  const double cost = call.ns * static_cast<double>(size);
+  parallel_for(size, call.ns > 4 ? kSlowChunk : kChunk, cost, [&](int64_t b, int64_t e) { run_chunk(j, b, e); });
+}
+
+}  // namespace tahr

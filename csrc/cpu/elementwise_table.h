@@ -1,0 +1,171 @@
+// What the elementwise kernels of csrc/cpu/isa export: loops over contiguous elements, found by (operation, type).
+//
+// A loop reads n elements from each input and writes n to `out`, which may be one of the inputs. All broadcasting,
+// half precision, threading and streaming is the driver's (cpu/elementwise.h), so a loop is a few lines.
+// Free of std: isa files include it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cpu/isa.h"
+
+namespace tahr {
+
+// In the order of DType (cpu/elementwise.cpp asserts it).
+enum class EwType : uint8_t { Bool, U8, U16, U32, U64, I8, I16, I32, I64, F16, BF16, F32, F64 };
+inline constexpr int kEwTypeCount = 13;
+
+enum class Ew : uint8_t {
+  // isa/elementwise_arith.cpp
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  Maximum,
+  Minimum,
+  Fmax,
+  Fmin,
+  Negative,
+  Absolute,
+  Sign,
+  Square,
+  Sqrt,
+  Reciprocal,
+  Scale,
+  Floor,
+  Ceil,
+  Trunc,
+  Rint,
+  Equal,
+  NotEqual,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  IsNan,
+  IsInf,
+  IsFinite,
+  IsPosInf,
+  IsNegInf,
+  Signbit,
+  BitAnd,
+  BitOr,
+  BitXor,
+  BitNot,
+  LogicalNot,
+  Select,
+  Clip,
+  NanToNum,
+  RangeGrad,
+  LeakyReluGrad,
+  Relu,
+  HardTanh,
+  Relu6,
+  LeakyRelu,
+  HardSigmoid,
+  HardSilu,
+  HardShrink,
+  SoftShrink,
+  Threshold,
+  Softsign,
+  Squareplus,
+  SparsePlus,
+  SparseSigmoid,
+  TanhGrad,
+  SigmoidGrad,
+  DivideNoNan,
+  // isa/elementwise_math.cpp
+  Exp,
+  Exp2,
+  Expm1,
+  Log,
+  Log2,
+  Log10,
+  Log1p,
+  Sin,
+  Cos,
+  Tan,
+  Arcsin,
+  Arccos,
+  Arctan,
+  Arctan2,
+  Sinh,
+  Cosh,
+  Tanh,
+  Arcsinh,
+  Arccosh,
+  Arctanh,
+  Rsqrt,
+  Erf,
+  Erfc,
+  Power,
+  Hypot,
+  Logaddexp,
+  Logaddexp2,
+  Sigmoid,
+  Softplus,
+  LogSigmoid,
+  Silu,
+  Gelu,
+  GeluTanh,
+  Elu,
+  Celu,
+  Selu,
+  Mish,
+  TanhShrink,
+  SiluGrad,
+  GeluGrad,
+  GeluTanhGrad,
+  EluGrad,
+  SeluGrad,
+  // cpu/elementwise_scalar.cpp, compiled once, on libm
+  FloorDivide,
+  Mod,
+  Fmod,
+  LeftShift,
+  RightShift,
+  Gcd,
+  Lcm,
+  Ldexp,
+  Nextafter,
+  Heaviside,
+  Copysign,
+  Cbrt,
+  Erfinv,
+  Lgamma,
+  Digamma,
+  Trigamma,
+  Sinc,
+  I0,
+  I1,
+  RoundDecimals,
+  Angle,
+  Count,
+};
+inline constexpr int kEwCount = static_cast<int>(Ew::Count);
+
+// params: the op's numeric attributes, in the order that its kernel states.
+using EwLoop = void (*)(void* out, const void* const* in, int64_t n, const double* params);
+
+struct EwEntry {
+  Ew op;
+  EwType type;  // of the inputs that carry the op's type
+  EwLoop loop;
+};
+struct EwEntries {
+  const EwEntry* begin;
+  size_t count;
+};
+struct EwCasts {
+  EwLoop loop[kEwTypeCount][kEwTypeCount];  // [from][to]
+  // Copies past the cache: for results that nobody reads before they have left it. `stream_end` makes them visible.
+  void (*stream)(void* to, const void* from, size_t bytes);
+  void (*stream_end)();
+};
+
+}  // namespace tahr
+
+TAHR_DECLARE_ISA_TABLE(EwEntries, elementwise_arith_table)
+TAHR_DECLARE_ISA_TABLE(EwEntries, elementwise_math_table)
+TAHR_DECLARE_ISA_TABLE(EwCasts, elementwise_cast_table)

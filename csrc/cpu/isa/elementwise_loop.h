@@ -1,0 +1,99 @@
+// How the elementwise isa files write loops: a functor's f on scalars (the compiler vectorises) or on Vecs.
+#pragma once
+
+#include "cpu/elementwise_table.h"
+#include "cpu/isa/vmath.h"
+
+namespace tahr::TAHR_ISA {
+
+// Inputs may alias the output exactly, never with an offset: every iteration is independent.
+#if defined(__clang__)
+#define TAHR_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define TAHR_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+template <class T>
+inline constexpr EwType kEwTypeOf = EwType::Bool;
+template <>
+inline constexpr EwType kEwTypeOf<uint8_t> = EwType::U8;
+template <>
+inline constexpr EwType kEwTypeOf<uint16_t> = EwType::U16;
+template <>
+inline constexpr EwType kEwTypeOf<uint32_t> = EwType::U32;
+template <>
+inline constexpr EwType kEwTypeOf<uint64_t> = EwType::U64;
+template <>
+inline constexpr EwType kEwTypeOf<int8_t> = EwType::I8;
+template <>
+inline constexpr EwType kEwTypeOf<int16_t> = EwType::I16;
+template <>
+inline constexpr EwType kEwTypeOf<int32_t> = EwType::I32;
+template <>
+inline constexpr EwType kEwTypeOf<int64_t> = EwType::I64;
+template <>
+inline constexpr EwType kEwTypeOf<float> = EwType::F32;
+template <>
+inline constexpr EwType kEwTypeOf<double> = EwType::F64;
+
+// R f(T) / R f(T, T) / R f(T, T, T) with the op's parameters, on scalars.
+template <class F, class R, class T>
+void scalar_loop1(void* out, const void* const* in, int64_t n, const double* p) {
+  const T* a = static_cast<const T*>(in[0]);
+  R* r = static_cast<R*>(out);
+  const F f(p);
+  TAHR_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) r[i] = f(a[i]);
+}
+template <class F, class R, class T>
+void scalar_loop2(void* out, const void* const* in, int64_t n, const double* p) {
+  const T *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]);
+  R* r = static_cast<R*>(out);
+  const F f(p);
+  TAHR_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) r[i] = f(a[i], b[i]);
+}
+template <class F, class R, class T>
+void scalar_loop3(void* out, const void* const* in, int64_t n, const double* p) {
+  const T *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]), *c = static_cast<const T*>(in[2]);
+  R* r = static_cast<R*>(out);
+  const F f(p);
+  TAHR_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) r[i] = f(a[i], b[i], c[i]);
+}
+
+// V f(V) / V f(V, V) on vectors of T; the last few elements go through the same code, padded.
+template <class F, class T>
+void vector_loop1(void* out, const void* const* in, int64_t n, const double* p) {
+  using V = Vec<T>;
+  constexpr int64_t lanes = kLanes<T>;
+  const T* a = static_cast<const T*>(in[0]);
+  T* r = static_cast<T*>(out);
+  const F f(p);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(r + i, f(load<V>(a + i)));
+  if (i < n) store_part(r + i, f(load_part<V>(a + i, n - i)), n - i);
+}
+template <class F, class T>
+void vector_loop2(void* out, const void* const* in, int64_t n, const double* p) {
+  using V = Vec<T>;
+  constexpr int64_t lanes = kLanes<T>;
+  const T *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]);
+  T* r = static_cast<T*>(out);
+  const F f(p);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(r + i, f(load<V>(a + i), load<V>(b + i)));
+  if (i < n) store_part(r + i, f(load_part<V>(a + i, n - i), load_part<V>(b + i, n - i)), n - i);
+}
+
+// A functor without parameters / with parameters p0, p1.
+#define TAHR_EW_FUNCTOR(Name) \
+  struct Name {               \
+    explicit Name(const double*) {}
+
+#define TAHR_EW_FUNCTOR_P(Name) \
+  struct Name {                 \
+    const double p0, p1, p2;    \
+    explicit Name(const double* p) : p0(p[0]), p1(p[1]), p2(p[2]) {}
+
+}  // namespace tahr::TAHR_ISA

@@ -1,0 +1,137 @@
+// Mathematical functions and smooth activations on vectors: vmath.h and its companions, one loop each.
+#include "cpu/isa/elementwise_loop.h"
+#include "cpu/isa/vmath.h"
+#include "cpu/isa/vmath_special.h"
+#include "cpu/isa/vmath_trig.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+#define MATH1(Name, expr)               \
+  TAHR_EW_FUNCTOR(Name)                 \
+  template <class V>                    \
+  TAHR_INLINE V operator()(V x) const { \
+    return expr;                        \
+  }                                     \
+  }                                     \
+  ;
+#define MATH1P(Name, expr)              \
+  TAHR_EW_FUNCTOR_P(Name)               \
+  template <class V>                    \
+  TAHR_INLINE V operator()(V x) const { \
+    using T = Lane<V>;                  \
+    return expr;                        \
+  }                                     \
+  }                                     \
+  ;
+#define MATH2(Name, expr)                    \
+  TAHR_EW_FUNCTOR(Name)                      \
+  template <class V>                         \
+  TAHR_INLINE V operator()(V x, V y) const { \
+    return expr;                             \
+  }                                          \
+  }                                          \
+  ;
+#define MATH2P(Name, expr)                   \
+  TAHR_EW_FUNCTOR_P(Name)                    \
+  template <class V>                         \
+  TAHR_INLINE V operator()(V x, V y) const { \
+    using T = Lane<V>;                       \
+    return expr;                             \
+  }                                          \
+  }                                          \
+  ;
+#define P(i) static_cast<T>(p##i)
+
+// Equal infinities must not be subtracted.
+template <class V>
+TAHR_INLINE V gap(V x, V y) {
+  return select(x == y, V{}, -vabs(x - y));
+}
+template <class V>
+TAHR_INLINE V larger(V x, V y) {
+  return select((x > y) | (x != x), x, y);
+}
+
+MATH1(Exp, vexp(x))
+MATH1(Exp2, vexp2(x))
+MATH1(Expm1, vexpm1(x))
+MATH1(Log, vlog(x))
+MATH1(Log2, vlog2(x))
+MATH1(Log10, vlog10(x))
+MATH1(Log1p, vlog1p(x))
+MATH1(Sin, vsin(x))
+MATH1(Cos, vcos(x))
+MATH1(Tan, vtan(x))
+MATH1(Arcsin, vasin(x))
+MATH1(Arccos, vacos(x))
+MATH1(Arctan, vatan(x))
+MATH2(Arctan2, vatan2(x, y))
+MATH1(Sinh, vsinh(x))
+MATH1(Cosh, vcosh(x))
+MATH1(Tanh, vtanh(x))
+MATH1(Arcsinh, vasinh(x))
+MATH1(Arccosh, vacosh(x))
+MATH1(Arctanh, vatanh(x))
+MATH1(Rsqrt, Lane<V>(1) / sqrt(x))
+MATH1(Erf, verf(x))
+MATH1(Erfc, verfc(x))
+MATH2(Power, vpow(x, y))
+MATH2(Logaddexp, larger(x, y) + vlog1p(vexp(gap(x, y))))
+MATH2(Logaddexp2, larger(x, y) + vlog1p(vexp2(gap(x, y))) * static_cast<Lane<V>>(1.44269504088896340736))
+MATH1(Sigmoid, vsigmoid(x))
+MATH1(Softplus, vsoftplus(x))
+MATH1(LogSigmoid, -vsoftplus(-x))
+MATH1(Silu, x* vsigmoid(x))
+MATH1(Gelu, vgelu(x))
+MATH1(GeluTanh, x* gelu_gate(x))
+MATH1P(Elu, select(x > T(0), x, P(0) * vexpm1(x)))
+MATH1P(Celu, select(x > T(0), x, P(0) * vexpm1(x / P(0))))
+MATH1P(Selu, P(1) * select(x > T(0), x, P(0) * vexpm1(x)))
+MATH1(Mish, vmish(x))
+MATH1(TanhShrink, x - vtanh(x))
+// Gradients: x is dy, y the input of the activation.
+MATH2(SiluGrad, x* silu_slope(y))
+MATH2(GeluGrad, x* gelu_slope(y))
+MATH2(GeluTanhGrad, x* gelu_tanh_slope(y))
+MATH2P(EluGrad, x* select(y > T(0), splat<V>(P(2)), P(0) * vexp(P(1) * y)))
+
+void hypot_loop(void* out, const void* const* in, int64_t n, const double*) {
+  const float *a = static_cast<const float*>(in[0]), *b = static_cast<const float*>(in[1]);
+  float* r = static_cast<float*>(out);
+  TAHR_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) {  // no float64 overflows here
+    const double x = a[i], y = b[i];
+    const float h = static_cast<float>(__builtin_sqrt(x * x + y * y));
+    const bool infinite = __builtin_fabsf(a[i]) == __builtin_inff() || __builtin_fabsf(b[i]) == __builtin_inff();
+    r[i] = infinite ? __builtin_inff() : h;
+  }
+}
+
+#define FLOAT1(Op) {Ew::Op, EwType::F32, vector_loop1<Op, float>}
+#define FLOAT2(Op) {Ew::Op, EwType::F32, vector_loop2<Op, float>}
+#define BOTH1(Op) \
+  FLOAT1(Op), { Ew::Op, EwType::F64, vector_loop1<Op, double> }
+#define BOTH2(Op) \
+  FLOAT2(Op), { Ew::Op, EwType::F64, vector_loop2<Op, double> }
+
+constexpr EwEntry kEntries[] = {
+    BOTH1(Exp),          BOTH1(Exp2),       BOTH1(Expm1),      BOTH1(Log),      BOTH1(Log2),
+    BOTH1(Log10),        BOTH1(Log1p),      BOTH1(Sin),        BOTH1(Cos),      BOTH1(Tan),
+    BOTH1(Arcsin),       BOTH1(Arccos),     BOTH1(Arctan),     BOTH2(Arctan2),  BOTH1(Sinh),
+    BOTH1(Cosh),         BOTH1(Tanh),       BOTH1(Arcsinh),    BOTH1(Arccosh),  BOTH1(Arctanh),
+    BOTH1(Rsqrt),        FLOAT1(Erf),       FLOAT1(Erfc),      FLOAT2(Power),   {Ew::Hypot, EwType::F32, hypot_loop},
+    BOTH2(Logaddexp),    BOTH2(Logaddexp2), BOTH1(Sigmoid),    BOTH1(Softplus), BOTH1(LogSigmoid),
+    BOTH1(Silu),         FLOAT1(Gelu),      BOTH1(GeluTanh),   BOTH1(Elu),      BOTH1(Celu),
+    BOTH1(Selu),         BOTH1(Mish),       BOTH1(TanhShrink), BOTH2(SiluGrad), FLOAT2(GeluGrad),
+    BOTH2(GeluTanhGrad), BOTH2(EluGrad),
+};
+
+}  // namespace
+
+const EwEntries& elementwise_math_table() {
+  static constexpr EwEntries table{kEntries, sizeof kEntries / sizeof kEntries[0]};
+  return table;
+}
+
+}  // namespace tahr::TAHR_ISA
