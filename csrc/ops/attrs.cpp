@@ -26,7 +26,8 @@ decltype(auto) visit_kind(AttrKind k, F&& f) {
     case AttrKind::OptDType: return f.template operator()<std::optional<DType>>();
     case AttrKind::IntList: return f.template operator()<Ints>();
     case AttrKind::OptIntList: return f.template operator()<std::optional<Ints>>();
-    default: return f.template operator()<Axes>();
+    case AttrKind::AxisSet: return f.template operator()<Axes>();
+    default: return f.template operator()<NumberOrName>();
   }
 }
 
@@ -41,6 +42,7 @@ size_t hash_value(const Ints& v) {
   return h;
 }
 size_t hash_value(const Axes& v) { return mix(v.all, hash_value(v.list)); }
+size_t hash_value(const NumberOrName& v) { return std::hash<NumberOrName>{}(v); }
 template <class T>
 size_t hash_value(const std::optional<T>& v) { return v ? mix(1, hash_value(*v)) : 0; }
 
@@ -63,6 +65,11 @@ std::string str_value(const Ints& v) {
   return s + (v.size() == 1 ? ",)" : ")");
 }
 std::string str_value(const Axes& v) { return v.all ? "None" : v.list.size() == 1 ? std::to_string(v.list[0]) : str_value(v.list); }
+std::string str_value(const NumberOrName& v) {
+  if (const auto* number = std::get_if<double>(&v)) return str_value(*number);
+  if (const auto* name = std::get_if<std::string>(&v)) return str_value(*name);
+  return "None";
+}
 template <class T>
 std::string str_value(const std::optional<T>& v) { return v ? str_value(*v) : "None"; }
 
@@ -94,7 +101,8 @@ const char* attr_kind_name(AttrKind kind) {
     case AttrKind::OptDType: return "a dtype or None";
     case AttrKind::IntList: return "a tuple of ints";
     case AttrKind::OptIntList: return "a tuple of ints or None";
-    default: return "an int, a tuple of ints or None";
+    case AttrKind::AxisSet: return "an int, a tuple of ints or None";
+    default: return "a number, a string or None";
   }
 }
 

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "core/dtype.h"
@@ -38,7 +39,10 @@ struct Axes {
   bool operator==(const Axes&) const = default;
 };
 
-enum class AttrKind : uint8_t { Int, Float, Bool, String, DTypeName, OptInt, OptFloat, OptDType, IntList, OptIntList, AxisSet };
+// None, a number, or a name, as the order of a norm is given.
+using NumberOrName = std::variant<std::monostate, double, std::string>;
+
+enum class AttrKind : uint8_t { Int, Float, Bool, String, DTypeName, OptInt, OptFloat, OptDType, IntList, OptIntList, AxisSet, NumberOrName };
 
 template <class T> struct AttrKindOf;
 #define TAHR_ATTR_KIND(T, K) \
@@ -54,6 +58,7 @@ TAHR_ATTR_KIND(std::optional<DType>, OptDType)
 TAHR_ATTR_KIND(Ints, IntList)
 TAHR_ATTR_KIND(std::optional<Ints>, OptIntList)
 TAHR_ATTR_KIND(Axes, AxisSet)
+TAHR_ATTR_KIND(::tahr::NumberOrName, NumberOrName)
 #undef TAHR_ATTR_KIND
 
 struct AttrField {

@@ -99,6 +99,13 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
         if (o == Py_None) *static_cast<std::optional<Ints>*>(p) = std::nullopt;
         else *static_cast<std::optional<Ints>*>(p) = int_list(o);
         return;
+      case AttrKind::NumberOrName: {
+        auto& v = *static_cast<NumberOrName*>(p);
+        if (o == Py_None) v = std::monostate();
+        else if (PyUnicode_Check(o)) v = string_value(o);
+        else v = float_value(o);
+        return;
+      }
       case AttrKind::AxisSet: *static_cast<Axes*>(p) = axes_value(o); return;
     }
   } catch (py::error_already_set& e) {

@@ -1,0 +1,73 @@
+// The kernel of matmul: batches of gemm.
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "cpu/gemm.h"
+#include "ops/functions.h"
+#include "ops/linalg_attrs.h"
+
+namespace tahr {
+namespace {
+
+// Strides, in matrices, of the batch axes of x against those of the result; 0 where x is broadcast.
+std::array<int64_t, kMaxRank> batch_strides(const Shape& x, const Shape& batch) {
+  std::array<int64_t, kMaxRank> strides{};
+  const int own = std::max(0, x.rank() - 2);
+  int64_t stride = 1;
+  for (int i = own - 1; i >= 0; --i) {
+    strides[batch.rank() - own + i] = x[i] == 1 ? 0 : stride;
+    stride *= x[i];
+  }
+  return strides;
+}
+
+void matmul_kernel(const KernelArgs& args) {
+  const auto& at = args.as<MatmulAttrs>();
+  const Tensor &a = args.in[0], &b = args.in[1], &c = args.out[0];
+  const int ra = a.rank(), rb = b.rank();
+  const bool ta = at.transpose_a, tb = at.transpose_b;
+  int64_t m = ra == 1 ? 1 : a.dim(ta ? -1 : -2);
+  const int64_t k = ra == 1 ? a.dim(0) : a.dim(ta ? -2 : -1);
+  const int64_t n = rb == 1 ? 1 : b.dim(tb ? -2 : -1);
+  Shape batch = c.shape();
+  if (rb > 1) batch.erase(batch.rank() - 1);
+  if (ra > 1) batch.erase(batch.rank() - 1);
+  int64_t count = batch.size();
+  if (c.size() == 0) return;
+  if (rb <= 2 && ra > 2 && !ta) {  // one matrix for all: its rows are the batch
+    m *= count;
+    count = 1;
+  }
+  const int64_t lda = ta ? m : k, ldb = tb ? k : n;
+  const auto a_strides = batch_strides(a.shape(), batch), b_strides = batch_strides(b.shape(), batch);
+  const auto* a_data = a.data<std::byte>();
+  const auto* b_data = b.data<std::byte>();
+  auto* c_data = c.mutable_data<std::byte>();
+  const auto one = [&](int64_t i) {
+    int64_t ai = 0, bi = 0, rest = i;
+    for (int d = batch.rank() - 1; d >= 0 && count > 1; --d) {
+      ai += rest % batch[d] * a_strides[d];
+      bi += rest % batch[d] * b_strides[d];
+      rest /= batch[d];
+    }
+    gemm(a.dtype(), ta, tb, m, n, k, a_data + ai * m * k * size_of(a.dtype()), lda, b_data + bi * k * n * size_of(b.dtype()),
+         ldb, c_data + i * m * n * size_of(c.dtype()), n);
+  };
+  // Large products share the threads one after the other, small ones side by side.
+  constexpr double kLargeNs = 2e5, kChunkNs = 5e3;
+  const double cost = gemm_cost_ns(a.dtype(), m, n, k);
+  if (count == 1 || cost > kLargeNs) {
+    for (int64_t i = 0; i < count; ++i) one(i);
+    return;
+  }
+  const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kChunkNs / std::max(cost, 1.0)));
+  parallel_for(count, grain, cost * count, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) one(i);
+  });
+}
+
+}  // namespace
+
+void register_linalg_kernels() { define_kernel("matmul", DeviceType::CPU, matmul_kernel); }
+
+}  // namespace tahr
