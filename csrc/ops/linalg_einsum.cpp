@@ -280,7 +280,7 @@ order. int8 operands give int32. Raises ValueError if the subscripts do not fit 
 
 Example:
 >>> import tahr
->>> float(tahr.ops.einsum("i,i->", [1.0, 2.0], [3.0, 4.0]))
+>>> float(tahr._C.ops.einsum([[1.0, 2.0], [3.0, 4.0]], "i,i->"))
 11.0)",
              .promote = Promote::Common,
              .attrs = attr_type<EinsumAttrs>(),

@@ -10,7 +10,7 @@ import numpy as np
 from tahr import _C
 from tahr.tensor import Tensor
 
-__all__ = ["allclose", "saturate_cast", "select", "vectorize"]
+__all__ = ["allclose", "einsum", "saturate_cast", "select", "vectorize"]
 
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Tensor:
@@ -30,6 +30,29 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     for condition, choice in zip(reversed(condlist), reversed(choicelist)):
         out = _C.ops.where(condition, choice, out)
     return out
+
+
+def einsum(subscripts: str, *operands: Any) -> Tensor:
+    """Einstein summation: products of the operands, summed over the letters that the result lacks.
+
+    Args:
+        subscripts: a letter per axis of each operand, operands separated by commas, then ``->`` and the letters of the
+            result, as in ``"bij,bjk->bik"``. A letter twice in one operand takes its diagonal; ``...`` stands for further
+            axes, which broadcast. Without ``->`` the result has the letters that occur once, in alphabetical order.
+        *operands: tensors with as many axes as letters.
+
+    Returns:
+        A tensor with one axis per letter of the result. int8 operands give int32.
+
+    Raises:
+        ValueError: if the subscripts do not fit the operands.
+
+    Example:
+        >>> import tahr
+        >>> float(tahr.ops.einsum("i,i->", [1.0, 2.0], [3.0, 4.0]))
+        11.0
+    """
+    return _C.ops.einsum(operands, subscripts)
 
 
 def allclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
