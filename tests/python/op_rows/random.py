@@ -118,7 +118,7 @@ def _shuffle(seed: np.ndarray, x: np.ndarray, axis: int = 0, inverse: bool = Fal
 
 def _categorical(seed: np.ndarray, logits: np.ndarray, num_samples: int, dtype: str = "int32") -> np.ndarray:
     sums = np.cumsum(np.exp(logits - logits.max(-1, keepdims=True)), -1).reshape(-1, logits.shape[-1])
-    u = unit64(seed, len(sums) * num_samples).reshape(-1, num_samples)
+    u = unit64(seed, len(sums) * num_samples).reshape(len(sums), num_samples)
     picks = [np.searchsorted(s, v * s[-1], side="right") for s, v in zip(sums, u)]
     return np.array(picks, dtype=dtype).reshape(*logits.shape[:-1], num_samples)
 
