@@ -431,6 +431,7 @@ void define_reduce_ops() {
              .infer = infer_count});
   define_scan_ops();
   define_softmax_ops();
+  define_statistics_ops();
 }
 
 }  // namespace tahr

@@ -63,5 +63,6 @@ Tensor reduce(const char* op, const Tensor& x, const Axes& axes, bool keepdims);
 
 void define_scan_ops();
 void define_softmax_ops();
+void define_statistics_ops();
 
 }  // namespace tahr
