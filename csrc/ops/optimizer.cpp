@@ -4,7 +4,7 @@
 //
 //   [parameters..., first slots..., second slots..., ..., gradients..., scalars...]
 //
-// Parameters and slots are handles of variables. Each slot and gradient has the shape and dtype of its parameter. The
+// Parameters and slots are variables. Each slot and gradient has the shape and dtype of its parameter. The
 // scalars are 0-d tensors or variables, so that they may change between steps of a traced function: the learning rate,
 // then, for the rules that count steps, `iterations`: the number of steps done before this one. Nothing is returned.
 // The slots of each rule are listed in csrc/ops/README.md.
@@ -24,7 +24,7 @@ void check_group(const InferArgs& a, int64_t count, int slots) {
   for (int64_t i = 0; i < count; ++i) {
     const VariableImpl* p = a.values[static_cast<size_t>(i)].impl()->variable;
     const Spec& spec = a.in[static_cast<size_t>(i)];
-    if (!p) throw_type("[", a.op, "] expected parameter ", i, " to be a variable's handle, received a tensor.");
+    if (!p) throw_type("[", a.op, "] expected parameter ", i, " to be a variable, received a tensor.");
     if (!is_float(spec.dtype)) {
       throw_type("[", a.op, "] expected a floating-point parameter '", p->name, "', received ", name_of(spec.dtype),
                  ".");
@@ -34,7 +34,11 @@ void check_group(const InferArgs& a, int64_t count, int slots) {
       const bool gradient = group == slots + 1;
       if (!gradient && !a.values[at].impl()->variable) {
         throw_type("[", a.op, "] expected slot ", group, " of parameter '", p->name,
-                   "' to be a variable's handle, received a tensor.");
+                   "' to be a variable, received a tensor.");
+      }
+      if (gradient && a.values[at].impl()->variable) {
+        throw_type("[", a.op, "] expected the gradient of parameter '", p->name,
+                   "' to be a tensor, received a variable. Pass its value.");
       }
       if (!(a.in[at] == spec)) {
         throw_value("[", a.op, "] expected the ", gradient ? "gradient" : "slots", " of parameter '", p->name,

@@ -140,9 +140,14 @@ PyObject* call_override(PyObject* self, PyObject* receiver, PyObject* const* arg
 void convert_inputs(const OpDef& op, PyObject* const* objects, size_t n, Tensor* out) {
   const Tensor* beside = nullptr;
   const std::string what = "[" + op.name + "]";
+  const bool updates_variables = (op.traits & kStateful) && op.variadic;  // a list of variables, passed as handles
   for (size_t i = 0; i < n; ++i) {
     PyObject* o = objects[i];
     if (!o || o == Py_None || is_python_scalar(o)) continue;
+    if (updates_variables && is_variable(o)) {
+      out[i] = variable_of(o).handle();
+      continue;
+    }
     out[i] = is_tensor(o) ? tensor_of(o) : to_tensor(o, std::nullopt, what.c_str());
     if (!beside || promote(beside->dtype(), false, out[i].dtype(), false) != beside->dtype()) beside = &out[i];
   }

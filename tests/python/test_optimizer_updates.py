@@ -86,11 +86,10 @@ class Engine:
         self.product *= 0.9 * (1 - 0.5 * 0.96**self.step_count)
         grads = [_C.to_tensor(g, self.dtype, "test") for g in grads]
         product = np.asarray(self.product, np.float64 if self.dtype == "float64" else np.float32)
-        scalars = [self.lr, self.iterations._handle, product][: 1 + self.counters]
+        scalars = [self.lr, self.iterations, product][: 1 + self.counters]
         slots = [s for group in self.slots for s in group]
         op = getattr(_C.ops, f"{self.rule}_update")
-        state = [v._handle for v in (*self.params, *slots)]
-        assert op([*state, *grads, *scalars], count=len(self.params), **self.attrs) is None
+        assert op([*self.params, *slots, *grads, *scalars], count=len(self.params), **self.attrs) is None
         _C.set_variable_value(self.iterations, _C.to_tensor(np.int64(self.step_count), None, "test"))
 
     def values(self) -> list[np.ndarray]:
@@ -197,15 +196,14 @@ def test_no_parameters_and_empty_parameters():
 
 
 def test_messages():
-    variables = [variable([x]) for x in (1.0, 0.0, 0.0)]
-    v, s, third = (x._handle for x in variables)
+    v, s, third = (variable([x]) for x in (1.0, 0.0, 0.0))
     g, lr = np.ones(1, np.float32), np.float32(0.1)
     sgd, adam = _C.ops.sgd_update, _C.ops.adam_update
     with pytest.raises(ValueError, match=r"^\[sgd_update\] expected 3 tensors for count=1 .*received 2"):
         sgd([v, lr], count=1)
-    with pytest.raises(TypeError, match="expected parameter 0 to be a variable's handle, received a tensor"):
+    with pytest.raises(TypeError, match="expected parameter 0 to be a variable, received a tensor"):
         sgd([g, g, lr], count=1)
-    with pytest.raises(TypeError, match="expected slot 1 of parameter 'v' to be a variable's handle"):
+    with pytest.raises(TypeError, match="expected slot 1 of parameter 'v' to be a variable"):
         sgd([v, g, g, lr], count=1, momentum=0.5)
     with pytest.raises(
         ValueError, match=r"expected the gradient of parameter 'v' to be float32 of shape \(1,\), received"
