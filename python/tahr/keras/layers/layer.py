@@ -28,6 +28,7 @@ from tahr.keras.layers.input_spec import assert_input_compatibility
 from tahr.keras.layers.tracking import Tracker
 from tahr.keras.symbolic.node import Node
 from tahr.keras.symbolic.operation import Operation, _needs_auto_config
+from tahr.keras.symbolic.trace import compute_output_spec
 
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -257,7 +258,7 @@ class Layer(Operation):
         elif not self._layers:
             # Without a build() of its own a layer with no parts has nothing to wait for; one with parts has them
             # built by its first call.
-            self.built = True
+            self.build(_first_shape(spec))
 
     def add_weight(
         self,
@@ -568,7 +569,9 @@ class Layer(Operation):
                     with cast:
                         outputs = self._call_or_trace(args, kwargs)
                 if not self.built:
+                    object.__setattr__(self, "_build_shapes_dict", {"input_shape": _first_shape(spec)})
                     self.built = True
+                    self._post_build()
                     self._tracker.locked = True
                 if self.activity_regularizer is not None:
                     self._add_activity_loss(outputs)
@@ -685,7 +688,10 @@ class Layer(Operation):
         flat = tree.flatten(outputs)
         if all(get_keras_mask(x) is not None for x in flat):
             return
-        masks = self.compute_mask(inputs, previous_mask)
+        if any_symbolic([inputs]):
+            masks = compute_output_spec(self.compute_mask, inputs, previous_mask)
+        else:
+            masks = self.compute_mask(inputs, previous_mask)
         if masks is None:
             return
         for x, mask in zip(flat, tree.flatten(masks)):
@@ -870,6 +876,13 @@ class Layer(Operation):
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.__dict__.get('built')}>"
 
     __str__ = __repr__
+
+
+Layer.build = _wrap_build(Layer.build)  # type: ignore[method-assign]
+
+
+def _first_shape(spec: CallSpec) -> Any:
+    return next(iter(spec.shapes().values()), None)
 
 
 def _masks_of(x: Any) -> Any:

@@ -6,7 +6,7 @@
 """
 
 from tahr.keras.models.functional import Functional
-from tahr.keras.models.model import Model
+from tahr.keras.models.model import Model, model_from_json
 from tahr.keras.models.sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential"]
+__all__ = ["Functional", "Model", "Sequential", "model_from_json"]

@@ -8,6 +8,7 @@ from typing import Any
 from tahr.keras import tree
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.backend.masking import get_keras_mask, set_keras_mask
+from tahr.keras.backend.state import get_uid
 from tahr.keras.backend.variable import standardize_shape
 from tahr.keras.layers.core.input_layer import InputLayer
 from tahr.keras.layers.layer import Layer
@@ -79,6 +80,7 @@ class Sequential(Model):
         if not rebuild:
             self.built, self._end = False, None
         elif self._end is not None:
+            _count_as_functional()
             self._extend(layer)  # the layers below are built: only the new one is called
         else:
             self._maybe_rebuild()
@@ -133,6 +135,7 @@ class Sequential(Model):
                 f"input_shape {input_shape}."
             )
         self._end = self._layers[0].output
+        _count_as_functional()
         for layer in self.layers:
             self._extend(layer)
             if self._end is None:
@@ -296,6 +299,11 @@ class Sequential(Model):
         if model._end is None and shape and isinstance(shape, (tuple, list)) and model.layers:
             model.build(shape)
         return model
+
+
+def _count_as_functional() -> None:
+    """Keras makes a Functional inside a Sequential at this point; automatic names go on counting as there."""
+    get_uid("functional")
 
 
 def _input_dtype(layer: Any) -> str:

@@ -220,27 +220,14 @@ def _table(header: list[str], rows: list[list[str]], widths: list[int], align: s
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width`: broken between words, inside a word only if it is longer than a line."""
+    """`text` in lines of at most `width`, broken between words; a word longer than a line is cut off."""
     lines = [""]
-    used = 0
     for word in re.findall(r"\s*\S+\s*", text):
-        size = len(word.rstrip())
-        if width - used >= size:
-            lines[-1] += word
-            used += len(word)
-        elif size > width:
-            if lines[-1]:
-                lines.append("")
-            pieces = [word[i : i + width] for i in range(0, len(word), width)]
-            lines[-1] = pieces[0]
-            lines.extend(pieces[1:])
-            used = len(pieces[-1])
-        else:
-            if lines[-1]:
-                lines.append("")
-            lines[-1] = word
-            used = len(word)
-    return [line.rstrip() for line in lines]
+        if lines[-1] and len(lines[-1]) + len(word.rstrip()) > width:
+            lines.append("")
+        lines[-1] += word
+    lines = [line.rstrip() for line in lines]
+    return [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
 
 
 def _layer_bounds(layers: list[Any], layer_range: Any) -> tuple[int, int]:

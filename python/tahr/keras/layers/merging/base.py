@@ -91,7 +91,7 @@ class Merge(Layer):
             return None
         out = mask[0]
         for m in mask[1:]:
-            out = _ops().logical_or(out, m)
+            out = ops.logical_or(out, m)
         return out
 
     def _check_masks(self, inputs: Any, mask: Any) -> None:
@@ -103,10 +103,3 @@ class Merge(Layer):
                 f"[{self.name}] The lists `inputs` and `mask` should have the same length, received {len(inputs)} and "
                 f"{len(mask)}."
             )
-
-
-def _ops() -> Any:
-    """The ops that also take KerasTensors: masks are computed on those while a model is put together."""
-    from tahr.keras import ops as symbolic_ops
-
-    return symbolic_ops

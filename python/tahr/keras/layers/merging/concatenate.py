@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tahr import ops
-from tahr.keras.layers.merging.base import Merge, _ops
+from tahr.keras.layers.merging.base import Merge
 
 
 class Concatenate(Merge):
@@ -64,16 +64,15 @@ class Concatenate(Merge):
         self._check_masks(inputs, mask)
         if all(m is None for m in mask):
             return None
-        o = _ops()
         masks = []
         for x, m in zip(inputs, mask):
             if m is None:
-                masks.append(o.ones_like(x, dtype="bool"))
+                masks.append(ops.ones_like(x, dtype="bool"))
             elif len(m.shape) < len(x.shape):
-                masks.append(o.logical_or(o.expand_dims(m, axis=-1), o.zeros_like(x, dtype="bool")))
+                masks.append(ops.logical_or(ops.expand_dims(m, axis=-1), ops.zeros_like(x, dtype="bool")))
             else:
                 masks.append(m)
-        return o.any(o.concatenate(masks, axis=self.axis), axis=-1)
+        return ops.any(ops.concatenate(masks, axis=self.axis), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""

@@ -29,7 +29,7 @@ class _SpatialDropout(Dropout):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""
         config = super().get_config()
-        return {k: config[k] for k in ("rate", "seed", "name", "dtype")}
+        return {**{k: config[k] for k in ("rate", "seed", "name")}, "dtype": self.dtype}
 
 
 class SpatialDropout1D(_SpatialDropout):

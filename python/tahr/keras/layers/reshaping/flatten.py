@@ -31,7 +31,6 @@ class Flatten(Layer):
         self.input_spec = InputSpec(min_ndim=1)
         self.supports_masking = False
         self._channels_first = self.data_format == "channels_first"
-        self._build_at_init()
 
     def call(self, inputs: Any) -> Any:
         """The flat `inputs`."""
