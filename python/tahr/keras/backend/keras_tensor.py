@@ -84,6 +84,10 @@ class KerasTensor:
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, sparse=False, ragged=False, name={self.name}>"
 
+    def __tahr_function__(self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The engine hands over its functions' calls that have a KerasTensor among the arguments."""
+        return _op(fn.__name__, *args, **kwargs)
+
     def _refuse(self, what: str) -> TypeError:
         return TypeError(
             f"[KerasTensor] expected a tensor with a value {what}, received the symbolic {self!r}. "
@@ -109,6 +113,8 @@ class KerasTensor:
         raise self._refuse("to iterate over")
 
     def __getitem__(self, key: Any) -> KerasTensor:
+        if isinstance(key, tuple) and all(isinstance(k, int) for k in key):
+            key = (*key, Ellipsis)  # the same; but a config, where tuples become lists, can tell it from a list
         return _op("get_item", self, key)
 
     def __neg__(self) -> KerasTensor:

@@ -44,6 +44,8 @@ class OpCall(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         from tahr.keras import ops
 
+        if self.op == "get_item" and isinstance(args[1], list) and not all(isinstance(k, int) for k in args[1]):
+            args = (args[0], tuple(args[1]))  # as it was before a config made a list of it
         return getattr(ops, self.op)(*args, **kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,5 +1,21 @@
 """`keras.utils`: helpers around data, files, progress and reproducibility. Each file is one subject."""
 
+from tahr.keras.backend import clear_session, is_keras_tensor, standardize_dtype
+from tahr.keras.backend.config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
+from tahr.keras.saving import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
 from tahr.keras.utils.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from tahr.keras.utils.files import get_file
 from tahr.keras.utils.numerical import normalize, pad_sequences, to_categorical
@@ -8,14 +24,28 @@ from tahr.keras.utils.py_dataset import PyDataset, Sequence
 from tahr.keras.utils.random_seed import set_random_seed
 
 __all__ = [
+    "CustomObjectScope",
     "Progbar",
     "PyDataset",
     "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
+    "get_custom_objects",
     "get_file",
+    "get_registered_name",
+    "get_registered_object",
+    "is_interactive_logging_enabled",
+    "is_keras_tensor",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "register_keras_serializable",
+    "serialize_keras_object",
     "set_random_seed",
+    "standardize_dtype",
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
