@@ -10,7 +10,6 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 import keras as real  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-
 from tahr import keras  # noqa: E402
 
 
@@ -112,7 +111,9 @@ def test_config_is_that_of_keras_and_comes_back(make):
     again = type(ours).from_config(config)
     assert plain(again.get_config()) == config
     from_real = type(ours).from_config(json.loads(json.dumps(theirs.get_config())))
-    x = [np.random.default_rng(i).standard_normal((2, *s.shape[1:])).astype("float32") for i, s in enumerate(ours.inputs)]
+    x = [
+        np.random.default_rng(i).standard_normal((2, *s.shape[1:])).astype("float32") for i, s in enumerate(ours.inputs)
+    ]
     theirs.set_weights(ours.get_weights())
     again.set_weights(ours.get_weights())
     from_real.set_weights(ours.get_weights())

@@ -44,15 +44,18 @@ class OpCall(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         from tahr.keras import ops
 
+        return getattr(ops, self.op)(*self._arguments(args), **kwargs)
+
+    def _arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.op == "get_item" and isinstance(args[1], list) and not all(isinstance(k, int) for k in args[1]):
-            args = (args[0], tuple(args[1]))  # as it was before a config made a list of it
-        return getattr(ops, self.op)(*args, **kwargs)
+            return args[0], tuple(args[1])  # as it was before a config made a list of it
+        return args
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         from tahr import ops
         from tahr.keras.symbolic.trace import compute_output_spec
 
-        return compute_output_spec(getattr(ops, self.op), *args, **kwargs)
+        return compute_output_spec(getattr(ops, self.op), *self._arguments(args), **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {"op": self.op, "name": self.name}
