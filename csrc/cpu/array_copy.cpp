@@ -1,6 +1,7 @@
 #include "cpu/array_copy.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -62,22 +63,35 @@ void walk(const CopyPlan& p, int rank, int64_t begin, int64_t end, F&& f) {
   }
 }
 
+// One run of n elements: dst[i * ds] = src[i * ss].
 template <class T>
 void copy_run(T* dst, int64_t ds, const T* src, int64_t ss, int64_t n) {
   if (ds == 1 && ss == 1) {
-    if (n * static_cast<int64_t>(sizeof(T)) >= 64) {
-      std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
-    } else {
-      for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
-    }
+    std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
   } else if (ds == 1 && ss == 0) {
     std::fill_n(dst, n, *src);
-  } else if (ds == 1 && ss == -1) {
-    for (int64_t i = 0; i < n; ++i) dst[i] = src[-i];
   } else if (ds == 1) {
     for (int64_t i = 0; i < n; ++i) dst[i] = src[i * ss];
   } else {
     for (int64_t i = 0; i < n; ++i) dst[i * ds] = src[i * ss];
+  }
+}
+
+// m runs of n elements, which start d and s elements apart. Short runs that lie close together are walked crosswise.
+template <class T>
+void copy_runs(T* dst, int64_t d, int64_t ds, const T* src, int64_t s, int64_t ss, int64_t m, int64_t n) {
+  if (n * static_cast<int64_t>(sizeof(T)) >= 64) {
+    for (int64_t j = 0; j < m; ++j) copy_run(dst + j * d, ds, src + j * s, ss, n);
+  } else if (n < m && std::abs(s) <= kTile && std::abs(d) <= kTile) {
+    for (int64_t i = 0; i < n; ++i) {
+      T* to = dst + i * ds;
+      const T* from = src + i * ss;
+      for (int64_t j = 0; j < m; ++j) to[j * d] = from[j * s];
+    }
+  } else {
+    for (int64_t j = 0; j < m; ++j) {
+      for (int64_t i = 0; i < n; ++i) dst[j * d + i * ds] = src[j * s + i * ss];
+    }
   }
 }
 
@@ -237,9 +251,16 @@ void run_copy(T* dst, const T* src, CopyPlan p) {
       copy_run(dst + begin * ds, ds, src + begin * ss, ss, end - begin);
     });
   }
-  const int64_t grain = std::max<int64_t>(1, piece / n);
+  // Stretches of runs along the dimension before, short enough to stay in the cache.
+  const int64_t m = p.n[last - 1], d1 = p.dst[last - 1], s1 = p.src[last - 1];
+  const int64_t grain = std::clamp<int64_t>(piece / n, 1, 1024);
   parallel_for(runs, grain, cost, [&](int64_t begin, int64_t end) {
-    walk(p, last, begin, end, [&](int64_t d, int64_t s) { copy_run(dst + d, ds, src + s, ss, n); });
+    int64_t first = begin;
+    walk(p, last - 1, begin / m, (end - 1) / m + 1, [&](int64_t d, int64_t s) {
+      const int64_t j = first % m, stretch = std::min(m - j, end - first);
+      copy_runs(dst + d + j * d1, d1, ds, src + s + j * s1, s1, ss, stretch, n);
+      first += stretch;
+    });
   });
 }
 
