@@ -104,10 +104,15 @@ TAHR_INLINE Peak<T> column_peak(const T* x, T* y, int64_t n, int64_t stride, Get
   using V = Vec<T>;
   V peak = get(x, T(0)), total{};
   for (int64_t r = 1; r < n; ++r) peak = MaxOp::comb(peak, V(get(x + r * stride, T(0))));
-  for (int64_t r = 0; r < n; ++r) {
-    const V e = vexp(V(get(x + r * stride, T(0)) - peak));
-    if constexpr (kStore) put(y + r * stride, e);
-    total += e;
+  for (int64_t r = 0; r < n;) {  // 64 terms at a time: the error must not grow with n
+    const int64_t end = n - r < 64 ? n : r + 64;
+    V s{};
+    for (; r < end; ++r) {
+      const V e = vexp(V(get(x + r * stride, T(0)) - peak));
+      if constexpr (kStore) put(y + r * stride, e);
+      s += e;
+    }
+    total += s;
   }
   return {peak, total};
 }

@@ -10,7 +10,7 @@ import numpy as np
 from tahr import _C
 from tahr.tensor import Tensor
 
-__all__ = ["allclose", "einsum", "saturate_cast", "select", "vectorize"]
+__all__ = ["allclose", "average", "einsum", "saturate_cast", "select", "vectorize"]
 
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Tensor:
@@ -30,6 +30,28 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     for condition, choice in zip(reversed(condlist), reversed(choicelist)):
         out = _C.ops.where(condition, choice, out)
     return out
+
+
+def average(x: Any, axis: int | Sequence[int] | None = None, weights: Any = None) -> Tensor:
+    """Weighted mean over axes.
+
+    Args:
+        x: a tensor of any shape.
+        axis: an axis, a tuple of axes, or None for all of them.
+        weights: of the shape of `x`, or a vector with one weight per element of a single axis; None for equal weights.
+
+    Returns:
+        ``sum(x * weights) / sum(weights)`` over the axes, which are dropped.
+
+    Raises:
+        ValueError: if the weights do not fit `x`.
+
+    Example:
+        >>> import tahr
+        >>> float(tahr.ops.average([1.0, 4.0], weights=[2.0, 1.0]))
+        2.0
+    """
+    return _C.ops.average(x, weights, axis)
 
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:
@@ -89,7 +111,11 @@ def saturate_cast(x: Any, dtype: Any) -> Tensor:
         top = bound(high)
         if int(top) > int(high):
             top = np.nextafter(top, bound(0))
-        return _C.ops.where(x >= float(top), _C.ops.full(x.shape, int(high), to), _C.ops.cast(_C.ops.clip(x, float(low), float(top)), to))
+        return _C.ops.where(
+            x >= float(top),
+            _C.ops.full(x.shape, int(high), to),
+            _C.ops.cast(_C.ops.clip(x, float(low), float(top)), to),
+        )
     return _C.ops.cast(_C.ops.clip(x, float(low), float(high)), to) if to.size < x.dtype.size else _C.ops.cast(x, to)
 
 
