@@ -19,7 +19,7 @@ constexpr int64_t kChunkBytes = 256 * 1024;  // of one parallel chunk
 constexpr int64_t kTile = 16;                // square of a transpose that is turned in registers
 constexpr int64_t kBlockRows = 32;           // lines of dst in a transpose's buffer,
 constexpr int64_t kBufferBytes = 1024;       // and their greatest length
-constexpr int64_t kStreamBytes = 8 << 20;    // larger results bypass the cache
+constexpr int64_t kStreamBytes = 2 << 20;    // larger results bypass the cache
 
 // Drops dimensions of one element and merges neighbours that both sides walk as one.
 void simplify(CopyPlan& p) {

@@ -1,7 +1,7 @@
 // The array family: what moves elements about without computing on them. Its ops lie in array_shape (views, transpose,
-// broadcasting, repetition), array_join (concatenate, split), array_slice (slices, padding, diagonals), array_gather
-// (by index tensors), array_sort (sorting, searching, counting) and array_create; indexing.cpp puts NumPy's indexing
-// together from them.
+// broadcasting, repetition), array_blocks, array_join (concatenate, split), array_slice (slices, padding, diagonals),
+// array_gather (by index tensors), array_sort (sorting, searching, counting) and array_create; indexing.cpp puts
+// NumPy's indexing together from them.
 #include <algorithm>
 
 #include "ops/array_attrs.h"
@@ -71,6 +71,7 @@ void check_integer(const Spec& s, const char* op, const char* input) {
 
 void define_array_ops() {
   define_array_shape_ops();
+  define_array_block_ops();
   define_array_join_ops();
   define_array_slice_ops();
   define_array_gather_ops();

@@ -252,6 +252,7 @@ Tensor index_tensor_of(const Ints& v, DType dtype = DType::Int64);
 void check_integer(const Spec& s, const char* op, const char* input);
 
 void define_array_shape_ops();
+void define_array_block_ops();
 void define_array_join_ops();
 void define_array_slice_ops();
 void define_array_gather_ops();

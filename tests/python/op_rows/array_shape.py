@@ -23,7 +23,86 @@ def _joined(f):
     return lambda *xs, **attrs: f(xs, **attrs)
 
 
+def _depth_to_space(x, block_size, data_format="channels_last"):
+    b = block_size
+    y = np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
+    n, h, w, c = y.shape
+    out = np.zeros((n, h * b, w * b, c // b**2), x.dtype)
+    for i in range(b):
+        for j in range(b):
+            if data_format == "channels_first":
+                out[:, i::b, j::b] = y[..., i * b + j :: b * b]
+            else:
+                out[:, i::b, j::b] = y[..., (i * b + j) * (c // b**2) : (i * b + j + 1) * (c // b**2)]
+    return np.moveaxis(out, -1, 1) if data_format == "channels_first" else out
+
+
+def _space_to_depth(x, block_size, data_format="channels_last"):
+    # The rearrangement is a permutation: find where depth_to_space takes each element from.
+    b, first = block_size, data_format == "channels_first"
+    n, h, w, c = (x.shape[0], *x.shape[2:], x.shape[1]) if first else x.shape
+    shape = (n, c * b * b, h // b, w // b) if first else (n, h // b, w // b, c * b * b)
+    source = _depth_to_space(np.arange(x.size).reshape(shape), b, data_format)
+    out = np.zeros(x.size, x.dtype)
+    out[source.ravel()] = x.ravel()
+    return out.reshape(shape)
+
+
+def _windows(x, sequence_length, sequence_stride):
+    return np.lib.stride_tricks.sliding_window_view(x, sequence_length, -1)[..., ::sequence_stride, :]
+
+
 ROWS = [
+    *(
+        Row(
+            name,
+            reference,
+            cases=[
+                Case([shape], {"block_size": 2, "data_format": data_format})
+                for shape, data_format in (((2, 4, 6, 8), "channels_last"), ((2, 8, 4, 6), "channels_first"))
+            ],
+            dtypes=ALL,
+            ulp=0,
+            errors=[
+                Bad([X, 2], {}, ValueError, rf"\[{name}\] expected a tensor of rank 4"),
+                Bad([X[:, :, None, None], 2], {}, ValueError, rf"\[{name}\] expected .* divisible by"),
+                Bad([X, 2, "NHWC"], {}, ValueError, rf"\[{name}\] expected data_format 'channels_last'"),
+            ],
+            bench=Case([(8, 56, 56, 64)], {"block_size": 2}),
+        )
+        for name, reference in (("depth_to_space", _depth_to_space), ("space_to_depth", _space_to_depth))
+    ),
+    Row(
+        "extract_sequences",
+        _windows,
+        cases=[
+            Case([(7,)], {"sequence_length": 3, "sequence_stride": 2}),
+            Case([(2, 6)], {"sequence_length": 2, "sequence_stride": 5}),
+        ],
+        dtypes=ALL,
+        ulp=0,
+        errors=[Bad([X, 4, 1], {}, ValueError, r"\[extract_sequences\] expected at least 4 elements on the last axis")],
+        bench=Case([(16000,)], {"sequence_length": 400, "sequence_stride": 160}),
+    ),
+    Row(
+        "view",
+        lambda x, dtype=None: x.astype("float32").view(dtype),
+        cases=[
+            Case([(2, 4)], {"dtype": "int32"}),
+            Case([(2, 4)], {"dtype": "int64"}),
+            Case([(3,)], {"dtype": "uint8"}),
+            Case([()], {"dtype": "uint32"}),
+        ],
+        dtypes=("float32",),
+        grad=(),
+        errors=[
+            Bad(
+                [X, "int64"], {}, ValueError, r"\[view\] expected a last axis whose bytes divide into elements of int64"
+            ),
+            Bad([np.float32(1), "int8"], {}, ValueError, r"\[view\] expected a last axis"),
+        ],
+        bench=Case([(512, 512)], {"dtype": "int32"}),
+    ),
     Row(
         "reshape",
         lambda x, newshape: x.reshape(newshape),
