@@ -116,7 +116,7 @@ def result_type(*dtypes: Any) -> str:
     for d in dtypes:
         if d is int:
             names.add("weak_int")
-        elif d is float or d is None:
+        elif d is float:
             names.add("weak_float")
         else:
             names.add(standardize_dtype(d))

@@ -156,7 +156,7 @@ class Layer(Operation):
     def _initialize_tracker(self) -> None:
         if "_tracker" in self.__dict__:
             return
-        tracker = Tracker(lambda: self.__dict__.get("name", type(self).__name__))
+        tracker = Tracker(self)
         for key, value in (
             ("_tracker", tracker),
             ("_trainable_variables", tracker.trainable_variables),

@@ -38,7 +38,7 @@ def no_automatic_dependency_tracking(fn: Callable[..., Any]) -> Callable[..., An
 class Tracker:
     """The lists in which an object files its state."""
 
-    def __init__(self, owner_name: Callable[[], str]) -> None:
+    def __init__(self, owner: Any) -> None:
         self.trainable_variables: list[Any] = []
         self.non_trainable_variables: list[Any] = []
         self.layers: list[Any] = []
@@ -46,8 +46,7 @@ class Tracker:
         self.seed_generators: list[Any] = []
         self.active = True
         self.locked = False
-        self._owner_name = owner_name
-        self._filed: dict[int, list[Any]] = {}
+        self._owner = owner
 
     def list_for(self, value: Any) -> list[Any] | None:
         """The list that `value` belongs in, or None."""
@@ -90,22 +89,30 @@ class Tracker:
         return value
 
     def file(self, value: Any, store: list[Any]) -> None:
-        if id(value) in self._filed:
+        """Adds `value` to `store` unless it is there."""
+        if any(v is value for v in store):
             return
         if self.locked and store is not self.metrics:
-            raise ValueError(_LOCKED.format(name=self._owner_name(), value=value))
-        self._filed[id(value)] = store
+            name = getattr(self._owner, "name", type(self._owner).__name__)
+            raise ValueError(_LOCKED.format(name=name, value=value))
         store.append(value)
 
     def untrack(self, value: Any) -> None:
         """Takes `value` off its list."""
-        store = self._filed.pop(id(value), None)
-        if store is not None:
+        for store in (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.layers,
+            self.metrics,
+            self.seed_generators,
+        ):
             store[:] = [v for v in store if v is not value]
 
 
 class TrackedList(list):
     """A list that files what is put into it."""
+
+    _tracker: Tracker | None = None  # also while a copy is being filled
 
     def __init__(self, values: Iterable[Any] = (), tracker: Tracker | None = None) -> None:
         self._tracker = tracker
@@ -154,12 +161,11 @@ class TrackedList(list):
             self._untrack(value)
         super().__delitem__(index)
 
-    def __reduce__(self) -> Any:
-        return _restore, (TrackedList, list(self))
-
 
 class TrackedDict(dict):
     """A dict that files what is put into it."""
+
+    _tracker: Tracker | None = None  # also while a copy is being filled
 
     def __init__(self, values: Any = (), tracker: Tracker | None = None) -> None:
         self._tracker = tracker
@@ -199,12 +205,11 @@ class TrackedDict(dict):
     def __delitem__(self, key: Any) -> None:
         self.pop(key)
 
-    def __reduce__(self) -> Any:
-        return _restore, (TrackedDict, dict(self))
-
 
 class TrackedSet(set):
     """A set that files what is put into it."""
+
+    _tracker: Tracker | None = None  # also while a copy is being filled
 
     def __init__(self, values: Iterable[Any] = (), tracker: Tracker | None = None) -> None:
         self._tracker = tracker
@@ -238,10 +243,3 @@ class TrackedSet(set):
     def clear(self) -> None:
         for value in list(self):
             self.remove(value)
-
-    def __reduce__(self) -> Any:
-        return _restore, (TrackedSet, set(self))
-
-
-def _restore(cls: type, values: Any) -> Any:
-    return cls(values)

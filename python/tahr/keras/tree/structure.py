@@ -92,8 +92,8 @@ def _walk(path: tuple[Any, ...], x: Any) -> Iterator[tuple[tuple[Any, ...], Any]
     if not is_nested(x):
         yield path, x
         return
-    for key, child in _children(x):
-        yield from _walk((*path, key), child)
+    for i, (key, child) in enumerate(_children(x)):
+        yield from _walk((*path, key if isinstance(x, dict) else i), child)
 
 
 def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool = True) -> Any:
