@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
-import numpy as np
 import tahr as tf
+from sklearn.model_selection import train_test_split
 from tahr import keras
 
 matplotlib.use("Agg")
@@ -24,11 +24,9 @@ Dense, Sequential = tf.keras.layers.Dense, tf.keras.Sequential
 def load(samples: int | None) -> tuple[Any, Any, Any, Any]:
     """Flat pictures with pixels from 0 to 1 and one-hot labels: 4/5 to train on, 1/5 to validate on."""
     (x, y), _ = keras.datasets.fashion_mnist.load_data()
-    order = np.random.default_rng(42).permutation(len(x))[:samples]
-    x = x[order].reshape(-1, 784) / 255
-    y = keras.utils.to_categorical(y[order])
-    cut = len(x) * 4 // 5
-    return x[:cut], y[:cut], x[cut:], y[cut:]
+    x, y = x[:samples].reshape(-1, 784) / 255, y[:samples]
+    x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y, test_size=0.2, random_state=42)
+    return x_train, keras.utils.to_categorical(y_train, 10), x_val, keras.utils.to_categorical(y_val, 10)
 
 
 def draw(history: dict[str, list[float]], key: str, path: str) -> None:

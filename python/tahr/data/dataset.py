@@ -539,9 +539,19 @@ def _flat_shapes(shapes: Any) -> list[Any] | None:
     return [shape for item in items for shape in (_flat_shapes(item) or [None])]
 
 
+def _lists_as_arrays(sample: Any) -> Any:
+    if isinstance(sample, dict):
+        return {key: _lists_as_arrays(value) for key, value in sample.items()}
+    if isinstance(sample, tuple):
+        return tuple(_lists_as_arrays(item) for item in sample)
+    if not isinstance(sample, list):
+        return sample
+    array = np.asarray(sample)
+    return array.astype("float32") if array.dtype == np.float64 else array
+
+
 def _conformed(sample: Any, types: list[Any] | None, shapes: list[Any] | None) -> Any:
-    if isinstance(sample, list):
-        sample = np.asarray(sample)
+    sample = _lists_as_arrays(sample)
     leaves = [np.asarray(leaf) for leaf in flatten(sample)]
     if types is None:
         leaves = [

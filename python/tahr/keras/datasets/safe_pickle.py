@@ -13,30 +13,35 @@ from typing import Any
 
 import numpy as np
 
-_ALLOWED = {
-    ("_reconstruct", "numpy.core.multiarray"),
-    ("_reconstruct", "numpy._core.multiarray"),
-    ("scalar", "numpy.core.multiarray"),
-    ("scalar", "numpy._core.multiarray"),
-    ("ndarray", "numpy"),
-    ("dtype", "numpy"),
+_multiarray = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How bytes are written in pickles that Python 2 can read: as text of the same code points."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"[datasets] expected bytes as latin1, received {encoding!r}.")
+    return text.encode("latin1")
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _multiarray._reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _multiarray._reconstruct,
+    ("numpy.core.multiarray", "scalar"): _multiarray.scalar,
+    ("numpy._core.multiarray", "scalar"): _multiarray.scalar,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _encode,
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (name, module) not in _ALLOWED:
+        if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(
                 f"[datasets] expected a file of numbers, received one that names {module}.{name}. It was not read: "
-                f"it may be an attack."
+                "it may be an attack."
             )
-        multiarray = np.core.multiarray if not hasattr(np, "_core") else np._core.multiarray
-        return {
-            "_reconstruct": multiarray._reconstruct,
-            "scalar": multiarray.scalar,
-            "ndarray": np.ndarray,
-            "dtype": np.dtype,
-        }[name]
+        return _ALLOWED[module, name]
 
 
 def load(data: bytes, encoding: str = "ASCII") -> Any:

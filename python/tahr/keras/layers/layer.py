@@ -316,6 +316,8 @@ class Layer(Operation):
         variable.constraint = constraints.get(constraint)
         variable.overwrite_with_gradient = overwrite_with_gradient
         self._track_variable(variable)
+        if not self._trainable:  # a layer that was frozen before it had weights
+            variable.trainable = False
         return variable
 
     add_variable = add_weight

@@ -1,0 +1,87 @@
+"""The examples run, with few epochs, and learn."""
+
+import importlib.util
+import os
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+DATA = os.environ.get("TAHR_DATA_DIR") or str(ROOT.parent / "shared" / "data")
+pytest.importorskip("matplotlib")
+pytest.importorskip("sklearn")
+
+
+def run(name, tmp_path, *arguments):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if name != "linear_regression_tape":
+        arguments = (*arguments, "--output", str(tmp_path))
+    return module.main(arguments)
+
+
+@pytest.fixture
+def fashion_mnist(monkeypatch):
+    if not os.path.isdir(os.path.join(DATA, "fashion-mnist")):
+        pytest.skip("no Fashion-MNIST in TAHR_DATA_DIR")
+    monkeypatch.setenv("TAHR_DATA_DIR", DATA)
+
+
+def pictures(path):
+    found = sorted(p.name for p in path.glob("*.png"))
+    assert all((path / name).read_bytes().startswith(b"\x89PNG") for name in found)
+    return found
+
+
+def test_fashion_mnist_mlp(fashion_mnist, tmp_path, capsys):
+    result = run("fashion_mnist_mlp", tmp_path, "--epochs", "2")
+    assert list(result["history"]) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert "dict_keys(['loss', 'accuracy', 'val_loss', 'val_accuracy'])" in capsys.readouterr().out
+    assert result["accuracy"] > 0.7 and result["history"]["loss"][1] < result["history"]["loss"][0]
+    assert pictures(tmp_path) == ["fashion_mnist_mlp_accuracy.png", "fashion_mnist_mlp_loss.png"]
+
+
+def test_fashion_mlp_300_100(fashion_mnist, tmp_path, capsys):
+    result = run("fashion_mlp_300_100", tmp_path, "--epochs", "1")
+    assert result["accuracy"] > 0.72
+    assert re.search(r"dense\w* \(784, 300\) \(300,\) True", capsys.readouterr().out)
+    assert pictures(tmp_path) == ["fashion_mlp_300_100.png"]
+
+
+def test_demo(fashion_mnist, tmp_path, capsys):
+    result = run("demo", tmp_path, "--epochs", "1", "--samples", "12000")
+    assert result["source"] == "Fashion-MNIST" and result["accuracy"] > 0.75
+    assert pictures(tmp_path) == ["demo.png"]
+    assert "Test accuracy" in capsys.readouterr().out
+
+
+def test_demo_without_fashion_mnist_uses_the_digits(monkeypatch, tmp_path, capsys):
+    def missing():
+        raise OSError("[datasets.fashion_mnist] expected the file")
+
+    monkeypatch.setattr("tahr.keras.datasets.fashion_mnist.load_data", missing)
+    result = run("demo", tmp_path, "--epochs", "15")
+    assert result["source"] == "digits of scikit-learn" and result["accuracy"] > 0.8
+    assert "Using the digits of scikit-learn in its place." in capsys.readouterr().out
+    assert pictures(tmp_path) == ["demo.png"]
+
+
+def test_linear_regression_tape(tmp_path):
+    found = run("linear_regression_tape", tmp_path)
+    rng = np.random.default_rng(42)
+    x = rng.uniform(-1, 1, 200)
+    y = 3 * x + 2 + rng.normal(0, 0.1, 200)
+    slope, intercept = np.polyfit(x, y, 1)  # what gradient descent converges to
+    assert found["w"] == pytest.approx(slope, abs=1e-3) and found["b"] == pytest.approx(intercept, abs=1e-3)
+    assert found["kernel"] == pytest.approx(slope, abs=0.1) and found["bias"] == pytest.approx(intercept, abs=0.05)
+
+
+def test_linear_classifier(tmp_path):
+    result = run("linear_classifier", tmp_path)
+    assert result["gradients"] == pytest.approx((6.0, 6.0, 9.8))
+    assert result["losses"][-1] < 0.05 and result["accuracy"] > 0.98 and result["shape"] == (2, 32)
+    assert result["history"]["val_binary_accuracy"][-1] > 0.9
+    assert pictures(tmp_path) == ["linear_classifier.png"]
