@@ -10,7 +10,7 @@ from tahr.tensor import Tensor
 
 __all__ = [
     *("arange", "diff", "full", "full_like", "geomspace", "histogram", "linspace", "logspace", "meshgrid"),
-    *("nonzero", "trapezoid", "unique", "vander"),
+    *("nonzero", "trapezoid", "unique", "unravel_index", "vander"),
 ]
 
 
@@ -216,6 +216,20 @@ def unique(
     """
     out = _C.ops.unique(x, sorted, return_index, return_inverse, return_counts, axis, size, fill_value)
     return out[0] if len(out) == 1 else tuple(out)
+
+
+def unravel_index(indices: Any, shape: Any) -> tuple[Tensor, ...]:
+    """The coordinates, one tensor per axis, of flat indices into a tensor of the given shape.
+
+    Raises:
+        IndexError: if an index lies outside the shape.
+
+    Example:
+        >>> import tahr
+        >>> [t.tolist() for t in tahr.ops.unravel_index([1, 5], (2, 3))]
+        [[0, 1], [1, 2]]
+    """
+    return tuple(_C.ops.unravel_index(indices, shape))
 
 
 def _between(x: Any, axis: int, start: int | None, stop: int | None) -> Tensor:
