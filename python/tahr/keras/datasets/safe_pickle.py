@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-_multiarray = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+_multiarray: Any = getattr(np, "_core" if hasattr(np, "_core") else "core").multiarray
 
 
 def _encode(text: str, encoding: str) -> bytes:

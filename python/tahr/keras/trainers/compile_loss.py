@@ -99,7 +99,7 @@ class CompileLoss:
             per_output = [[setting]] * order.count
         total = sum(1 for group in per_output for one in group if one is not None)
         if weights is None:
-            flat_weights = [None] * order.count
+            flat_weights: list[Any] = [None] * order.count
         elif isinstance(weights, (float, int)):
             if total != 1:
                 raise ValueError(

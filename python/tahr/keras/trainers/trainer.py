@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class Trainer:
     the variables, free of side effects on the Python side. Everything else here runs outside of a step.
     """
 
+    if TYPE_CHECKING:  # what Layer brings
+        trainable_variables: list[Any]
+        losses: list[Any]
+        __call__: Callable[..., Any]
+
     # Before `compile`. Instances set these past the attribute tracking of layers: see `_set`.
     optimizer: Any = None
     loss: Any = None
@@ -89,7 +94,7 @@ class Trainer:
                 their order or a dict by output name, with None for an output without loss.
             loss_weights: float, or list or dict of floats: the total loss is the weighted sum.
             metrics: list (or per output: list of lists, dict by name) of names, `keras.metrics` objects and functions.
-                "accuracy" (or "acc") and "crossentropy" (or "ce") take their form from the shapes of targets and outputs.
+                "accuracy" (or "acc") and "crossentropy" (or "ce") follow the shapes of targets and outputs.
             weighted_metrics: the same, for metrics that take `sample_weight` or `class_weight` into account.
             run_eagerly: run each step op by op, so that it can be followed in a debugger.
             steps_per_execution: batches between two calls of the batch hooks of callbacks.
@@ -676,7 +681,7 @@ class Trainer:
 
 def _batch_length(x: Any) -> int:
     leaf = next((leaf for leaf in flatten(x) if leaf is not None), None)
-    shape = getattr(leaf, "shape", ())
+    shape: tuple[int, ...] = tuple(getattr(leaf, "shape", ()))
     return shape[0] if len(shape) else 1
 
 

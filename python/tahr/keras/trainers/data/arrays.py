@@ -86,6 +86,11 @@ def to_arrays(value: Any, name: str, where: str) -> Any:
 class ArraySource:
     """Batches of rows of arrays, in order or in a new permutation each epoch."""
 
+    batch_size: int
+    num_batches: int
+    shuffle: bool | str
+    _where: str
+
     def __init__(
         self,
         where: str,
@@ -129,8 +134,8 @@ class ArraySource:
             raise ValueError(
                 f"[{where}] expected batch_size to be a positive integer or None, received {batch_size!r}."
             )
-        self.batch_size = int(batch_size)
-        self.num_batches = math.ceil(self.num_samples / self.batch_size)
+        self.batch_size = size = int(batch_size)
+        self.num_batches = math.ceil(self.num_samples / size)
         self.shuffle = shuffle
         self._where = where
         if sample_weight is not None:
