@@ -1,5 +1,7 @@
 #include "cpu/elementwise.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -11,9 +13,19 @@ namespace {
 constexpr int64_t kTile = 1024;            // elements of a tile: 8 KiB at most
 constexpr int64_t kChunk = 64 * kTile;     // elements that one thread takes at a time
 constexpr int64_t kSlowChunk = 4 * kTile;  // the same for loops that go through libm
-// Results from this size on are streamed: they would evict what is still wanted, and a plain store first reads the
-// line that it overwrites.
-constexpr size_t kStreamBytes = size_t{4} << 20;
+// Results from this size on are streamed past the cache: a plain store first reads the line that it overwrites. What
+// still fits is better kept, so the size is a quarter of the last-level cache. Seen on 480 MiB of it, multiplying by a
+// scalar: 40 MB 2.7 ms plain, 3.1 streamed; 240 MB 33 ms plain, 23 streamed.
+size_t stream_bytes() {
+  static const size_t bytes = [] {
+    long cache = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    return std::max<size_t>(size_t{8} << 20, cache > 0 ? static_cast<size_t>(cache) / 4 : 0);
+  }();
+  return bytes;
+}
 
 static_assert(static_cast<int>(EwType::F64) == static_cast<int>(DType::Float64) &&
               static_cast<int>(EwType::I8) == static_cast<int>(DType::Int8) && kEwTypeCount == kDTypeCount);
@@ -233,7 +245,7 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
   j.out = static_cast<std::byte*>(out.mutable_raw());
   j.out_size = size_of(out.dtype());
   j.convert = call.out == out.dtype() ? nullptr : cast_loop(call.out, out.dtype());
-  j.stream = out.nbytes() >= kStreamBytes;
+  j.stream = out.nbytes() >= stream_bytes();
   j.direct = direct && !j.stream;
   for (int i = 0; i < inputs; ++i) {
     Operand& o = j.op[i];

@@ -115,15 +115,32 @@ template <class M, class V>
 TAHR_INLINE V select(M mask, V a, V b) {
   return mask ? a : b;
 }
+// Whether any lane of a mask is set.
 TAHR_INLINE bool any(i32v m) {
+#if defined(__AVX512DQ__) && !defined(__clang__)
+  return __builtin_ia32_cvtd2mask512(m) != 0;
+#elif defined(__AVX2__) && !defined(__clang__)
+  return __builtin_ia32_movmskps256(bits<f32v>(m)) != 0;
+#elif defined(__SSE2__) && !defined(__clang__)
+  return __builtin_ia32_movmskps(bits<f32v>(m)) != 0;
+#else
   int32_t r = 0;
   for (int i = 0; i < kLanes<int32_t>; ++i) r |= m[i];
   return r != 0;
+#endif
 }
 TAHR_INLINE bool any(i64v m) {
+#if defined(__AVX512DQ__) && !defined(__clang__)
+  return __builtin_ia32_cvtq2mask512(bits<VecOf<long long, kVecBytes>::type>(m)) != 0;
+#elif defined(__AVX2__) && !defined(__clang__)
+  return __builtin_ia32_movmskpd256(bits<f64v>(m)) != 0;
+#elif defined(__SSE2__) && !defined(__clang__)
+  return __builtin_ia32_movmskpd(bits<f64v>(m)) != 0;
+#else
   int64_t r = 0;
   for (int i = 0; i < kLanes<int64_t>; ++i) r |= m[i];
   return r != 0;
+#endif
 }
 
 // a * b + c, fused where the instruction set can, else rounded twice.

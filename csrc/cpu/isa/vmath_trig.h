@@ -5,8 +5,9 @@
 //   vsin vcos 1.6 / 1 · vtan 3.5 / 2.5 · vasin 2.5 / 2.5 · vacos 1.5 / 1.5 · vatan vatan2 2 / 2
 //   vsinh vcosh 2.7 / 3 · vasinh vacosh vatanh 2.5 / 2.5
 //
-// Angles of any size are reduced exactly enough: up to 2^20 by subtracting multiples of pi/2 given in two parts
-// (Cody and Waite), beyond that by multiplying with as many bits of 2/pi as it takes (Payne and Hanek 1983).
+// Angles of any size are reduced exactly enough: up to 2^20 (2^16 in float32 with fma) by subtracting multiples of pi/2
+// given in two parts (Cody and Waite), beyond that by multiplying with as many bits of 2/pi as it takes (Payne and
+// Hanek 1983).
 #pragma once
 
 #include "cpu/isa/vmath.h"
@@ -127,7 +128,12 @@ struct SinCos32 {
   f32v sin, cos;
   i32v quadrant;
 };
-TAHR_INLINE SinCos32 sincos_parts(f32v x) {
+struct Angle32 {
+  f32v r;
+  i32v quadrant;
+};
+// Through float64, for any x.
+TAHR_INLINE Angle32 reduce_angle_wide(f32v x) {
   const Wide w = widen(x);
   const Angle a = reduce_angle<false>(w.lo), b = reduce_angle<false>(w.hi);
   f32v r = narrow(a.hi, b.hi);
@@ -144,8 +150,27 @@ TAHR_INLINE SinCos32 sincos_parts(f32v x) {
       r[i] = static_cast<float>(hi);
     }
   }
-  r = select(vabs(x) == __builtin_inff(), splat<f32v>(FloatTraits<float>::nan), r);
+  return {select(vabs(x) == __builtin_inff(), splat<f32v>(FloatTraits<float>::nan), r), q};
+}
+TAHR_INLINE SinCos32 sincos_parts(f32v x) {
+#if defined(__FMA__)
+  // The first difference is exact: a multiple of 2^-23 below 1.
+  const Rounded<f32v> n = round_biased(fma(x, 0.636619747f, FloatTraits<float>::magic));
+  f32v r = fma(n.value, -1.57079637f, x);
+  r = fma(n.value, 4.37113883e-08f, r);
+  r = fma(n.value, 1.71512489e-15f, r);
+  i32v q = bits<i32v>(n.biased);
+  const i32v far = vabs(x) > 65536.f;
+  if (__builtin_expect(any(far), 0)) {
+    const Angle32 wide = reduce_angle_wide(x);
+    r = select(far, wide.r, r);
+    q = select(far, wide.quadrant, q);
+  }
   return {sin_unit(r), cos_unit(r), q};
+#else
+  const Angle32 a = reduce_angle_wide(x);
+  return {sin_unit(a.r), cos_unit(a.r), a.quadrant};
+#endif
 }
 struct SinCos64 {
   f64v sin, cos;
