@@ -170,7 +170,7 @@ def test_mixed_precision():
     keras.utils.clear_session()
     assert layers.Dense(1).compute_dtype == "float32"
     assert layers.Dense(1, dtype="float64")(x).dtype == "float64"
-    with pytest.raises(ValueError, match=r"\[DTypePolicy\] expected a dtype.*'mixed_float17'"):
+    with pytest.raises(ValueError, match=r"\[DTypePolicy\].*expected a dtype.*'mixed_float17'"):
         layers.Dense(1, dtype="mixed_float17")
 
 

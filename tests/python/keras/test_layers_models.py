@@ -194,6 +194,35 @@ def test_functional_inputs_by_name_and_intermediate_models():
         model(a)
 
 
+def test_functional_dropout_follows_the_call():
+    x = keras.Input((50,))
+    model = keras.Model(x, keras.layers.Dropout(0.5)(x))
+    data = np.ones((4, 50), "float32")
+    assert (model(data, training=True).numpy() == 0).any()
+    assert not (model(data, training=False).numpy() == 0).any()
+    assert not (model(data).numpy() == 0).any()
+
+    class Around(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def call(self, x):
+            return self.inner(x)
+
+    assert (Around()(data, training=True).numpy() == 0).any()
+
+
+def test_part_of_a_functional_model():
+    x = keras.Input((4,))
+    h = keras.layers.Dense(3, name="first")(x)
+    model = keras.Model(x, keras.layers.Dense(2, name="second")(h))
+    part = keras.Model(h, model.output)
+    assert [type(lr).__name__ for lr in part.layers] == ["InputLayer", "Dense"]
+    data = np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(part(model.get_layer("first")(data)).numpy(), model(data).numpy())
+
+
 def test_functional_with_ops_and_operators():
     x = keras.Input((3,))
     y = keras.ops.relu(x * 2.0 - 1.0) + keras.ops.sum(x, axis=-1, keepdims=True)

@@ -64,7 +64,7 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
         object.__setattr__(self, "_build_shapes_dict", shapes)
         self.built = True
         self._post_build()
-        self._tracker.locked = True
+        self._tracker.lock()
 
     return wrapped
 
@@ -121,7 +121,7 @@ class Layer(Operation):
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
             )
         if not isinstance(trainable, bool):
-            raise ValueError(f"[{type(self).__name__}] expected trainable to be a bool, received {trainable!r}.")
+            raise ValueError(f"[{type(self).__name__}] expected trainable to be a boolean, received {trainable!r}.")
         self.activity_regularizer = _get_regularizer(activity_regularizer)
         self.built = False
         self.autocast = autocast
@@ -180,7 +180,7 @@ class Layer(Operation):
     # Attributes that are state are filed as they are set.
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if value.__class__ not in _PLAIN:
+        if value.__class__ not in _PLAIN and not isinstance(getattr(type(self), name, None), property):
             tracker = self.__dict__.get("_tracker")
             if tracker is None:
                 self._initialize_tracker()
@@ -224,7 +224,7 @@ class Layer(Operation):
         if getattr(type(self).build, "_is_default", False):
             self.built = True
             self._post_build()
-            self._tracker.locked = True
+            self._tracker.lock()
 
     def _open_name_scope(self) -> scopes.name_scope:
         if self._parent_path is None:
@@ -512,14 +512,15 @@ class Layer(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; subclasses implement it."""
         raise NotImplementedError(
-            f"[{self.name}] expected {type(self).__name__} to have a call() method. Implement call(self, inputs)."
+            f"[{self.name}] {type(self).__name__} does not have a `call` method implemented. Add call(self, inputs)."
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if "_call_context_args" not in self.__dict__:
             self._check_super_called()
         object.__setattr__(self, "_called", True)
-        original = args, kwargs
+        symbolic = any_symbolic(args, kwargs)
+        original = (args, dict(kwargs)) if symbolic else None  # what the graph is to record
         signature = signature_of(self)
 
         # 1. Arrays become tensors, floats of another type the compute dtype.
@@ -564,17 +565,18 @@ class Layer(Operation):
 
             # 6. The computation.
             with self._open_name_scope():
+                run = self.compute_output_spec if symbolic else self.call
                 cast = self._autocast_scope()
                 if cast is None:
-                    outputs = self._call_or_trace(args, kwargs)
+                    outputs = run(*args, **kwargs)
                 else:
                     with cast:
-                        outputs = self._call_or_trace(args, kwargs)
+                        outputs = run(*args, **kwargs)
                 if not self.built:
                     object.__setattr__(self, "_build_shapes_dict", {"input_shape": _first_shape(spec)})
                     self.built = True
                     self._post_build()
-                    self._tracker.locked = True
+                    self._tracker.lock()
                 if self.activity_regularizer is not None:
                     self._add_activity_loss(outputs)
 
@@ -586,8 +588,8 @@ class Layer(Operation):
             if entered:
                 state.set_scope("call_context", None)
 
-        # 7. The graph, if this call is part of one.
-        if any_symbolic(*original):
+        # 7. The graph, if this call is part of one. Arguments filled in above belong to each call anew.
+        if original is not None:
             Node(self, original[0], original[1], outputs)
         return outputs
 
@@ -660,11 +662,6 @@ class Layer(Operation):
             return scopes.AutocastScope(compute) if now.dtype != compute else None
         return scopes.AutocastScope(compute) if compute != self.variable_dtype else None
 
-    def _call_or_trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if any_symbolic(args, kwargs):
-            return self.compute_output_spec(*args, **kwargs)
-        return self.call(*args, **kwargs)
-
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors; `__call__` records them."""
         return self.compute_output_spec(*args, **kwargs)
@@ -703,7 +700,10 @@ class Layer(Operation):
     def _register_call_context_args(self, *names: str) -> None:
         """Passes these arguments on to all layers inside, as is done with `training`."""
         if self._called:
-            raise RuntimeError(f"[{self.name}] expected a layer that was not called yet, received one that was.")
+            raise RuntimeError(
+                f"[{self.name}] cannot take more context arguments: "
+                "Cannot add call-context args after the layer has been called."
+            )
         self._call_context_args = self._call_context_args | set(names)
 
     def stateless_call(
@@ -757,7 +757,7 @@ class Layer(Operation):
             args: the shape of the input, or a structure of shapes.
             kwargs: the same by name.
         """
-        if len(args) != 1 or kwargs:
+        if len(args) != 1 or kwargs or args[0] is None:
             raise NotImplementedError(
                 f"[{self.name}] expected {type(self).__name__} to implement compute_output_shape() for these arguments."
             )

@@ -15,8 +15,8 @@ import tahr
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _LOCKED = (
-    "[{name}] expected no new variables or layers after build(), received {value!r}. "
-    "Create all of them in __init__() or build()."
+    "[{name}] expected no new variables or layers after build(), received {value!r}: you cannot add "
+    "new elements of state to a layer that is already built. Create all of them in __init__() or build()."
 )
 
 
@@ -87,6 +87,14 @@ class Tracker:
         if store is not None:
             self.file(value, store)
         return value
+
+    def lock(self) -> None:
+        """From now on a new variable or layer is an error."""
+        self.locked = True
+
+    def unlock(self) -> None:
+        """Takes new variables and layers again."""
+        self.locked = False
 
     def file(self, value: Any, store: list[Any]) -> None:
         """Adds `value` to `store` unless it is there."""

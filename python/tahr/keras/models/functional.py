@@ -7,7 +7,7 @@ from typing import Any
 from tahr.keras import tree
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.backend.masking import set_keras_mask
-from tahr.keras.layers.core.input_layer import InputLayer
+from tahr.keras.layers.core.input_layer import Input, InputLayer
 from tahr.keras.layers.input_spec import InputSpec
 from tahr.keras.layers.layer import Layer
 from tahr.keras.models.model import Model
@@ -38,6 +38,11 @@ class Functional(Function, Model):
         trainable = kwargs.pop("trainable", None)
         Model.__init__(self, name=name, **kwargs)
         self._init_graph(inputs, outputs)
+        fresh = tree.map_structure(_as_input, inputs)
+        if any(a is not b for a, b in zip(tree.flatten(fresh), self._inputs)):
+            # A part of another model: its calls again, on inputs of its own.
+            outputs = self._run_through(tree.flatten(fresh), lambda op: op)
+            self._init_graph(fresh, outputs)
         self._map_depths()
         names = [op.name for op in self._operations]
         double = {n for n in names if names.count(n) > 1}
@@ -56,7 +61,7 @@ class Functional(Function, Model):
         self.output_names = [x._keras_history.operation.name for x in self._outputs]  # type: ignore[attr-defined]
         if trainable is not None:
             self.trainable = trainable
-        self._tracker.locked = True
+        self._tracker.unlock()  # layers of a functional model may be added to it as attributes
 
     def _map_depths(self) -> None:
         """Orders the operations as Keras does: by distance from the outputs, then by when a walk meets them."""
@@ -242,6 +247,14 @@ class Functional(Function, Model):
             return Model.get_config(self)
         base = {k: v for k, v in Model.get_config(self).items() if k in ("name", "trainable")}
         return {**base, **functional_config(self)}
+
+
+def _as_input(x: KerasTensor) -> KerasTensor:
+    """`x` if it comes from an InputLayer, else an Input like it."""
+    history = getattr(x, "_keras_history", None)
+    if history is not None and isinstance(history.operation, InputLayer):
+        return x
+    return Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
 
 
 def _one(shapes: Any) -> Any:

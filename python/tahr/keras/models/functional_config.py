@@ -100,14 +100,11 @@ def rebuild(config: dict[str, Any], custom_objects: dict[str, Any] | None) -> tu
             if found is None:
                 raise ValueError(f"[Model] expected an output of a layer, received {places}, which does not exist.")
             return found
-        return [structure(p) for p in places]
+        return type(places)(structure(p) for p in places)
 
     inputs, outputs = structure(config["input_layers"]), structure(config["output_layers"])
-    if isinstance(inputs, list) and len(inputs) == 1:
-        inputs = inputs[0]
-    if isinstance(outputs, list) and len(outputs) == 1:
-        outputs = outputs[0]
-    kwargs = {k: config[k] for k in ("name", "trainable") if config.get(k) is not None}
+    own = ("layers", "input_layers", "output_layers", "dtype")
+    kwargs = {k: v for k, v in config.items() if k not in own and not (k == "trainable" and v is None)}
     return inputs, outputs, kwargs
 
 

@@ -104,7 +104,7 @@ class Sequential(Model):
         return layer
 
     def _push(self, layer: Layer, bottom: bool = False) -> None:
-        self._tracker.locked = False
+        self._tracker.unlock()
         self._tracker.file(layer, self._layers)
         if bottom:
             self._layers.insert(0, self._layers.pop())
@@ -156,7 +156,7 @@ class Sequential(Model):
 
     def _post_build(self) -> None:
         self.built = self._end is not None
-        self._tracker.locked = False
+        self._tracker.unlock()
 
     def _explain_signature(self, layer: Layer) -> None:
         parameters = inspect.signature(layer.call).parameters.values()

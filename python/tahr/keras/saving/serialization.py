@@ -34,6 +34,8 @@ _CLASS_MODULES = frozenset(
         "ops", "optimizers", "optimizers.schedules", "random", "regularizers", "mixed_precision",
     )
 )  # fmt: skip
+# Where classes of configs without a module are looked for, in this order.
+_OLD_NAMESPACES = ("models", "layers", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers")
 _INTERNAL_NAMES = {  # names that Keras writes although they are not public, and where they are here
     ("keras.src.models.functional", "Functional"): ("models", "Functional"),
     ("keras.src.models.sequential", "Sequential"): ("models", "Sequential"),
@@ -367,6 +369,11 @@ class _Deserializer:
                     return found
         if module_objects is not None and class_name in module_objects:
             return module_objects[class_name]
+        if "module" not in config:  # as Keras 2 wrote them
+            for namespace in _OLD_NAMESPACES:
+                found = _lookup(namespace, class_name)
+                if isinstance(found, type):
+                    return found
         raise self.unknown("class", class_name, config)
 
     def unknown(self, kind: str, name: str, config: dict[str, Any]) -> TypeError:
