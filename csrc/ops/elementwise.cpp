@@ -8,7 +8,7 @@ std::string doc(const char* summary, const char* call, const char* shows) {
   std::string d = summary;
   d += "\n\nExample:\n\n>>> import tahr\n>>> tahr.ops.";
   d += call;
-  d += ".numpy()\n";
+  d += d.ends_with(".round(4)") ? "\n" : ".numpy()\n";
   d += shows;
   return d;
 }

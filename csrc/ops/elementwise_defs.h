@@ -6,7 +6,8 @@
 
 namespace tahr::elementwise {
 
-// The doc of an op: a summary and a doctest of tahr.ops.<call>.
+// The doc of an op: a summary and a doctest of tahr.ops.<call>.numpy(); a call may end in .numpy().round(4) itself
+// where instruction sets differ in the last digit.
 std::string doc(const char* summary, const char* call, const char* shows);
 
 // Infer functions.

@@ -23,16 +23,17 @@ TAHR_INLINE f32v erfc_positive(f32v a) {
   const f32v rest = (head - a) * (head + a);  // at most 0.08 below 0
   return vexp(-head * head) * fma(p, rest * poly(rest, 1.f, 0.5f, 0.166666667f, 0.0416666667f), p);
 }
+TAHR_INLINE f32v erf_small(f32v x) {  // |x| < 0.7
+  return x * poly(x * x, 1.12837923f, -0.376126289f, 0.112835333f, -0.0268438999f, 0.00513652759f, -0.000693352777f);
+}
 TAHR_INLINE f32v verf(f32v x) {
-  const f32v z = x * x, a = vmin(vabs(x), 5.f);
-  const f32v near =
-      x * poly(z, 1.12837923f, -0.376126289f, 0.112835333f, -0.0268438999f, 0.00513652759f, -0.000693352777f);
+  const f32v a = vmin(vabs(x), 5.f);
   const f32v far = 1.f - erfc_scaled(a) * vexp(-a * a);
-  return select(a < 0.7f, near, vcopysign(far, x));
+  return select(a < 0.7f, erf_small(x), vcopysign(far, x));
 }
 TAHR_INLINE f32v verfc(f32v x) {
-  const f32v c = erfc_positive(vabs(x));
-  return select(x < 0.f, 2.f - c, c);
+  const f32v a = vabs(x), c = erfc_positive(a);
+  return select(a < 0.4f, 1.f - erf_small(x), select(x < 0.f, 2.f - c, c));
 }
 
 // x to the power of y, through float64.

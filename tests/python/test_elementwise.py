@@ -1,0 +1,190 @@
+"""Elementwise ops beyond their rows: whole ranges of inputs, special values, dtypes, kinks, halves, broadcasting."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tahr
+from tahr import _C, ops
+
+# The bounds stated in csrc/cpu/isa/vmath*.h, in units in the last place of float32.
+BOUNDS = {
+    **{"exp": 1, "exp2": 1.5, "expm1": 2, "log": 1, "log2": 2.5, "log10": 2, "log1p": 1.5, "sin": 1.6, "cos": 1.6},
+    **{"tan": 3.5, "arcsin": 2.5, "arccos": 1.5, "arctan": 2, "sinh": 2.7, "cosh": 2.7, "tanh": 2.5, "arcsinh": 2.5},
+    **{"arccosh": 2.5, "arctanh": 2.5},
+}
+
+
+def _points() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    wide = (10.0 ** rng.uniform(-44, 38, 60_000)).astype(np.float32)
+    near = np.concatenate([rng.uniform(-110, 110, 60_000), rng.uniform(-2, 2, 60_000)]).astype(np.float32)
+    return np.concatenate([wide, -wide, near])
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_error_in_float32(name: str) -> None:
+    x = _points()
+    got = getattr(ops, name)(x).numpy().astype(np.float64)
+    with np.errstate(all="ignore"):
+        exact = getattr(np, name)(x.astype(np.float64))
+        rounded = exact.astype(np.float32)
+        error = np.abs(got - exact) / np.spacing(np.abs(rounded)).astype(np.float64)
+    plain = np.isfinite(rounded)
+    worst = int(np.argmax(np.where(plain, error, 0)))
+    assert error[worst] <= BOUNDS[name], f"{name}({x[worst]!r}) = {got[worst]!r}, off by {error[worst]:.2f} ulp"
+    np.testing.assert_array_equal(got[~plain], rounded[~plain].astype(np.float64))
+
+
+@pytest.mark.parametrize("isa", ["v2", "v3", "v4"])
+def test_errors_on_other_instruction_sets(isa: str) -> None:
+    if "TAHR_ISA" in os.environ:
+        return  # inside such a process
+    env = {**os.environ, "TAHR_ISA": isa}
+    probe = subprocess.run([sys.executable, "-c", "import tahr"], env=env, capture_output=True, text=True)
+    if probe.returncode != 0:
+        assert "TAHR_ISA" in probe.stderr, probe.stderr
+        pytest.skip(f"this CPU has no {isa}")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", __file__], env=env, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
+
+
+SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-45, 3.4e38, -3.4e38, 0.5], np.float32)
+
+
+@pytest.mark.parametrize("name", [*BOUNDS, "sqrt", "floor", "rint", "absolute", "sign", "reciprocal", "sinc"])
+def test_special_values_as_numpy(name: str) -> None:
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(SPECIAL.astype(np.float64)).astype(np.float32)
+    got = getattr(ops, name)(SPECIAL).numpy()
+    special = ~np.isfinite(expected) | (expected == 0)
+    np.testing.assert_array_equal(got[special], expected[special])
+    np.testing.assert_array_equal(np.signbit(got[expected == 0]), np.signbit(expected[expected == 0]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "name", ["power", "arctan2", "hypot", "logaddexp", "maximum", "fmax", "mod", "fmod", "floor_divide", "copysign"]
+)
+def test_pairs_of_special_values_as_numpy(name: str, dtype: str) -> None:
+    v = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, -0.5, 2.0**25], dtype)
+    a, b = np.repeat(v, v.size), np.tile(v, v.size)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(a, b)
+    np.testing.assert_allclose(getattr(ops, name)(a, b).numpy(), expected, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_integers_divided_by_zero_and_lowest_by_minus_one() -> None:
+    for dtype in ("int8", "int16", "int32", "int64"):
+        low = np.iinfo(dtype).min
+        a, b = np.array([7, -7, low, low], dtype), np.array([0, 0, -1, 1], dtype)
+        assert ops.floor_divide(a, b).numpy().tolist() == [0, 0, low, low]
+        assert ops.mod(a, b).numpy().tolist() == [0, 0, 0, 0]
+
+
+def test_cast_of_floats_beyond_the_range_of_integers() -> None:
+    x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, -1.9, 2.9], np.float32)
+    for source in ("float32", "float64", "bfloat16", "float16"):
+        values = ops.cast(x, source)
+        for dtype in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
+            i = np.iinfo(dtype)
+            expected = [0, i.max, i.min, i.max, i.min, max(i.min, -1), 2]
+            assert ops.cast(values, dtype).numpy().tolist() == expected, (source, dtype)
+
+
+def test_halves_round_to_nearest_even_everywhere() -> None:
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    wide = ops.cast(every, "float32").numpy()
+    np.testing.assert_array_equal(wide, every.astype(np.float32))
+    rng = np.random.default_rng(1)
+    x = np.concatenate([wide, rng.standard_normal(9999) * 10.0 ** rng.uniform(-9, 5, 9999)]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        expected = x.astype(np.float16)
+    np.testing.assert_array_equal(ops.cast(x, "float16").numpy(), expected)
+
+
+def test_nextafter_steps_in_the_dtype_given() -> None:
+    for dtype in ("float16", "float32"):
+        a = np.array([1.0, -1.0, 0.0, 1.0, 65504.0], dtype)
+        b = np.array([2.0, -2.0, -1.0, 1.0, np.inf], dtype)
+        np.testing.assert_array_equal(ops.nextafter(a, b).numpy(), np.nextafter(a, b))
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "slope"),
+    [
+        ("relu", 0, 0),
+        ("relu6", 0, 0),
+        ("relu6", 6, 0),
+        ("abs", 0, 0),
+        ("hard_tanh", 1, 0),
+        ("leaky_relu", 0, 0.2),
+        ("elu", 0, 1),
+    ],
+)
+def test_gradients_at_kinks(name: str, at: float, slope: float) -> None:
+    x = tahr.constant([at], "float32")
+    with tahr.GradientTape() as tape:
+        tape.watch(x)
+        y = getattr(ops, name)(x)
+    assert tape.gradient(y, x).numpy()[0] == pytest.approx(slope)
+
+
+def test_ties_share_the_gradient() -> None:
+    a, b = tahr.constant([1.0, 2.0]), tahr.constant([1.0, 1.0])
+    with tahr.GradientTape() as tape:
+        tape.watch([a, b])
+        y = ops.maximum(a, b)
+    da, db = tape.gradient(y, [a, b])
+    assert da.numpy().tolist() == [0.5, 1.0] and db.numpy().tolist() == [0.5, 0.0]
+
+
+def test_dtypes_of_results() -> None:
+    i, h, f, t = (np.ones(2, d) for d in ("int32", "float16", "float32", "bool"))
+    expected = {
+        **{
+            "int32": [ops.add(i, i), ops.square(t), ops.power(i, i), ops.floor_divide(t, t), ops.relu(t), ops.add(t, 1)]
+        },
+        **{
+            "float32": [ops.divide(i, i), ops.sqrt(i), ops.add(i, 1.5), ops.floor(i), ops.exp(t), ops.clip(i, 0.5, 1.5)]
+        },
+        **{
+            "float16": [ops.add(i, h), ops.add(h, 2.5), ops.exp(h), ops.where(t, i, h)],
+            "bool": [ops.add(t, t), ops.less(i, f)],
+        },
+    }
+    for name, results in expected.items():
+        assert [r.dtype.name for r in results] == [name] * len(results)
+
+
+def test_broadcasting_patterns_over_many_chunks() -> None:
+    rng = np.random.default_rng(2)
+    shapes = [
+        ((70_001, 3), (3,)),
+        ((70_001, 3), (70_001, 1)),
+        ((300, 1, 500), (1, 7, 500)),
+        ((3, 70_001), (1, 70_001)),
+        ((9, 9, 4001), (9, 1)),
+    ]
+    for sa, sb in shapes:
+        for dtype in ("float32", "float16"):
+            a, b = rng.standard_normal(sa).astype(dtype), rng.standard_normal(sb).astype(dtype)
+            expected = (a.astype(np.float32) - b.astype(np.float32)).astype(dtype)
+            np.testing.assert_array_equal(ops.subtract(a, b).numpy(), expected)
+
+
+def test_examples_in_the_docs() -> None:
+    """Every example of an elementwise op prints what it says."""
+    import doctest
+
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE, verbose=False)
+    for d in _C.op_table():
+        if d["elementwise"] and ".numpy()" in d["doc"] and not d["hidden"]:
+            test = doctest.DocTestParser().get_doctest(d["doc"], {}, d["name"], None, 0)
+            assert runner.run(test).failed == 0, d["name"]
