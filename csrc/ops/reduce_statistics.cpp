@@ -399,7 +399,7 @@ void define_statistics_ops() {
                  "x divided by its norm along axes.\n\nArguments: `x`, a tensor; `axis`, an axis or a tuple of axes; "
                  "`order`, the order of the norm, an integer of at least 1; `epsilon`, the least norm to divide by, "
                  "1e-7 for None.\n\nReturns a tensor of the shape of `x`.\n\nExample:\n\n>>> import tahr\n"
-                 ">>> tahr.ops.normalize([3., 4.]).numpy().round(4).tolist()\n[0.6, 0.8]",
+                 ">>> tahr.ops.normalize([3., 4.]).numpy()\narray([0.6, 0.8], dtype=float32)",
              .attrs = attr_type<NormalizeAttrs>(),
              .decompose = normalize});
   define_op(

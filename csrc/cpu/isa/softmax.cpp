@@ -58,6 +58,18 @@ TAHR_INLINE T sum_lanes(Vec<T> v) {
   return fold_lanes<AddOp, T, kVecBytes>(v);
 }
 
+// The sum of what `term(i, get)` gives for each vector of a row. Blocks of 2,048 elements are added in double.
+template <class T, class F>
+TAHR_INLINE double row_sum(int64_t n, F term) {
+  double total = 0;
+  for (int64_t i = 0; i < n; i += 2048) {
+    Vec<T> s{};
+    each_vector<T>(n - i < 2048 ? n - i : 2048, [&](int64_t k, auto get, auto) TAHR_LAMBDA { s += term(i + k, get); });
+    total += sum_lanes<T>(s);
+  }
+  return total;
+}
+
 // Σ exp(x - m); with kStore, y = exp(x - m). Blocks of 2,048 elements are added in double.
 template <class T, bool kStore>
 TAHR_INLINE double exp_sum(const T* x, T* y, int64_t n, T m) {
@@ -197,9 +209,8 @@ template <class T>
 void softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
   using V = Vec<T>;
   for (int64_t r = 0; r < rows; ++r, y += n, dy += n, dx += n) {
-    V s{};
-    each_vector<T>(n, [&](int64_t i, auto get, auto) TAHR_LAMBDA { s += get(y + i, T(0)) * get(dy + i, T(0)); });
-    const T dot = sum_lanes<T>(s);
+    const T dot = static_cast<T>(
+        row_sum<T>(n, [&](int64_t i, auto get) TAHR_LAMBDA { return get(y + i, T(0)) * get(dy + i, T(0)); }));
     each_vector<T>(n, [&](int64_t i, auto get, auto put)
                           TAHR_LAMBDA { put(dx + i, V(get(y + i, T(0)) * (get(dy + i, T(0)) - dot))); });
   }
@@ -266,10 +277,8 @@ void dense_loss(const T* x, const T* t, T* loss, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r, x += n, t += n) {
     const T m = fold<MaxOp>(x, n);
     const T log_total = log_of<T>(exp_sum<T, false>(x, nullptr, n, m));
-    Vec<T> s{};
-    each_vector<T>(
-        n, [&](int64_t i, auto get, auto) TAHR_LAMBDA { s += get(t + i, T(0)) * (log_total - (get(x + i, m) - m)); });
-    loss[r] = sum_lanes<T>(s);
+    loss[r] = static_cast<T>(row_sum<T>(
+        n, [&](int64_t i, auto get) TAHR_LAMBDA { return get(t + i, T(0)) * (log_total - (get(x + i, m) - m)); }));
   }
 }
 

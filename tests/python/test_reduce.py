@@ -1,0 +1,166 @@
+"""Reductions, softmax and losses beyond their rows: NaN, infinities, ties, accuracy in the large, thread counts."""
+
+import numpy as np
+import pytest
+import tahr
+from tahr import _C, ops
+
+NAN, INF = np.nan, np.inf
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin", "sum", "mean"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("shape", [(3, 5), (200, 300), (2, 40000)])
+def test_nan_propagates_as_in_numpy(name, axis, shape, rng):
+    x = rng.uniform(1, 2, shape).astype(np.float32)
+    x[0, 2] = x[1, 4] = x[1, 1] = NAN
+    got, expected = getattr(ops, name)(x, axis=axis).numpy(), getattr(np, name)(x.astype(np.float64), axis=axis)
+    np.testing.assert_allclose(got, expected, rtol=20 * 2**-24)  # the roundings of a blocked sum
+
+
+@pytest.mark.parametrize("n", [5, 70, 30000])
+def test_arg_extremes_take_the_first_of_equals(n):
+    x = np.zeros((3, n), np.float32)
+    x[1, n // 2 :] = 1
+    x[2, n - 1] = -1
+    assert ops.argmax(x, axis=1).numpy().tolist() == [0, n // 2, 0]
+    assert ops.argmin(x, axis=1).numpy().tolist() == [0, 0, n - 1]
+    assert ops.argmax(x.T.copy(), axis=0).numpy().tolist() == [0, n // 2, 0]
+
+
+@pytest.mark.parametrize("values", [[-INF, -INF], [INF, 1.0], [-INF, 1.0], [INF, INF, -INF], [INF, NAN]])
+@pytest.mark.parametrize("repeat", [1, 20000])  # one block, and blocks that are merged
+def test_logsumexp_of_infinities(values, repeat):
+    x = np.array(values * repeat, np.float32)
+    with np.errstate(invalid="ignore"):
+        expected = np.logaddexp.reduce(x.astype(np.float64))
+    got = float(ops.logsumexp(x))
+    assert got == pytest.approx(expected, rel=1e-6, nan_ok=True)
+    columns = ops.logsumexp(np.stack([x, x], 1), axis=0).numpy()
+    assert columns[0] == pytest.approx(expected, rel=1e-6, nan_ok=True)
+
+
+def test_logsumexp_of_a_masked_block_beside_a_low_one():
+    x = np.full(40000, -1000.0, np.float32)
+    x[:20000] = -INF
+    assert float(ops.logsumexp(x)) == pytest.approx(-1000 + np.log(20000), rel=1e-6)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_sums_of_many_float32_keep_their_digits(axis):
+    """A running sum of 4e6 tenths in float32 is off by parts per thousand; blocks keep it to 20 roundings."""
+    shape = {None: (4_000_000,), 0: (1_000_000, 4), 1: (4, 1_000_000)}[axis]
+    x = np.full(shape, 0.1, np.float32)
+    expected = x.astype(np.float64).sum(axis)
+    np.testing.assert_allclose(ops.sum(x, axis=axis).numpy(), expected, rtol=20 * 2**-24)
+    np.testing.assert_allclose(ops.mean(x, axis=axis).numpy(), np.float32(0.1), rtol=20 * 2**-24)
+
+
+def test_variance_far_from_zero(rng):
+    """sum(x²)/n - mean² would lose every digit here."""
+    x = (rng.standard_normal(100_000) + 3000).astype(np.float32)
+    for y, axis in ((x, None), (x.reshape(1000, 100), 0), (x.reshape(100, 1000), 1)):
+        np.testing.assert_allclose(ops.var(y, axis=axis).numpy(), y.astype(np.float64).var(axis=axis), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sum", "max", "var", "logsumexp", "argmax", "softmax", "prod"])
+@pytest.mark.parametrize(
+    "shape,axis", [((3_000_001,), None), ((2000, 1500), 0), ((1500, 2000), 1), ((50, 40, 600), (0, 2))]
+)
+def test_large_results_have_the_same_bits_at_any_thread_count(name, shape, axis, rng):
+    if name == "argmax" and isinstance(axis, tuple):
+        axis = 1
+    x = tahr.constant(rng.uniform(0.9, 1.1, shape).astype(np.float32))
+    before = tahr.config.num_threads()
+    try:
+        seen = set()
+        for n in (1, 2, 3, 7):
+            tahr.config.set_num_threads(n)
+            seen.add(np.asarray(getattr(ops, name)(x, axis=axis)).tobytes())
+    finally:
+        tahr.config.set_num_threads(before)
+    assert len(seen) == 1
+
+
+def gradient(f, x):
+    x = tahr.constant(x)
+    with tahr.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x)
+    return tape.gradient(y, x).numpy()
+
+
+def test_elements_that_tie_share_the_gradient():
+    x = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    np.testing.assert_allclose(gradient(lambda t: ops.max(t, axis=1), x), [[0, 0.5, 0.5], [1 / 3, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(gradient(lambda t: ops.min(t), x), [[1, 0, 0], [0, 0, 0]])
+    assert np.all(gradient(lambda t: ops.max(t, axis=1, initial=9.0), x) == 0)
+
+
+def test_gradient_of_a_product_with_zeros():
+    np.testing.assert_allclose(gradient(ops.prod, np.array([2.0, 0.0, 3.0])), [0, 6, 0])
+    np.testing.assert_allclose(gradient(ops.prod, np.array([2.0, 0.0, 0.0])), [0, 0, 0])
+
+
+def test_sums_promote_as_in_keras():
+    for dtype, expected in {
+        **{"bool": "int32", "int8": "int32", "int16": "int32", "int32": "int32", "int64": "int64"},
+        **{"uint8": "uint32", "uint16": "uint32", "uint32": "uint32", "uint64": "uint64"},
+        **{"float16": "float16", "bfloat16": "bfloat16", "float32": "float32", "float64": "float64"},
+    }.items():
+        x = ops.cast([[1, 0], [1, 1]], dtype)
+        assert str(ops.sum(x).dtype) == expected
+        assert str(ops.prod(x).dtype) == expected
+        floating = expected if "float" in expected else "float32"
+        for name in ("mean", "var", "logsumexp", "softmax"):
+            assert str(getattr(ops, name)(x).dtype) == floating
+        assert str(ops.max(x).dtype) == dtype
+        assert str(ops.argmax(x).dtype) == str(ops.count_nonzero(x).dtype) == "int32"
+
+
+def test_halves_accumulate_in_float32():
+    assert float(ops.sum(ops.cast(np.ones(10000), "float16"))) == 10000  # a float16 sum sticks at 2048
+    assert float(ops.mean(ops.cast(np.full(100000, 8.0), "float16"))) == 8  # and overflows at 65504
+
+
+def test_nan_reductions_of_only_nan():
+    x = np.array([[NAN, NAN], [1.0, NAN]], np.float32)
+    assert ops.nansum(x, axis=1).numpy().tolist() == [0, 1]
+    assert ops.nanprod(x, axis=1).numpy().tolist() == [1, 1]
+    for name in ("nanmean", "nanmax", "nanmin", "nanmedian"):
+        np.testing.assert_array_equal(getattr(ops, name)(x, axis=1).numpy(), [NAN, 1])
+    assert ops.nanargmax(x, axis=1).numpy().tolist() == ops.nanargmin(x, axis=1).numpy().tolist() == [-1, 0]
+    np.testing.assert_array_equal(ops.median(x, axis=1).numpy(), [NAN, NAN])
+
+
+def test_unknown_dimensions():
+    x = _C.symbolic((None, 3, 4), "float32")
+    assert tuple(ops.sum(x, axis=1).shape) == (None, 4)
+    assert tuple(ops.mean(x, axis=(0, 2), keepdims=True).shape) == (1, 3, 1)
+    assert tuple(ops.argmax(x, axis=-1).shape) == (None, 3)
+    assert tuple(ops.softmax(x).shape) == (None, 3, 4)
+    assert tuple(ops.cumsum(x, axis=1).shape) == (None, 3, 4)
+    labels = _C.symbolic((None, 3), "int32")
+    for from_logits in (True, False):
+        assert tuple(ops.sparse_categorical_crossentropy(labels, x, from_logits=from_logits).shape) == (None, 3)
+        assert tuple(ops.categorical_crossentropy(x, x, from_logits=from_logits).shape) == (None, 3)
+        assert tuple(ops.binary_crossentropy(x, x, from_logits=from_logits).shape) == (None, 3, 4)
+
+
+def test_losses_stay_finite_where_probabilities_saturate():
+    logits = np.array([[1e4, -1e4, 0.0]], np.float32)
+    assert float(ops.sparse_softmax_cross_entropy(logits, [1])[0]) == 2e4
+    assert float(ops.sigmoid_cross_entropy([-1e4], [1.0])[0]) == 1e4
+    assert float(ops.sigmoid_cross_entropy([1e4], [1.0])[0]) == 0
+    certain = np.array([[0.0, 1.0]], np.float32)
+    assert float(ops.sparse_categorical_crossentropy([0], certain)[0]) == pytest.approx(-np.log(1e-7), rel=1e-6)
+
+
+def test_empty_losses():
+    assert ops.sparse_categorical_crossentropy(np.zeros((0,), np.int32), np.zeros((0, 3), np.float32)).shape == (0,)
+    assert ops.softmax(np.zeros((0, 3), np.float32)).shape == (0, 3)
