@@ -50,8 +50,8 @@ void matmul_kernel(const KernelArgs& args) {
       bi += rest % batch[d] * b_strides[d];
       rest /= batch[d];
     }
-    gemm(a.dtype(), ta, tb, m, n, k, a_data + ai * m * k * size_of(a.dtype()), lda, b_data + bi * k * n * size_of(b.dtype()),
-         ldb, c_data + i * m * n * size_of(c.dtype()), n);
+    gemm(a.dtype(), ta, tb, m, n, k, a_data + ai * m * k * size_of(a.dtype()), lda,
+         b_data + bi * k * n * size_of(b.dtype()), ldb, c_data + i * m * n * size_of(c.dtype()), n);
   };
   // Large products share the threads one after the other, small ones side by side.
   constexpr double kLargeNs = 2e5, kChunkNs = 5e3;

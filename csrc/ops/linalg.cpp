@@ -25,9 +25,9 @@ Specs infer_matmul(const InferArgs& a) {
   const int64_t k1 = at.transpose_a ? x1[r1 - 2] : x1[r1 - 1];
   const int64_t k2 = r2 == 1 ? x2[0] : at.transpose_b ? x2[r2 - 1] : x2[r2 - 2];
   if (k1 != k2 && k1 != kUnknown && k2 != kUnknown) {
-    throw_value("[", a.op, "] expected x1 and x2 to agree in the dimension that is summed over, received shapes ", x1.str(),
-                at.transpose_a ? " transposed" : "", " and ", x2.str(), at.transpose_b ? " transposed" : "", ": ", k1,
-                " is not ", k2, ".");
+    throw_value("[", a.op, "] expected x1 and x2 to agree in the dimension that is summed over, received shapes ",
+                x1.str(), at.transpose_a ? " transposed" : "", " and ", x2.str(), at.transpose_b ? " transposed" : "",
+                ": ", k1, " is not ", k2, ".");
   }
   Shape out;
   const Shape batch1(x1.dims().first(static_cast<size_t>(std::max(r1 - 2, 0))));
@@ -64,7 +64,8 @@ void vjp_matmul(const VjpArgs& v, std::span<Tensor> dx) {
     dy = with_dim(dy, dy.rank() - 1);
   }
   // One matrix for a whole batch: the sum over the batch is part of the product.
-  const bool shared = b.rank() == 2 && a.rank() > 2 && !ta && a.shape().back() != kUnknown && dy.shape().back() != kUnknown;
+  const bool shared =
+      b.rank() == 2 && a.rank() > 2 && !ta && a.shape().back() != kUnknown && dy.shape().back() != kUnknown;
   if (v.need(0)) {
     const Tensor da = ta ? ops::matmul(b, dy, tb, true) : ops::matmul(dy, b, false, !tb);
     dx[0] = ops::reshape(ops::unbroadcast(da, a.shape()), v.in_specs[0].shape);
@@ -114,7 +115,8 @@ Tensor contract(const Tensor& x1, const Tensor& x2, const std::vector<int>& axes
     return rest;
   };
   const std::vector<int> free1 = others(x1, axes1), free2 = others(x2, axes2);
-  const auto ordered = [](const Tensor& x, const std::vector<int>& front, const std::vector<int>& back, const Shape& matrix) {
+  const auto ordered = [](const Tensor& x, const std::vector<int>& front, const std::vector<int>& back,
+                          const Shape& matrix) {
     Ints perm(front.begin(), front.end());
     perm.insert(perm.end(), back.begin(), back.end());
     return ops::reshape(is_identity(perm) ? x : ops::transpose(x, perm), matrix);
@@ -144,24 +146,28 @@ Tensors tensordot(std::span<const Tensor> in, const void* attrs) {
     }
   } else {
     if (axes.size() % 2) {
-      throw_value("[tensordot] expected as many axes of x1 as of x2, received axes=", attr_value_str(AttrKind::IntList, &axes),
-                  ". Give an int, or a pair of lists of equal length.");
+      throw_value("[tensordot] expected as many axes of x1 as of x2, received axes=",
+                  attr_value_str(AttrKind::IntList, &axes), ". Give an int, or a pair of lists of equal length.");
     }
     const size_t half = axes.size() / 2;
     for (size_t i = 0; i < half; ++i) {
       axes1.push_back(normalize_axis(axes[i], x1.rank(), "tensordot"));
       axes2.push_back(normalize_axis(axes[half + i], x2.rank(), "tensordot"));
-      const auto repeated = [](const std::vector<int>& v) { return std::find(v.begin(), v.end() - 1, v.back()) != v.end() - 1; };
+      const auto repeated = [](const std::vector<int>& v) {
+        return std::find(v.begin(), v.end() - 1, v.back()) != v.end() - 1;
+      };
       if (repeated(axes1) || repeated(axes2)) {
-        throw_value("[tensordot] expected distinct axes, received axes=", attr_value_str(AttrKind::IntList, &axes), ".");
+        throw_value("[tensordot] expected distinct axes, received axes=", attr_value_str(AttrKind::IntList, &axes),
+                    ".");
       }
     }
   }
   for (size_t i = 0; i < axes1.size(); ++i) {
     const int64_t d1 = x1.shape()[axes1[i]], d2 = x2.shape()[axes2[i]];
     if (d1 != d2 && d1 != kUnknown && d2 != kUnknown) {
-      throw_value("[tensordot] expected contracted axes of equal size, received ", d1, " (axis ", axes1[i], " of shape ",
-                  x1.shape().str(), ") and ", d2, " (axis ", axes2[i], " of shape ", x2.shape().str(), ").");
+      throw_value("[tensordot] expected contracted axes of equal size, received ", d1, " (axis ", axes1[i],
+                  " of shape ", x1.shape().str(), ") and ", d2, " (axis ", axes2[i], " of shape ", x2.shape().str(),
+                  ").");
     }
   }
   return {contract(x1, x2, axes1, axes2)};
@@ -184,7 +190,8 @@ Tensors inner(std::span<const Tensor> in, const void*) {
   if (x1.rank() == 0 || x2.rank() == 0) return {ops::multiply(x1, x2)};
   const int64_t k1 = x1.shape().back(), k2 = x2.shape().back();
   if (k1 != k2 && k1 != kUnknown && k2 != kUnknown) {
-    throw_value("[inner] expected last axes of equal size, received shapes ", x1.shape().str(), " and ", x2.shape().str(), ".");
+    throw_value("[inner] expected last axes of equal size, received shapes ", x1.shape().str(), " and ",
+                x2.shape().str(), ".");
   }
   return {contract(x1, x2, {x1.rank() - 1}, {x2.rank() - 1})};
 }
@@ -196,7 +203,8 @@ Tensors outer(std::span<const Tensor> in, const void*) {
 Tensors vdot(std::span<const Tensor> in, const void*) {
   const int64_t n1 = in[0].size(), n2 = in[1].size();
   if (n1 != n2 && n1 != kUnknown && n2 != kUnknown) {
-    throw_value("[vdot] expected tensors of equal size, received shapes ", in[0].shape().str(), " and ", in[1].shape().str(), ".");
+    throw_value("[vdot] expected tensors of equal size, received shapes ", in[0].shape().str(), " and ",
+                in[1].shape().str(), ".");
   }
   return {product(ops::reshape(in[0], {n1}), ops::reshape(in[1], {n2}))};
 }
@@ -206,8 +214,8 @@ Tensors vecdot(std::span<const Tensor> in, const void* attrs) {
   const int a1 = normalize_axis(axis, in[0].rank(), "vecdot"), a2 = normalize_axis(axis, in[1].rank(), "vecdot");
   const int64_t d1 = in[0].shape()[a1], d2 = in[1].shape()[a2];
   if (d1 != d2 && d1 != kUnknown && d2 != kUnknown) {
-    throw_value("[vecdot] expected vectors of equal length along axis ", axis, ", received shapes ", in[0].shape().str(),
-                " and ", in[1].shape().str(), ".");
+    throw_value("[vecdot] expected vectors of equal length along axis ", axis, ", received shapes ",
+                in[0].shape().str(), " and ", in[1].shape().str(), ".");
   }
   const Tensor both = ops::multiply(in[0], in[1]);
   const int from_end = axis < 0 ? static_cast<int>(axis) : a1 - in[0].rank();
@@ -217,8 +225,8 @@ Tensors vecdot(std::span<const Tensor> in, const void* attrs) {
 Tensors kron(std::span<const Tensor> in, const void*) {
   const int rank = std::max(in[0].rank(), in[1].rank());
   if (2 * rank > kMaxRank) {
-    throw_value("[kron] expected tensors of rank at most ", kMaxRank / 2, ", received shapes ", in[0].shape().str(), " and ",
-                in[1].shape().str(), ".");
+    throw_value("[kron] expected tensors of rank at most ", kMaxRank / 2, ", received shapes ", in[0].shape().str(),
+                " and ", in[1].shape().str(), ".");
   }
   Shape spread1, spread2, out;
   for (int i = 0; i < rank; ++i) {
@@ -235,7 +243,9 @@ Tensors kron(std::span<const Tensor> in, const void*) {
 
 Tensors cross(std::span<const Tensor> in, const void* attrs) {
   const auto& at = *static_cast<const CrossAttrs*>(attrs);
-  const auto last = [](const Tensor& x, int64_t axis) { return ops::moveaxis(x, normalize_axis(axis, x.rank(), "cross"), -1); };
+  const auto last = [](const Tensor& x, int64_t axis) {
+    return ops::moveaxis(x, normalize_axis(axis, x.rank(), "cross"), -1);
+  };
   const Tensor a = last(in[0], at.axis.value_or(at.axisa)), b = last(in[1], at.axis.value_or(at.axisb));
   const int64_t na = a.shape().back(), nb = b.shape().back();
   if ((na != 2 && na != 3) || (nb != 2 && nb != 3)) {

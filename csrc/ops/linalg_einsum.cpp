@@ -98,7 +98,8 @@ Parsed parse(const std::string& subscripts, std::span<const Tensor> in) {
     for (size_t i = 0; i < out.output.size(); ++i) {
       const Label l = out.output[i];
       if (axis_of(out.output, l) != static_cast<int>(i)) p.fail("each letter once in the output");
-      if (l < kEllipsis && std::none_of(out.inputs.begin(), out.inputs.end(), [&](const Labels& v) { return contains(v, l); })) {
+      if (l < kEllipsis &&
+          std::none_of(out.inputs.begin(), out.inputs.end(), [&](const Labels& v) { return contains(v, l); })) {
         p.fail("output letters that some input has ('", static_cast<char>(l), "')");
       }
     }
@@ -128,7 +129,8 @@ std::map<Label, int64_t> sizes_of(const std::vector<Term>& terms) {
       if (size == 1 || size == kUnknown) {
         size = d;
       } else if (d != kUnknown) {
-        const std::string axis = t.labels[i] < kEllipsis ? concat("axis '", static_cast<char>(t.labels[i]), "'") : "the axes of '...'";
+        const std::string axis =
+            t.labels[i] < kEllipsis ? concat("axis '", static_cast<char>(t.labels[i]), "'") : "the axes of '...'";
         throw_value("[einsum] expected operands that agree in ", axis, ", received sizes ", size, " and ", d, ".");
       }
     }

@@ -45,7 +45,8 @@ Tensors norm(std::span<const Tensor> in, const void* attrs) {
   }
   if (axes.empty() || axes.size() > 2) {
     throw_value("[norm] expected one axis (vectors) or two (matrices), received ", axes.size(), " axes of shape ",
-                x.shape().str(), " with ord=", ord, ". Name the axes with axis, or leave out ord to take the norm over all.");
+                x.shape().str(), " with ord=", ord,
+                ". Name the axes with axis, or leave out ord to take the norm over all.");
   }
   const double* number = std::get_if<double>(&at.ord);
   const std::string* name = std::get_if<std::string>(&at.ord);
@@ -61,12 +62,14 @@ Tensors norm(std::span<const Tensor> in, const void* attrs) {
   const Ints both{axes[0], axes[1]};
   if (name ? *name == "fro" : !number) return {two_norm(x, both, at.keepdims)};
   if ((name && *name == "nuc") || (number && std::fabs(*number) == 2)) {
-    throw Error(ErrorKind::NotImplemented,
-                concat("[norm] the norm ord=", ord, " of a matrix needs its singular values, which are not available yet. ",
-                       "Use 'fro', 1, -1, inf or -inf."));
+    throw Error(
+        ErrorKind::NotImplemented,
+        concat("[norm] the norm ord=", ord, " of a matrix needs its singular values, which are not available yet. ",
+               "Use 'fro', 1, -1, inf or -inf."));
   }
   if (!number || (std::fabs(*number) != 1 && !std::isinf(*number))) {
-    throw_value("[norm] expected ord to be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf for matrices, received ord=", ord, ".");
+    throw_value("[norm] expected ord to be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf for matrices, received ord=",
+                ord, ".");
   }
   // Sums of magnitudes down the columns (1) or along the rows (inf), then their extreme.
   const int along = std::isinf(*number) ? axes[1] : axes[0], across = std::isinf(*number) ? axes[0] : axes[1];
