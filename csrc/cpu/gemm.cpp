@@ -58,6 +58,10 @@ template <class T>
 void pack_b(const GemmKernels<T>& kernels, const T* b, int64_t line, int64_t step, int64_t n, int64_t k, T* dst) {
   const int nr = kernels.nr;
   parallel_for(ceil_div(n, nr), 4, static_cast<double>(n) * k * 0.15, [&](int64_t begin, int64_t end) {
+    if (line == 1) {
+      kernels.pack(b + begin * nr, 1, step, std::min<int64_t>((end - begin) * nr, n - begin * nr), k, nr, dst + begin * nr * k);
+      return;
+    }
     for (int64_t p = begin; p < end; ++p) {
       kernels.pack(b + p * nr * line, line, step, std::min<int64_t>(nr, n - p * nr), k, nr, dst + p * nr * k);
     }
@@ -142,8 +146,8 @@ struct PackedRows {
   alignas(64) T data[kChunkRows * kGemmDepth + 64];
 };
 
-// All extents are large: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads; each chunk
-// packs the few rows of A that it works on.
+// All extents are large: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads. Each chunk
+// works on a few rows of A: packed if A is transposed, else read in place, which is cheaper than copying them.
 template <class T>
 void packed(const GemmKernels<T>& kernels, const Product<T>& p) {
   constexpr int64_t kColumns = 4096 / sizeof(T), kChunkColumns = 2048 / sizeof(T);
@@ -166,13 +170,17 @@ void packed(const GemmKernels<T>& kernels, const Product<T>& p) {
         g.n = std::min(kChunkColumns, n - c0);
         g.k = k;
         g.mr = mr;
-        for (int64_t i = 0; i < g.m; i += mr) {
-          const int64_t at = i0 + i;
-          kernels.pack(p.ta ? p.a + p0 * p.lda + at : p.a + at * p.lda + p0, p.ta ? 1 : p.lda, p.ta ? p.lda : 1,
-                       std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
+        if (p.ta) {
+          for (int64_t i = 0; i < g.m; i += mr) {
+            kernels.pack(p.a + p0 * p.lda + i0 + i, 1, p.lda, std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
+          }
+          g.a = a_packed.data;
+          g.a_panel = mr * k;
+        } else {
+          g.a = p.a + i0 * p.lda + p0;
+          g.a_row = p.lda;
+          g.a_col = 1;
         }
-        g.a = a_packed.data;
-        g.a_panel = mr * k;
         g.b = b_packed.data() + c0 * k;
         g.b_panel = nr * k;
         g.c = p.c + i0 * p.ldc + j0 + c0;

@@ -208,11 +208,20 @@ template <class T>
 void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst) {
   constexpr int L = kLanes<T>;
   if (line == 1) {
-    if (width == kNr<T> && panel == kNr<T>) {
+    // Whole panels of B side by side: a step is read in one go, whatever the number of panels it feeds.
+    if (panel == kNr<T> && width >= kNr<T>) {
+      const int64_t panels = width / kNr<T>;
       for (int64_t p = 0; p < k; ++p) {
-        TAHR_UNROLL for (int v = 0; v < kNv; ++v) store(dst + p * panel + v * L, load(src + p * step + v * L));
+        for (int64_t q = 0; q < panels; ++q) {
+          TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
+            store(dst + q * k * kNr<T> + p * kNr<T> + v * L, load(src + p * step + q * kNr<T> + v * L));
+          }
+        }
       }
-      return;
+      src += panels * kNr<T>;
+      dst += panels * k * kNr<T>;
+      width -= panels * kNr<T>;
+      if (width == 0) return;
     }
     for (int64_t p = 0; p < k; ++p) {
       for (int64_t i = 0; i < width; ++i) dst[p * panel + i] = src[p * step + i];
