@@ -115,7 +115,7 @@ template <class Op, class T, class A>
 void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
   A* a = static_cast<A*>(av);
-  if constexpr (__is_same(Op, MaxOp) || __is_same(Op, MinOp)) {
+  if constexpr (kIsFloat<T> && (__is_same(Op, MaxOp) || __is_same(Op, MinOp))) {
     if (n < kLanes<T> && n <= kNarrow && rows > 1) {
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
         fold_cols<Op, T, T>(b.t, n, b.W, count, 0, a + r, nullptr);
@@ -259,10 +259,12 @@ void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, v
   const T* x = static_cast<const T*>(xv);
   T* a = static_cast<T*>(av);
   int32_t* b = static_cast<int32_t*>(bv);
-  if (n <= kNarrow && rows > 1) {
-    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
-      arg_cols<kMax, T>(block.t, n, block.W, count, base, a + r, b + r);
-    });
+  if constexpr (kIsFloat<T>) {
+    if (n <= kNarrow && rows > 1) {
+      return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
+        arg_cols<kMax, T>(block.t, n, block.W, count, base, a + r, b + r);
+      });
+    }
   }
   for (int64_t i = 0; i < rows; ++i, x += n) {
     T best = x[0];
