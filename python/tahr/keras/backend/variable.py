@@ -122,7 +122,7 @@ class Variable(tahr.Variable):
         return self._path
 
     @property
-    def dtype(self) -> str:
+    def dtype(self) -> str:  # type: ignore[override]
         """Name of the dtype, as a read would give it now."""
         scope = scopes.get_autocast_scope()
         if scope is not None and scope.dtype and self._autocast and is_float_dtype(self._dtype):
@@ -193,7 +193,7 @@ class Variable(tahr.Variable):
             raise ValueError(f"[Variable] expected a callable constraint or None, received {value!r}.")
         self._constraint = value
 
-    def assign(self, value: Any) -> Any:
+    def assign(self, value: Any) -> Any:  # type: ignore[override]
         """Replaces the value; shapes must agree.
 
         Args:
@@ -218,11 +218,11 @@ class Variable(tahr.Variable):
             super().assign(value)
         return value
 
-    def assign_add(self, value: Any) -> Any:
+    def assign_add(self, value: Any) -> Any:  # type: ignore[override]
         """Adds `value` to the variable and returns the new value."""
         return self.assign(tahr.ops.add(self.value, value))
 
-    def assign_sub(self, value: Any) -> Any:
+    def assign_sub(self, value: Any) -> Any:  # type: ignore[override]
         """Subtracts `value` from the variable and returns the new value."""
         return self.assign(tahr.ops.subtract(self.value, value))
 

@@ -82,7 +82,7 @@ class DTypePolicy:
             if autocast and x.dtype != dtype and dtypes.is_float_dtype(x.dtype):
                 from tahr.keras import ops
 
-                return ops.cast(x, dtype)
+                return ops.cast(x, dtype)  # type: ignore[misc]
             return x
         if hasattr(x, "__array__"):
             try:

@@ -1,6 +1,6 @@
 """keras.layers: the layers, one folder per family.
 
-- layer.py: `Layer`; tracking.py, call_spec.py, input_spec.py: its parts
+- layer.py: `Layer`; state.py, tracking.py, call_spec.py, input_spec.py: its parts
 - core, activation, regularization, reshaping, merging, preprocessing, ...: the layers
 
 A new layer: a file in its family's folder, and its name in `_NAMES` below (modules load on first use).

@@ -23,7 +23,7 @@ class Signature:
         self.signature = inspect.signature(call)
         self.names = list(self.signature.parameters)
         kinds = [p.kind for p in self.signature.parameters.values()]
-        self.first = self.names[0] if self.names else None
+        self.first = self.names[0] if self.names else ""
         # A call with one positional tensor needs no binding if the first parameter is an ordinary one.
         self.simple = bool(kinds) and kinds[0] in (
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -78,8 +78,7 @@ class CallSpec:
                         f"[call] expected {name} to hold tensors only, or none, received a mixture: {value!r}. "
                         "Pass what is not a tensor as an argument of its own."
                     )
-        first = signature.names[0] if signature.names else None
-        self.first_arg = args[0] if args else self.arguments.get(first)
+        self.first_arg = args[0] if args else self.arguments.get(signature.first)
 
     def shapes(self) -> dict[str, Any]:
         """`{argument}_shape` to its shape (or structure of shapes), for each tensor argument."""

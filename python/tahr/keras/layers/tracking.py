@@ -142,7 +142,7 @@ class TrackedList(list):
     def extend(self, values: Iterable[Any]) -> None:
         super().extend([self._track(v) for v in values])
 
-    def __iadd__(self, values: Iterable[Any]) -> TrackedList:
+    def __iadd__(self, values: Iterable[Any]) -> TrackedList:  # type: ignore[override, misc]
         self.extend(values)
         return self
 

@@ -147,7 +147,7 @@ class Functional(Function, Model):
                 f"[{self.name}] expected {len(self._inputs)} inputs named {self.input_names}, received {len(flat)}. "
                 f"Layer '{self.name}' expects {len(self._inputs)} input(s)."
             )
-        result = []
+        result: list[Any] = []
         for x, ref in zip(flat, self._inputs):
             if x is None:
                 if not getattr(ref._keras_history.operation, "optional", False):  # type: ignore[attr-defined]

@@ -71,7 +71,7 @@ class Model(Trainer, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers that the model holds directly."""
-        return list(self._flatten_layers(include_self=False, recursive=False))
+        return list(self._layers)
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -182,7 +182,7 @@ def _as_tuples(shape: Any) -> Any:
 
 def _takes_functional(cls: type) -> bool:
     """Whether the constructor of `cls` takes inputs and outputs."""
-    names = inspect.signature(cls.__init__).parameters
+    names = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     kinds = [p.kind for p in names.values()]
     free = inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD in kinds
     return free or {"inputs", "outputs"} <= set(names)

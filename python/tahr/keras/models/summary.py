@@ -106,7 +106,7 @@ def render(
 
     lines = [f'Model: "{model.name}"', *_table(header, rows, widths, align)]
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
     used = list(optimizer.variables) if getattr(model, "compiled", False) and getattr(optimizer, "built", False) else []
     total = (
         (count_params(trainable) + count_params(fixed) + count_params(used)),
@@ -134,7 +134,8 @@ def _branching_nodes(model: Any) -> set[int] | None:
 
 
 def _output_shape(layer: Any) -> str:
-    nodes, built_with = layer._inbound_nodes, getattr(layer, "_build_shapes_dict", None)
+    nodes = layer._inbound_nodes
+    built_with: Any = getattr(layer, "_build_shapes_dict", None)
     if not nodes and not built_with:
         return "?"
     if nodes:

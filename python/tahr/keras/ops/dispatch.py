@@ -123,8 +123,8 @@ def _convert(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) 
     from tahr.keras.backend.dtypes import standardize_dtype
 
     if isinstance(x, KerasTensor):
-        return x if dtype is None or standardize_dtype(dtype) == x.dtype else ops.cast(x, dtype)
-    return ops.stack(tree.flatten(x))
+        return x if dtype is None or standardize_dtype(dtype) == x.dtype else ops.cast(x, dtype)  # type: ignore[misc]
+    return ops.stack(tree.flatten(x))  # type: ignore[misc]
 
 
 _CONTAINERS = (list, tuple, dict)

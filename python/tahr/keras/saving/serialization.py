@@ -141,11 +141,10 @@ def serialize_keras_object(obj: Any) -> Any:
                 config[key] = serialize_keras_object(extra)
     shared = state.get_scope("shared_configs")
     if shared is not None:
-        key = id(obj)
-        if key in shared:
-            config["shared_object_id"] = shared[key]["shared_object_id"] = key
+        if id(obj) in shared:
+            config["shared_object_id"] = shared[id(obj)]["shared_object_id"] = id(obj)
         else:
-            shared[key] = config
+            shared[id(obj)] = config
     return config
 
 

@@ -187,7 +187,7 @@ def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
     """
     if check_types is not None:
         raise ValueError("[assert_same_structure] expected check_types=None: container types are always compared.")
-    stack = [(a, b, ())]
+    stack: list[tuple[Any, Any, tuple[Any, ...]]] = [(a, b, ())]
     while stack:
         x, y, path = stack.pop()
         where = f" at {path}" if path else ""

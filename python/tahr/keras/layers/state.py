@@ -1,0 +1,310 @@
+"""LayerState: what a layer holds. Variables, inner layers, dtypes and losses; how they are found and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tahr.keras import dtype_policies, tree
+from tahr.keras.backend import scopes
+from tahr.keras.backend.engine import is_tensor
+from tahr.keras.backend.variable import Variable
+from tahr.keras.layers.tracking import Tracker
+from tahr.keras.symbolic.operation import Operation
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+class LayerState(Operation):
+    """The half of `Layer` that holds state; the other half computes."""
+
+    _tracker: Tracker
+    _trainable_variables: list[Any]
+    _non_trainable_variables: list[Any]
+    _layers: list[Any]
+    _metrics: list[Any]
+    _seed_generators: list[Any]
+    _dtype_policy: Any
+    _path: str | None
+    _trainable: bool
+    _losses: list[Any]
+    _loss_ids: set[int]
+    _losses_override: list[Any]
+    built: bool
+
+    def _initialize_tracker(self) -> None:
+        if "_tracker" in self.__dict__:
+            return
+        tracker = Tracker(self)
+        for key, value in (
+            ("_tracker", tracker),
+            ("_trainable_variables", tracker.trainable_variables),
+            ("_non_trainable_variables", tracker.non_trainable_variables),
+            ("_layers", tracker.layers),
+            ("_metrics", tracker.metrics),
+            ("_seed_generators", tracker.seed_generators),
+        ):
+            object.__setattr__(self, key, value)
+
+    def _set_policy(self, policy: Any) -> None:
+        object.__setattr__(self, "_dtype_policy", policy)
+
+    def _policy(self) -> Any:
+        policy = self._dtype_policy
+        if isinstance(policy, dtype_policies.DTypePolicyMap) and self._path:
+            return policy[self._path]
+        return policy
+
+    # Attributes that are state are filed as they are set.
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value.__class__ not in _PLAIN and not isinstance(getattr(type(self), name, None), property):
+            tracker = self.__dict__.get("_tracker")
+            if tracker is None:
+                self._initialize_tracker()
+                tracker = self.__dict__["_tracker"]
+            if not name.startswith(("_losses", "_loss_ids", "_inbound", "_outbound", "_call_context")):
+                value = tracker.track(value)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        value = self.__dict__.get(name)
+        if value is not None:
+            self._tracker.untrack(value)
+        super().__delattr__(name)
+
+    def _track_variable(self, variable: Any) -> None:
+        self._tracker.track(variable)
+
+    def _untrack_variable(self, variable: Any) -> None:
+        self._tracker.untrack(variable)
+
+    # State.
+
+    @property
+    def path(self) -> str | None:
+        """Where the layer lives: names of the layers around it and its own; None before it is built."""
+        return self._path
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers update the weights; setting it sets it for all layers inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        self._trainable = value
+        for v in self._trainable_variables:
+            v.trainable = value
+        for layer in self._layers:
+            layer.trainable = value
+
+    def _collect(self, own: Callable[[LayerState], list[Any]]) -> list[Any]:
+        """What `own` gives for this layer and all layers inside, each object once."""
+        found: dict[int, Any] = {}
+        stack: list[LayerState] = [self]
+        seen: set[int] = set()
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            for v in own(layer):
+                found.setdefault(id(v), v)
+            stack.extend(reversed(layer._layers))
+        return list(found.values())
+
+    @property
+    def variables(self) -> list[Any]:
+        """All state: weights and the states of seed generators (not of metrics)."""
+        return self._collect(
+            lambda lr: [
+                *lr._trainable_variables,
+                *lr._non_trainable_variables,
+                *(g.state for g in lr._seed_generators),
+            ]
+        )
+
+    @property
+    def weights(self) -> list[Any]:
+        """The weights of this layer and those inside, trainable ones of each layer first."""
+        return self._collect(lambda lr: [*lr._trainable_variables, *lr._non_trainable_variables])
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The variables that optimizers update; none if the layer is frozen."""
+        return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The other variables; all if the layer is frozen."""
+        return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that optimizers update; none if the layer is frozen."""
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """The other weights; all if the layer is frozen."""
+        return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics of this layer and those inside."""
+        return self._collect(lambda lr: lr._metrics)
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """The variables of `metrics`."""
+        return [v for m in self.metrics for v in m.variables]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of `weights` as NumPy arrays."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Assigns to `weights`, in their order.
+
+        Raises:
+            ValueError: if the number of arrays or a shape differs; no weight is changed then.
+        """
+        own = self.weights
+        if len(own) != len(weights):
+            raise ValueError(
+                f"[{self.name}] expected a list of {len(own)} arrays in set_weights(weights), received {len(weights)}. "
+                "get_weights() shows their order and shapes."
+            )
+        arrays = [w if hasattr(w, "shape") else np.asarray(w) for w in weights]
+        for v, w in zip(own, arrays):
+            if tuple(v.shape) != tuple(w.shape):
+                raise ValueError(
+                    f"[{self.name}] expected shape {tuple(v.shape)} for weight {getattr(v, 'path', v.name)!r}, "
+                    f"received shape {tuple(w.shape)}."
+                )
+        for v, w in zip(own, arrays):
+            v.assign(w)
+
+    def count_params(self) -> int:
+        """The number of scalars in the weights.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"[{self.name}] expected a built layer for count_params(), received one that isn't built. "
+                "Call it on data, or `build(input_shape)`."
+            )
+        return sum(int(np.prod(v.shape, dtype="int64")) for v in self.weights)
+
+    # Dtypes.
+
+    @property
+    def dtype_policy(self) -> Any:
+        """The policy that gives the dtypes."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._set_policy(dtype_policies.get(value))
+
+    @property
+    def dtype(self) -> str:
+        """The same as `variable_dtype`."""
+        return self.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """Dtype of the weights."""
+        return self._policy().variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """Dtype of the computation."""
+        return self._policy().compute_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """Dtype that inputs are cast to."""
+        return self.compute_dtype
+
+    @property
+    def quantization_mode(self) -> None:
+        """Always None: layers are not quantised."""
+        return None
+
+    # Losses.
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar (or several) to the loss that training minimises. To be called inside `call`."""
+        values = tree.flatten(loss)
+        for x in values:
+            if not is_tensor(x):
+                raise ValueError(
+                    f"[{self.name}] expected a tensor in add_loss(), received {x!r}. "
+                    "`add_loss()` can only be called from inside `build()` or `call()`."
+                )
+        scope = scopes.get_stateless_scope()
+        if scope is None:
+            self._losses.extend(values)
+        elif scope.collect_losses:
+            for x in values:
+                scope.add_loss(x)
+                self._loss_ids.add(id(x))
+
+    def _get_own_losses(self) -> list[Any]:
+        scope = scopes.get_stateless_scope()
+        if scope is None:
+            return list(self._losses)
+        return [x for x in scope.losses if id(x) in self._loss_ids]
+
+    @property
+    def losses(self) -> list[Any]:
+        """The losses of the last call: those of `add_loss`, here and in layers inside, then those of regularizers."""
+        if self._losses_override:
+            return self._losses_override
+        found = [x for layer in self._flatten_layers() for x in layer._get_own_losses()]
+        for v in self.trainable_weights:
+            regularizer = getattr(v, "regularizer", None)
+            if regularizer is not None:
+                found.append(regularizer(v.value if isinstance(v, Variable) else v))
+        return found
+
+    def _clear_losses(self) -> None:
+        scope = scopes.get_stateless_scope()
+        for layer in self._flatten_layers():
+            if scope is not None and scope.collect_losses:
+                scope.losses[:] = [x for x in scope.losses if id(x) not in layer._loss_ids]
+            layer._losses.clear()
+            layer._loss_ids.clear()
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[LayerState]:
+        if not recursive:
+            return ([self] if include_self else []) + list(self._layers)
+        found = self._collect(lambda lr: [lr])
+        return found if include_self else found[1:]
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts the layer's own weights into `store`, under "0", "1", ..."""
+        for i, v in enumerate([*self._trainable_variables, *self._non_trainable_variables]):
+            store[str(i)] = v.numpy()
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Takes the layer's own weights from `store`.
+
+        Raises:
+            ValueError: if their number differs.
+        """
+        own = [*self._trainable_variables, *self._non_trainable_variables]
+        if len(store.keys()) != len(own):
+            hint = "" if self.built or own else " The layer is not built, so it has none yet: call it on data first."
+            raise ValueError(
+                f"[{self.name}] expected {len(own)} variables to load, received {len(store.keys())}.{hint}"
+            )
+        for i, v in enumerate(own):
+            v.assign(store[str(i)])
