@@ -130,7 +130,7 @@ class Variable(tahr.Variable):
         return self._dtype
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> int:  # type: ignore[override]
         """Number of axes."""
         return len(self.shape)
 
