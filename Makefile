@@ -43,14 +43,14 @@ test: compiler $(VENV)/ready
 	$(BIN)/python -m pytest tests/python
 
 lint: $(VENV)/ready
-	@$(PIP) install ruff mypy numpy clang-format==19.1.7
+	@$(PIP) install ruff mypy numpy clang-format==23.1.5
 	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 format: $(VENV)/ready
-	@$(PIP) install clang-format==19.1.7 ruff
+	@$(PIP) install clang-format==23.1.5 ruff
 	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format -i
 	$(BIN)/ruff check --fix -q .
 	$(BIN)/ruff format -q .

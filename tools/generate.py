@@ -56,7 +56,7 @@ class Tensor:
     def __getattr__(self, name: str) -> Any: ...
 '''
 
-VARIABLE = '''
+VARIABLE = """
 class Variable:
     shape: Any
     dtype: Any
@@ -67,7 +67,7 @@ class Variable:
     _version: int
     _handle: Tensor
     def __init__(self, value: Any, name: str = ..., trainable: bool = ...) -> None: ...
-'''
+"""
 
 OPERATORS = (
     *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod"),
@@ -106,7 +106,9 @@ def stub(table: list[dict[str, Any]]) -> str:
     lines = [STUB_HEAD]
     methods = [f"    def __{n}__(self, other: Any) -> Any: ..." for n in OPERATORS]
     methods += [f"    def __{n}__(self) -> Any: ..." for n in ("neg", "pos", "abs", "invert", "iter")]
-    methods += [f"    def __{n}__(self) -> {n}: ..." for n in ("bool", "float", "int")] + ["    def __len__(self) -> int: ..."]
+    methods += [f"    def __{n}__(self) -> {n}: ..." for n in ("bool", "float", "int")] + [
+        "    def __len__(self) -> int: ..."
+    ]
     lines += methods + [VARIABLE.rstrip()] + methods + ["", "class ops:"]
     for op in table:
         result = {0: "None", 1: "Tensor", -1: "list[Tensor]"}.get(op["outputs"])

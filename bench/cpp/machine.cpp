@@ -47,7 +47,8 @@ void fma_peak(benchmark::State& state) {
     Vec sum = fma_chains(x, y, kRounds);
     benchmark::DoNotOptimize(sum[0]);
   }
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * kRounds * kChains * kLanes * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(
+      2e-9 * kRounds * kChains * kLanes * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(fma_peak)->Threads(1)->Threads(2)->UseRealTime();
 
@@ -58,7 +59,8 @@ void copy(benchmark::State& state) {
     std::memcpy(to.data(), from.data(), n);
     benchmark::ClobberMemory();
   }
-  state.counters["GB/s"] = benchmark::Counter(2e-9 * static_cast<double>(n * state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["GB/s"] =
+      benchmark::Counter(2e-9 * static_cast<double>(n * state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(copy)->Arg(1 << 20)->Arg(80'000'000)->UseRealTime();
 

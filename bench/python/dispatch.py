@@ -16,7 +16,6 @@ CALLS, REPEATS = 20_000, 15
 
 def contestants() -> dict[str, Callable[[], Any]]:
     import numpy as np
-
     import tahr
 
     found: dict[str, Callable[[], Any]] = {}

@@ -41,9 +41,8 @@ def best(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float
 
 def run(seconds: float) -> None:
     import numpy as np
-    import torch
-
     import tahr
+    import torch
 
     threads = int(os.environ["TAHR_NUM_THREADS"])
     torch.set_num_threads(threads)
@@ -67,7 +66,7 @@ def run(seconds: float) -> None:
         matmul = tahr._C.ops.matmul
         least = best(
             {
-                "tahr": lambda x=x, y=y, ta=ta, tb=tb: matmul(x, y, transpose_a=ta, transpose_b=tb),
+                "tahr": lambda x=x, y=y, ta=ta, tb=tb, matmul=matmul: matmul(x, y, transpose_a=ta, transpose_b=tb),
                 "numpy": lambda an=an, bn=bn: an @ bn,
                 "torch": lambda pt=pt, qt=qt: pt @ qt,
             },
@@ -88,7 +87,13 @@ def main() -> None:
         run(args.seconds)
         return
     for n in map(str, args.threads):
-        env = {**os.environ, "TAHR_NUM_THREADS": n, "OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n, "MKL_NUM_THREADS": n}
+        env = {
+            **os.environ,
+            "TAHR_NUM_THREADS": n,
+            "OMP_NUM_THREADS": n,
+            "OPENBLAS_NUM_THREADS": n,
+            "MKL_NUM_THREADS": n,
+        }
         subprocess.run([sys.executable, __file__, "--run", "--seconds", str(args.seconds)], env=env, check=True)
 
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "python"))
 
-from op_rows.support import ROWS, call, inputs_of  # noqa: E402
-
 import tahr  # noqa: E402
+from op_rows.support import ROWS, call, inputs_of  # noqa: E402
 
 
 def main() -> None:

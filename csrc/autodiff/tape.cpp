@@ -68,7 +68,8 @@ void Tape::record(const OpDef& op, std::span<const Tensor> in, const void* attrs
   bool watched = false;
   for (const Tensor& t : in) {
     if (!t.defined()) continue;
-    if (VariableImpl* v = t.impl()->variable; v && watch_variables_ && v->trainable && is_float(v->value().dtype())) watch_variable(v);
+    if (VariableImpl* v = t.impl()->variable; v && watch_variables_ && v->trainable && is_float(v->value().dtype()))
+      watch_variable(v);
     if (watches(t)) {
       watched = true;
       break;
@@ -142,7 +143,8 @@ Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> 
     if (i < output_gradients.size() && output_gradients[i].defined()) {
       const Tensor& g = output_gradients[i];
       if (!(g.shape() == t.shape())) {
-        throw_value("[GradientTape.gradient] expected output_gradients of shape ", t.shape().str(), " like its target, received shape ", g.shape().str(), ".");
+        throw_value("[GradientTape.gradient] expected output_gradients of shape ", t.shape().str(),
+                    " like its target, received shape ", g.shape().str(), ".");
       }
       accumulate(t.id(), ops::cast(g, t.dtype()));
     } else {

@@ -17,12 +17,12 @@ namespace tahr {
 using CustomVjp = std::function<Tensors(std::span<const Tensor> dy)>;
 
 struct TapeNode {
-  const OpDef* op = nullptr;              // null for a custom node
+  const OpDef* op = nullptr;  // null for a custom node
   std::shared_ptr<const void> attrs;
   std::shared_ptr<const CustomVjp> custom;
   std::vector<uint64_t> in_ids, out_ids;  // 0: absent or not watched
   Specs in_specs, out_specs;
-  Tensors in, out;                        // saved values; undefined where the vjp does not read them
+  Tensors in, out;  // saved values; undefined where the vjp does not read them
 };
 
 class Tape {
@@ -56,7 +56,7 @@ class Tape {
 
 // The stack of recording tapes of this thread.
 void push_tape(std::shared_ptr<Tape> tape);
-void pop_tape(const Tape* tape);   // from anywhere in the stack
+void pop_tape(const Tape* tape);  // from anywhere in the stack
 bool recording();
 // While alive, nothing records on this thread (tape.stop_recording, optimizer updates).
 class PauseRecording {

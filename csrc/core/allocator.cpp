@@ -29,8 +29,7 @@ class SpinLock {
  public:
   void lock() {
     while (flag_.exchange(true, std::memory_order_acquire)) {
-      while (flag_.load(std::memory_order_relaxed)) {
-      }
+      while (flag_.load(std::memory_order_relaxed)) {}
     }
   }
   void unlock() { flag_.store(false, std::memory_order_release); }
@@ -116,8 +115,9 @@ void* allocate(size_t bytes) {
   if (!p) {
     Guard g(s.lock);
     s.live -= size;
-    throw Error(ErrorKind::Memory, concat("out of memory: could not allocate ", bytes, " bytes on the CPU (", s.live,
-                                          " bytes are in use by tensors). Use a smaller batch or delete unused tensors."));
+    throw Error(ErrorKind::Memory,
+                concat("out of memory: could not allocate ", bytes, " bytes on the CPU (", s.live,
+                       " bytes are in use by tensors). Use a smaller batch or delete unused tensors."));
   }
   return p;
 }

@@ -12,11 +12,11 @@ struct MemoryStats {
   size_t cached_bytes;  // freed by tensors, kept for reuse
 };
 
-void* allocate(size_t bytes);               // throws Error(Memory); never null, also for 0 bytes
+void* allocate(size_t bytes);  // throws Error(Memory); never null, also for 0 bytes
 void deallocate(void* p, size_t bytes) noexcept;
 MemoryStats memory_stats();
 void reset_peak_memory();
-void release_cached_memory();               // gives the cache back to the system
+void release_cached_memory();  // gives the cache back to the system
 
 // Small fixed-size objects (tensor and storage headers): a free list per size.
 void* allocate_small(size_t bytes);

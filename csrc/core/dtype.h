@@ -10,13 +10,29 @@
 namespace tahr {
 
 enum class DType : uint8_t {
-  Bool, UInt8, UInt16, UInt32, UInt64, Int8, Int16, Int32, Int64, Float16, BFloat16, Float32, Float64,
+  Bool,
+  UInt8,
+  UInt16,
+  UInt32,
+  UInt64,
+  Int8,
+  Int16,
+  Int32,
+  Int64,
+  Float16,
+  BFloat16,
+  Float32,
+  Float64,
 };
 inline constexpr int kDTypeCount = 13;
 
 // Storage-only half types: arithmetic happens after widening to float.
-struct float16 { uint16_t bits; };
-struct bfloat16 { uint16_t bits; };
+struct float16 {
+  uint16_t bits;
+};
+struct bfloat16 {
+  uint16_t bits;
+};
 
 float to_float(float16 h);
 float to_float(bfloat16 h);
@@ -63,9 +79,13 @@ decltype(auto) visit_dtype(DType d, F&& f) {
   }
 }
 
-template <class T> struct DTypeOf;
-#define TAHR_DTYPE_OF(T, D) \
-  template <> struct DTypeOf<T> { static constexpr DType value = DType::D; };
+template <class T>
+struct DTypeOf;
+#define TAHR_DTYPE_OF(T, D)                  \
+  template <>                                \
+  struct DTypeOf<T> {                        \
+    static constexpr DType value = DType::D; \
+  };
 TAHR_DTYPE_OF(bool, Bool)
 TAHR_DTYPE_OF(uint8_t, UInt8)
 TAHR_DTYPE_OF(uint16_t, UInt16)
@@ -82,15 +102,29 @@ TAHR_DTYPE_OF(double, Float64)
 #undef TAHR_DTYPE_OF
 
 // The type a kernel computes in for storage type T: float for the halves, T otherwise.
-template <class T> struct ComputeOf { using type = T; };
-template <> struct ComputeOf<float16> { using type = float; };
-template <> struct ComputeOf<bfloat16> { using type = float; };
-template <class T> using Compute = typename ComputeOf<T>::type;
+template <class T>
+struct ComputeOf {
+  using type = T;
+};
+template <>
+struct ComputeOf<float16> {
+  using type = float;
+};
+template <>
+struct ComputeOf<bfloat16> {
+  using type = float;
+};
+template <class T>
+using Compute = typename ComputeOf<T>::type;
 
-template <class T> inline Compute<T> load_as(T v) { return v; }
+template <class T>
+inline Compute<T> load_as(T v) {
+  return v;
+}
 inline float load_as(float16 v) { return to_float(v); }
 inline float load_as(bfloat16 v) { return to_float(v); }
-template <class T, class V> inline T store_as(V v) {
+template <class T, class V>
+inline T store_as(V v) {
   if constexpr (__is_same(T, float16)) return to_float16(static_cast<float>(v));
   else if constexpr (__is_same(T, bfloat16)) return to_bfloat16(static_cast<float>(v));
   else return static_cast<T>(v);

@@ -27,12 +27,20 @@ std::string concat(const Args&... args) {
 }
 
 template <class... Args>
-[[noreturn]] void throw_value(const Args&... args) { throw Error(ErrorKind::Value, concat(args...)); }
+[[noreturn]] void throw_value(const Args&... args) {
+  throw Error(ErrorKind::Value, concat(args...));
+}
 template <class... Args>
-[[noreturn]] void throw_type(const Args&... args) { throw Error(ErrorKind::Type, concat(args...)); }
+[[noreturn]] void throw_type(const Args&... args) {
+  throw Error(ErrorKind::Type, concat(args...));
+}
 template <class... Args>
-[[noreturn]] void throw_index(const Args&... args) { throw Error(ErrorKind::Index, concat(args...)); }
+[[noreturn]] void throw_index(const Args&... args) {
+  throw Error(ErrorKind::Index, concat(args...));
+}
 template <class... Args>
-[[noreturn]] void throw_runtime(const Args&... args) { throw Error(ErrorKind::Runtime, concat(args...)); }
+[[noreturn]] void throw_runtime(const Args&... args) {
+  throw Error(ErrorKind::Runtime, concat(args...));
+}
 
 }  // namespace tahr

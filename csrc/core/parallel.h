@@ -6,16 +6,19 @@
 
 namespace tahr {
 
-int num_threads();           // TAHR_NUM_THREADS, else OMP_NUM_THREADS, capped by affinity and cgroup
-void set_num_threads(int n); // n >= 1
+int num_threads();            // TAHR_NUM_THREADS, else OMP_NUM_THREADS, capped by affinity and cgroup
+void set_num_threads(int n);  // n >= 1
 
 // A borrowed callable: two words, no allocation. The callee must outlive the call.
-template <class Sig> class FunctionRef;
+template <class Sig>
+class FunctionRef;
 template <class R, class... A>
 class FunctionRef<R(A...)> {
  public:
   template <class F>
-  FunctionRef(F& f) : obj_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* o, A... a) -> R { return (*static_cast<F*>(o))(a...); }) {}
+  FunctionRef(F& f)
+      : obj_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* o, A... a) -> R { return (*static_cast<F*>(o))(a...); }) {}
   R operator()(A... a) const { return call_(obj_, a...); }
 
  private:
@@ -37,7 +40,10 @@ void parallel_for(int64_t n, int64_t grain, double cost_ns, F&& body) {
     const int64_t begin = c * grain;
     body(begin, begin + grain < n ? begin + grain : n);
   };
-  if (chunks == 1) { run(0); return; }
+  if (chunks == 1) {
+    run(0);
+    return;
+  }
   parallel_chunks(chunks, cost_ns, run);
 }
 

@@ -37,8 +37,11 @@ Storage::~Storage() {
 }
 
 TensorImpl::TensorImpl(const Shape& sh, DType d, Ref<Storage> st, size_t byte_offset)
-    : shape(sh), size(sh.size()), data(st ? static_cast<std::byte*>(st->data()) + byte_offset : nullptr),
-      storage(std::move(st)), dtype(d) {}
+    : shape(sh),
+      size(sh.size()),
+      data(st ? static_cast<std::byte*>(st->data()) + byte_offset : nullptr),
+      storage(std::move(st)),
+      dtype(d) {}
 
 uint64_t next_value_id() {
   static std::atomic<uint64_t> next{1};
@@ -92,7 +95,10 @@ Tensor Tensor::with_shape(const Shape& shape) const {
 
 namespace {
 void check_single(const Tensor& t) {
-  if (t.is_symbolic()) throw_type("a symbolic tensor has no value: it only describes shape and dtype. Use tahr.cond / tahr.while_loop, or run eagerly (run_eagerly=True).");
+  if (t.is_symbolic())
+    throw_type(
+        "a symbolic tensor has no value: it only describes shape and dtype. Use tahr.cond / tahr.while_loop, or run "
+        "eagerly (run_eagerly=True).");
   if (t.size() != 1) throw_value("expected a tensor with exactly one element, received shape ", t.shape().str());
 }
 }  // namespace
@@ -113,7 +119,10 @@ uint64_t Tensor::id() const {
 }
 
 VariableImpl::VariableImpl(Tensor value, std::string n, bool t)
-    : name(std::move(n)), trainable(t), value_(std::move(value)), handle_(Tensor::symbolic(value_.shape(), value_.dtype())) {
+    : name(std::move(n)),
+      trainable(t),
+      value_(std::move(value)),
+      handle_(Tensor::symbolic(value_.shape(), value_.dtype())) {
   handle_.impl()->variable = this;
 }
 

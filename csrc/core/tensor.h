@@ -51,25 +51,25 @@ class TensorImpl : public RefCounted {
   static void operator delete(void* p, size_t n);
 
   Shape shape;
-  int64_t size;            // number of elements; kUnknown if some dimension is
-  std::byte* data;         // null for a symbolic tensor
+  int64_t size;     // number of elements; kUnknown if some dimension is
+  std::byte* data;  // null for a symbolic tensor
   Ref<Storage> storage;
-  mutable uint64_t id = 0; // the tape's name for this value; given on first use by a tape
+  mutable uint64_t id = 0;           // the tape's name for this value; given on first use by a tape
   VariableImpl* variable = nullptr;  // set only in a variable's handle: the symbolic tensor that stands for it in ops
   DType dtype;
-  bool weak = false;       // made from a Python scalar: yields in promotion
+  bool weak = false;  // made from a Python scalar: yields in promotion
 };
 
 class Tensor {
  public:
-  Tensor() = default;      // undefined: "no tensor"; in a vjp, a symbolic zero
+  Tensor() = default;  // undefined: "no tensor"; in a vjp, a symbolic zero
   explicit Tensor(TensorImpl* impl) : impl_(impl) {}
 
-  static Tensor empty(const Shape& shape, DType dtype);      // uninitialised
+  static Tensor empty(const Shape& shape, DType dtype);  // uninitialised
   static Tensor zeros(const Shape& shape, DType dtype);
   static Tensor full(const Shape& shape, DType dtype, double value);
   static Tensor scalar(double value, DType dtype) { return full({}, dtype, value); }
-  static Tensor scalar_int(int64_t value, DType dtype);      // exact for 64-bit integers
+  static Tensor scalar_int(int64_t value, DType dtype);  // exact for 64-bit integers
   static Tensor symbolic(const Shape& shape, DType dtype);
   static Tensor from_storage(Ref<Storage> s, size_t byte_offset, const Shape& shape, DType dtype);
 
@@ -83,9 +83,15 @@ class Tensor {
   size_t nbytes() const { return static_cast<size_t>(size()) * size_of(dtype()); }
   Spec spec() const { return {impl_->shape, impl_->dtype}; }
   bool weak() const { return impl_->weak; }
-  template <class T> const T* data() const { return reinterpret_cast<const T*>(impl_->data); }
+  template <class T>
+  const T* data() const {
+    return reinterpret_cast<const T*>(impl_->data);
+  }
   // Only for a kernel writing the output that it was handed.
-  template <class T> T* mutable_data() const { return reinterpret_cast<T*>(impl_->data); }
+  template <class T>
+  T* mutable_data() const {
+    return reinterpret_cast<T*>(impl_->data);
+  }
   const void* raw() const { return impl_->data; }
   void* mutable_raw() const { return impl_->data; }
 
@@ -93,7 +99,7 @@ class Tensor {
   double item() const;                          // the only element, as double
   int64_t item_int() const;
 
-  uint64_t id() const;                          // assigned on first call, unique in the process
+  uint64_t id() const;  // assigned on first call, unique in the process
   TensorImpl* impl() const { return impl_.get(); }
   bool same(const Tensor& o) const { return impl_.get() == o.impl_.get(); }
 

@@ -14,8 +14,8 @@ class VariableImpl : public RefCounted {
   VariableImpl(Tensor value, std::string name, bool trainable);
   ~VariableImpl();
 
-  const Tensor& value() const { return value_; }   // shares storage: a later assignment does not change it
-  void set_value(Tensor v);                         // same dtype and shape; bumps the version
+  const Tensor& value() const { return value_; }  // shares storage: a later assignment does not change it
+  void set_value(Tensor v);                       // same dtype and shape; bumps the version
   // The value's storage for writing in place: copied first if somebody else holds it. Bumps the version.
   Tensor writable_value();
   const Tensor& handle() const { return handle_; }

@@ -34,7 +34,9 @@ decltype(auto) visit_kind(AttrKind k, F&& f) {
 size_t mix(size_t h, size_t v) { return h ^ (v + 0x9e3779b97f4a7c15ull + (h << 6) + (h >> 2)); }
 
 template <class T>
-size_t hash_value(const T& v) { return std::hash<T>{}(v); }
+size_t hash_value(const T& v) {
+  return std::hash<T>{}(v);
+}
 size_t hash_value(DType v) { return static_cast<size_t>(v); }
 size_t hash_value(const Ints& v) {
   size_t h = v.size();
@@ -44,7 +46,9 @@ size_t hash_value(const Ints& v) {
 size_t hash_value(const Axes& v) { return mix(v.all, hash_value(v.list)); }
 size_t hash_value(const NumberOrName& v) { return std::hash<NumberOrName>{}(v); }
 template <class T>
-size_t hash_value(const std::optional<T>& v) { return v ? mix(1, hash_value(*v)) : 0; }
+size_t hash_value(const std::optional<T>& v) {
+  return v ? mix(1, hash_value(*v)) : 0;
+}
 
 std::string str_value(int64_t v) { return std::to_string(v); }
 std::string str_value(bool v) { return v ? "True" : "False"; }
@@ -64,14 +68,18 @@ std::string str_value(const Ints& v) {
   for (size_t i = 0; i < v.size(); ++i) s += (i ? ", " : "") + std::to_string(v[i]);
   return s + (v.size() == 1 ? ",)" : ")");
 }
-std::string str_value(const Axes& v) { return v.all ? "None" : v.list.size() == 1 ? std::to_string(v.list[0]) : str_value(v.list); }
+std::string str_value(const Axes& v) {
+  return v.all ? "None" : v.list.size() == 1 ? std::to_string(v.list[0]) : str_value(v.list);
+}
 std::string str_value(const NumberOrName& v) {
   if (const auto* number = std::get_if<double>(&v)) return str_value(*number);
   if (const auto* name = std::get_if<std::string>(&v)) return str_value(*name);
   return "None";
 }
 template <class T>
-std::string str_value(const std::optional<T>& v) { return v ? str_value(*v) : "None"; }
+std::string str_value(const std::optional<T>& v) {
+  return v ? str_value(*v) : "None";
+}
 
 }  // namespace
 
@@ -85,7 +93,8 @@ bool attrs_equal(const AttrType& t, const void* a, const void* b) {
 
 size_t attrs_hash(const AttrType& t, const void* a) {
   size_t h = t.fields.size();
-  for (const AttrField& f : t.fields) h = mix(h, visit_kind(f.kind, [&]<class T>() { return hash_value(at<T>(a, f)); }));
+  for (const AttrField& f : t.fields)
+    h = mix(h, visit_kind(f.kind, [&]<class T>() { return hash_value(at<T>(a, f)); }));
   return h;
 }
 

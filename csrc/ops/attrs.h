@@ -42,11 +42,28 @@ struct Axes {
 // None, a number, or a name, as the order of a norm is given.
 using NumberOrName = std::variant<std::monostate, double, std::string>;
 
-enum class AttrKind : uint8_t { Int, Float, Bool, String, DTypeName, OptInt, OptFloat, OptDType, IntList, OptIntList, AxisSet, NumberOrName };
+enum class AttrKind : uint8_t {
+  Int,
+  Float,
+  Bool,
+  String,
+  DTypeName,
+  OptInt,
+  OptFloat,
+  OptDType,
+  IntList,
+  OptIntList,
+  AxisSet,
+  NumberOrName
+};
 
-template <class T> struct AttrKindOf;
-#define TAHR_ATTR_KIND(T, K) \
-  template <> struct AttrKindOf<T> { static constexpr AttrKind value = AttrKind::K; };
+template <class T>
+struct AttrKindOf;
+#define TAHR_ATTR_KIND(T, K)                       \
+  template <>                                      \
+  struct AttrKindOf<T> {                           \
+    static constexpr AttrKind value = AttrKind::K; \
+  };
 TAHR_ATTR_KIND(int64_t, Int)
 TAHR_ATTR_KIND(double, Float)
 TAHR_ATTR_KIND(bool, Bool)
@@ -72,34 +89,38 @@ struct AttrField {
 struct AttrType {
   std::span<const AttrField> fields;
   size_t size;
-  std::shared_ptr<void> (*make)();                   // default-constructed
+  std::shared_ptr<void> (*make)();  // default-constructed
   std::shared_ptr<void> (*clone)(const void*);
 };
 
 bool attrs_equal(const AttrType& t, const void* a, const void* b);
 size_t attrs_hash(const AttrType& t, const void* a);
-std::string attrs_str(const AttrType& t, const void* a);          // "axis=(0, 1), keepdims=False"
-const char* attr_kind_name(AttrKind kind);                         // "an int", "a dtype", ...
-std::string attr_value_str(AttrKind kind, const void* value);      // as Python would write it
+std::string attrs_str(const AttrType& t, const void* a);       // "axis=(0, 1), keepdims=False"
+const char* attr_kind_name(AttrKind kind);                     // "an int", "a dtype", ...
+std::string attr_value_str(AttrKind kind, const void* value);  // as Python would write it
 
 template <class A>
 const AttrType* attr_type() {
-  static const AttrType t{A::attr_fields(), sizeof(A),
-                          []() -> std::shared_ptr<void> { return std::make_shared<A>(); },
-                          [](const void* p) -> std::shared_ptr<void> { return std::make_shared<A>(*static_cast<const A*>(p)); }};
+  static const AttrType t{
+      A::attr_fields(), sizeof(A), []() -> std::shared_ptr<void> { return std::make_shared<A>(); },
+      [](const void* p) -> std::shared_ptr<void> { return std::make_shared<A>(*static_cast<const A*>(p)); }};
   return &t;
 }
 template <>
-inline const AttrType* attr_type<void>() { return nullptr; }
+inline const AttrType* attr_type<void>() {
+  return nullptr;
+}
 
-#define TAHR_FIELD(f) ::tahr::AttrField{#f, ::tahr::AttrKindOf<decltype(Self::f)>::value, offsetof(Self, f), false}
-#define TAHR_REQUIRED(f) ::tahr::AttrField{#f, ::tahr::AttrKindOf<decltype(Self::f)>::value, offsetof(Self, f), true}
-#define TAHR_ATTRS(Name, ...)                                    \
-  using Self = Name;                                             \
-  static std::span<const ::tahr::AttrField> attr_fields() {      \
-    static const ::tahr::AttrField fields[] = {__VA_ARGS__};     \
-    return fields;                                               \
-  }                                                              \
+#define TAHR_FIELD(f) \
+  ::tahr::AttrField { #f, ::tahr::AttrKindOf<decltype(Self::f)>::value, offsetof(Self, f), false }
+#define TAHR_REQUIRED(f) \
+  ::tahr::AttrField { #f, ::tahr::AttrKindOf<decltype(Self::f)>::value, offsetof(Self, f), true }
+#define TAHR_ATTRS(Name, ...)                                \
+  using Self = Name;                                         \
+  static std::span<const ::tahr::AttrField> attr_fields() {  \
+    static const ::tahr::AttrField fields[] = {__VA_ARGS__}; \
+    return fields;                                           \
+  }                                                          \
   bool operator==(const Name& o) const { return ::tahr::attrs_equal(*::tahr::attr_type<Name>(), this, &o); }
 
 }  // namespace tahr

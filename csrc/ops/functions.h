@@ -15,8 +15,8 @@ Tensor negative(const Tensor& x);
 Tensor unary(const char* op, const Tensor& x);                    // any one-input op without attributes
 Tensor binary(const char* op, const Tensor& a, const Tensor& b);  // any two-input op without attributes
 Tensor where(const Tensor& cond, const Tensor& a, const Tensor& b);
-Tensor cast(const Tensor& x, DType to);                           // no-op if already of that dtype
-Tensor add(const Tensor& a, double b);                            // Python-scalar semantics: b is weak
+Tensor cast(const Tensor& x, DType to);  // no-op if already of that dtype
+Tensor add(const Tensor& a, double b);   // Python-scalar semantics: b is weak
 Tensor multiply(const Tensor& a, double b);
 Tensor zeros_like(const Tensor& x);
 Tensor ones_like(const Tensor& x);
@@ -39,10 +39,12 @@ Tensors split(const Tensor& x, int64_t parts, int64_t axis);
 Tensors split_at(const Tensor& x, const Ints& cuts, int64_t axis);
 // NumPy's x[begin:end:strides] per leading axis; an absent bound is kOpen of ops/array_attrs.h.
 Tensor strided_slice(const Tensor& x, const Ints& begin, const Ints& end, const Ints& strides);
-Tensor strided_slice_grad(const Tensor& dy, const Shape& shape, const Ints& begin, const Ints& end, const Ints& strides);
-Tensor strided_slice_update(const Tensor& x, const Tensor& updates, const Ints& begin, const Ints& end, const Ints& strides);
-Tensor slice_axis(const Tensor& x, int axis, int64_t begin, int64_t end);                          // on one axis
-Tensor unslice_axis(const Tensor& dy, const Shape& shape, int axis, int64_t begin, int64_t end);   // into zeros
+Tensor strided_slice_grad(const Tensor& dy, const Shape& shape, const Ints& begin, const Ints& end,
+                          const Ints& strides);
+Tensor strided_slice_update(const Tensor& x, const Tensor& updates, const Ints& begin, const Ints& end,
+                            const Ints& strides);
+Tensor slice_axis(const Tensor& x, int axis, int64_t begin, int64_t end);                         // on one axis
+Tensor unslice_axis(const Tensor& dy, const Shape& shape, int axis, int64_t begin, int64_t end);  // into zeros
 Tensor flip(const Tensor& x, const Axes& axes);
 Tensor pad_constant(const Tensor& x, const Ints& low, const Ints& high, double value = 0);
 

@@ -28,11 +28,11 @@ enum class Promote : uint8_t {
 enum Trait : uint32_t {
   kElementwise = 1u << 0,  // output element i depends on (broadcast) input elements i only: fusible
   kReduction = 1u << 1,
-  kView = 1u << 2,         // output shares the first input's storage
-  kRandom = 1u << 3,       // draws numbers: never folded or merged
-  kStateful = 1u << 4,     // reads or writes a variable
-  kNoGradient = 1u << 5,   // not differentiable: cotangents stop here (comparisons, argmax, ...)
-  kHidden = 1u << 6,       // internal: reachable as _C.ops.<name>, not documented as public
+  kView = 1u << 2,        // output shares the first input's storage
+  kRandom = 1u << 3,      // draws numbers: never folded or merged
+  kStateful = 1u << 4,    // reads or writes a variable
+  kNoGradient = 1u << 5,  // not differentiable: cotangents stop here (comparisons, argmax, ...)
+  kHidden = 1u << 6,      // internal: reachable as _C.ops.<name>, not documented as public
 };
 
 // What `saves` may name: the values (not just specs) that the vjp reads.
@@ -42,31 +42,40 @@ inline constexpr uint32_t kSaveNone = 0;
 inline constexpr uint32_t kSaveAllInputs = 0xffff;
 
 struct InferArgs {
-  std::span<const Spec> in;          // default-constructed for an absent optional input
+  std::span<const Spec> in;  // default-constructed for an absent optional input
   const void* attrs;
-  std::span<const Tensor> values;    // the inputs themselves: undefined if absent, without data if symbolic
-  const char* op;                    // for messages
-  template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
+  std::span<const Tensor> values;  // the inputs themselves: undefined if absent, without data if symbolic
+  const char* op;                  // for messages
+  template <class A>
+  const A& as() const {
+    return *static_cast<const A*>(attrs);
+  }
   bool has(size_t i) const { return i < values.size() && values[i].defined(); }
 };
 
 struct VjpArgs {
-  std::span<const Tensor> in;        // undefined where not saved
-  std::span<const Tensor> out;       // undefined where not saved
+  std::span<const Tensor> in;   // undefined where not saved
+  std::span<const Tensor> out;  // undefined where not saved
   std::span<const Spec> in_specs;
   std::span<const Spec> out_specs;
-  std::span<const Tensor> dy;        // cotangents of the outputs; undefined is a symbolic zero
+  std::span<const Tensor> dy;  // cotangents of the outputs; undefined is a symbolic zero
   const void* attrs;
-  uint64_t needs;                    // bit i: input i needs its cotangent
-  template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
+  uint64_t needs;  // bit i: input i needs its cotangent
+  template <class A>
+  const A& as() const {
+    return *static_cast<const A*>(attrs);
+  }
   bool need(int i) const { return (needs >> (i < 63 ? i : 63)) & 1; }  // bit 63 stands for all beyond
 };
 
 struct KernelArgs {
-  std::span<const Tensor> in;        // undefined where an optional input is absent
-  std::span<const Tensor> out;       // allocated by the caller to the inferred specs
+  std::span<const Tensor> in;   // undefined where an optional input is absent
+  std::span<const Tensor> out;  // allocated by the caller to the inferred specs
   const void* attrs;
-  template <class A> const A& as() const { return *static_cast<const A*>(attrs); }
+  template <class A>
+  const A& as() const {
+    return *static_cast<const A*>(attrs);
+  }
 };
 
 using InferFn = Specs (*)(const InferArgs&);
@@ -84,19 +93,19 @@ struct OpDef {
   // Inputs as Python names them, comma separated: "x1, x2"; "*xs" a list of tensors (alone or last);
   // "x, bias?" an optional input.
   std::string inputs = {};
-  std::string doc = {};                   // first line a summary; then arguments with shapes, raises, a runnable example, source
+  std::string doc = {};  // first line a summary; then arguments with shapes, raises, a runnable example, source
   uint32_t traits = 0;
   Promote promote = Promote::None;
   const AttrType* attrs = nullptr;
   InferFn infer = nullptr;
-  VjpFn vjp = nullptr;               // null: not differentiable
+  VjpFn vjp = nullptr;  // null: not differentiable
   uint32_t saves = kSaveNone;
   // The same computation in plain ops. For a fused op: its second-order rule and test reference. An op with
   // `decompose` and neither kernel nor `eager` is a composite: `call` runs the decomposition itself, which then
   // gives gradients and symbolic shapes too (infer, vjp and saves stay empty).
   DecomposeFn decompose = nullptr;
   EagerFn eager = nullptr;
-  int outputs = 1;                   // number of outputs; -1 if it depends on attributes (then Python returns a list)
+  int outputs = 1;  // number of outputs; -1 if it depends on attributes (then Python returns a list)
   KernelFn kernel[kDeviceTypeCount] = {nullptr, nullptr};
 
   // Derived from `inputs` at registration.
@@ -108,9 +117,9 @@ struct OpDef {
 // Registration: one function per family, called once in a fixed order by init_op_table().
 void define_op(OpDef op);
 void define_kernel(std::string_view op, DeviceType device, KernelFn fn);  // throws if the op is unknown
-const OpDef& get_op(std::string_view name);                                // throws if unknown
+const OpDef& get_op(std::string_view name);                               // throws if unknown
 const OpDef* find_op(std::string_view name);
-std::vector<const OpDef*> all_ops();                                       // in order of definition
+std::vector<const OpDef*> all_ops();  // in order of definition
 
 // The only door. `inputs` already have the dtypes that the op wants (see `call`).
 // infer -> (symbolic: return symbolic outputs | allocate, run the kernel) -> record on watching tapes.

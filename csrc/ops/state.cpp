@@ -42,7 +42,8 @@ Tensors accumulate_eager(std::span<const Tensor> in, const void*) {
   Tensor sum = kSubtract ? ops::subtract(v.value(), delta) : ops::add(v.value(), delta);
   if (!(sum.shape() == v.value().shape())) {
     throw_value("[", kName, "] variable '", v.name, "' has shape ", v.value().shape().str(),
-                ", received a value of shape ", delta.shape().str(), ". The value must broadcast to the variable's shape.");
+                ", received a value of shape ", delta.shape().str(),
+                ". The value must broadcast to the variable's shape.");
   }
   v.set_value(std::move(sum));
   const Tensor& now = v.value();

@@ -89,7 +89,8 @@ std::string op_signature(const OpDef& op) {
   if (op.attrs) {
     const auto defaults = op.attrs->make();
     for (const AttrField& f : op.attrs->fields) {
-      add(f.name + (f.required ? std::string() : "=" + attr_value_str(f.kind, static_cast<const char*>(defaults.get()) + f.offset)));
+      add(f.name + (f.required ? std::string()
+                               : "=" + attr_value_str(f.kind, static_cast<const char*>(defaults.get()) + f.offset)));
     }
   }
   return s + ")";
@@ -145,7 +146,8 @@ Tensors apply(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
     } else {
       const Specs specs = infer_specs(op, in, attrs);
       out.reserve(specs.size());
-      for (const Spec& s : specs) out.push_back(symbolic ? Tensor::symbolic(s.shape, s.dtype) : Tensor::empty(s.shape, s.dtype));
+      for (const Spec& s : specs)
+        out.push_back(symbolic ? Tensor::symbolic(s.shape, s.dtype) : Tensor::empty(s.shape, s.dtype));
     }
     if (!symbolic) {
       const KernelFn kernel = op.kernel[static_cast<int>(DeviceType::CPU)];
@@ -202,7 +204,8 @@ Tensor call1(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
 int normalize_axis(int64_t axis, int rank, const char* op) {
   const int64_t a = axis < 0 ? axis + rank : axis;
   if (a < 0 || a >= rank) {
-    throw_value("[", op, "] expected an axis in [", -rank, ", ", rank, ") for a tensor of rank ", rank, ", received ", axis, ".");
+    throw_value("[", op, "] expected an axis in [", -rank, ", ", rank, ") for a tensor of rank ", rank, ", received ",
+                axis, ".");
   }
   return static_cast<int>(a);
 }
@@ -216,7 +219,8 @@ std::vector<int> normalize_axes(const Axes& axes, int rank, const char* op) {
   for (int64_t a : axes.list) out.push_back(normalize_axis(a, rank, op));
   std::sort(out.begin(), out.end());
   if (std::adjacent_find(out.begin(), out.end()) != out.end()) {
-    throw_value("[", op, "] expected distinct axes, received an axis twice in ", attr_value_str(AttrKind::AxisSet, &axes), ".");
+    throw_value("[", op, "] expected distinct axes, received an axis twice in ",
+                attr_value_str(AttrKind::AxisSet, &axes), ".");
   }
   return out;
 }

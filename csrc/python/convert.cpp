@@ -20,8 +20,12 @@ bool dtype_of_array(const py::dtype& d, DType* out) {
   const auto size = d.itemsize();
   switch (kind) {
     case 'b': *out = DType::Bool; return true;
-    case 'u': *out = size == 1 ? DType::UInt8 : size == 2 ? DType::UInt16 : size == 4 ? DType::UInt32 : DType::UInt64; return true;
-    case 'i': *out = size == 1 ? DType::Int8 : size == 2 ? DType::Int16 : size == 4 ? DType::Int32 : DType::Int64; return true;
+    case 'u':
+      *out = size == 1 ? DType::UInt8 : size == 2 ? DType::UInt16 : size == 4 ? DType::UInt32 : DType::UInt64;
+      return true;
+    case 'i':
+      *out = size == 1 ? DType::Int8 : size == 2 ? DType::Int16 : size == 4 ? DType::Int32 : DType::Int64;
+      return true;
     case 'f':
       if (size > 8) return false;
       *out = size == 2 ? DType::Float16 : size == 4 ? DType::Float32 : DType::Float64;
@@ -38,7 +42,8 @@ py::dtype numpy_dtype(DType d) {
 }
 
 Shape shape_of_array(const py::array& a) {
-  if (a.ndim() > kMaxRank) throw_value("tensors have at most ", kMaxRank, " dimensions, received an array with ", a.ndim(), ".");
+  if (a.ndim() > kMaxRank)
+    throw_value("tensors have at most ", kMaxRank, " dimensions, received an array with ", a.ndim(), ".");
   Shape s;
   for (py::ssize_t i = 0; i < a.ndim(); ++i) s.push_back(a.shape(i));
   return s;
@@ -52,7 +57,8 @@ Tensor from_array(py::array a, const char* what) {
   }
   const bool swapped = a.dtype().byteorder() == '>';
   if (swapped || !(a.flags() & py::array::c_style)) {
-    a = py::module_::import("numpy").attr("ascontiguousarray")(a, swapped ? py::object(a.dtype().attr("newbyteorder")("=")) : py::object(py::none()));
+    a = py::module_::import("numpy").attr("ascontiguousarray")(
+        a, swapped ? py::object(a.dtype().attr("newbyteorder")("=")) : py::object(py::none()));
   }
   Tensor t = Tensor::empty(shape_of_array(a), d);
   std::memcpy(t.mutable_raw(), a.data(), t.nbytes());
@@ -65,7 +71,8 @@ Tensor from_number(PyObject* o, DType d) {
     int overflow = 0;
     const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
     if (overflow == 0) return is_float(d) ? Tensor::scalar(static_cast<double>(v), d) : Tensor::scalar_int(v, d);
-    if (overflow > 0 && d == DType::UInt64) return Tensor::scalar_int(static_cast<int64_t>(PyLong_AsUnsignedLongLong(o)), d);
+    if (overflow > 0 && d == DType::UInt64)
+      return Tensor::scalar_int(static_cast<int64_t>(PyLong_AsUnsignedLongLong(o)), d);
     if (!is_float(d)) throw_value("an integer beyond 64 bits does not fit into a tensor of dtype ", name_of(d), ".");
   }
   const double v = PyFloat_AsDouble(o);
@@ -154,12 +161,14 @@ Tensor to_tensor(PyObject* o, const std::optional<DType>& dtype, const char* wha
   if (py::isinstance<py::array>(o)) return as(from_array(py::reinterpret_borrow<py::array>(o), what));
   if (PyUnicode_Check(o) || PyBytes_Check(o)) {
     throw_type(what, " expected numbers (a tensor, an array, a list or a number), received the string ",
-               py::repr(o).cast<std::string>(), ". Convert text to numbers first, for example with a vocabulary lookup.");
+               py::repr(o).cast<std::string>(),
+               ". Convert text to numbers first, for example with a vocabulary lookup.");
   }
   if (o != Py_None) {
     const py::handle h(o);
     if (py::hasattr(h, "__tahr_tensor__")) return as(to_tensor(h.attr("__tahr_tensor__")().ptr(), dtype, what));
-    if (py::hasattr(h, "__array__")) return as(from_array(py::array(py::module_::import("numpy").attr("asarray")(h)), what));
+    if (py::hasattr(h, "__array__"))
+      return as(from_array(py::array(py::module_::import("numpy").attr("asarray")(h)), what));
     if (PyFloat_Check(o) || PyLong_Check(o)) return from_number(o, dtype ? *dtype : weak_dtype(o));
     if (PyRange_Check(o)) return as(from_list(py::list(py::reinterpret_borrow<py::object>(h)).ptr(), dtype, what));
   }
@@ -186,8 +195,7 @@ DType dtype_from_python(PyObject* o) {
     try {
       const py::object np_dtype = py::module_::import("numpy").attr("dtype")(py::handle(o));
       if (dtype_of_array(np_dtype.cast<py::dtype>(), &d)) return d;
-    } catch (py::error_already_set&) {
-    }
+    } catch (py::error_already_set&) {}
     // Another library's dtype object, such as torch.float32: go by the last part of its name.
     const std::string s = py::str(py::handle(o));
     if (dtype_from_name(s.substr(s.rfind('.') + 1), &d)) return d;
@@ -206,7 +214,8 @@ PyObject* dtype_object(DType d) {
 
 py::tuple shape_tuple(const Shape& s) {
   py::tuple t(static_cast<size_t>(s.rank()));
-  for (int i = 0; i < s.rank(); ++i) t[static_cast<size_t>(i)] = s[i] == kUnknown ? py::object(py::none()) : py::object(py::int_(s[i]));
+  for (int i = 0; i < s.rank(); ++i)
+    t[static_cast<size_t>(i)] = s[i] == kUnknown ? py::object(py::none()) : py::object(py::int_(s[i]));
   return t;
 }
 
@@ -244,7 +253,8 @@ IndexItem index_item(PyObject* o) {
   }
   if (o == Py_Ellipsis) return IndexEllipsis{};
   if (o == Py_None) return IndexNewAxis{};
-  if (PyIndex_Check(o) && !PyBool_Check(o) && !is_tensor(o) && !is_variable(o) && !py::isinstance<py::array>(o)) return slice_part(o).value();
+  if (PyIndex_Check(o) && !PyBool_Check(o) && !is_tensor(o) && !is_variable(o) && !py::isinstance<py::array>(o))
+    return slice_part(o).value();
   Tensor t = to_tensor(o, std::nullopt, "[index] an index");
   if (t.size() == 0 && is_float(t.dtype())) t = ops::cast(t, DType::Int32);  // x[[]]
   return t;
@@ -263,7 +273,9 @@ std::vector<IndexItem> index_items(PyObject* key) {
 }
 
 py::object tensor_to_numpy(const Tensor& t, bool copy) {
-  if (t.is_symbolic()) throw_type("[numpy] a symbolic tensor has no value to convert; it only describes shape ", t.shape().str(), " and dtype ", name_of(t.dtype()), ".");
+  if (t.is_symbolic())
+    throw_type("[numpy] a symbolic tensor has no value to convert; it only describes shape ", t.shape().str(),
+               " and dtype ", name_of(t.dtype()), ".");
   std::vector<py::ssize_t> shape(t.shape().begin(), t.shape().end());
   const py::dtype dtype = numpy_dtype(t.dtype());
   if (copy) {
@@ -280,14 +292,17 @@ Tensor tensor_over_numpy(py::object array) {
   const auto a = py::array(array);
   DType d;
   if (!dtype_of_array(a.dtype(), &d) || !(a.flags() & py::array::c_style) || a.dtype().byteorder() == '>') {
-    throw_value("[from_numpy] expected a C-contiguous array of numbers, received dtype ", a.dtype().attr("name").cast<std::string>(),
-                ". Use tahr.convert_to_tensor, which copies.");
+    throw_value("[from_numpy] expected a C-contiguous array of numbers, received dtype ",
+                a.dtype().attr("name").cast<std::string>(), ". Use tahr.convert_to_tensor, which copies.");
   }
   PyObject* owner = a.inc_ref().ptr();
-  auto storage = Storage::borrow(const_cast<void*>(a.data()), static_cast<size_t>(a.nbytes()), owner, [](void* o) {
-    const py::gil_scoped_acquire gil;
-    Py_DECREF(static_cast<PyObject*>(o));
-  }, false);
+  auto storage = Storage::borrow(
+      const_cast<void*>(a.data()), static_cast<size_t>(a.nbytes()), owner,
+      [](void* o) {
+        const py::gil_scoped_acquire gil;
+        Py_DECREF(static_cast<PyObject*>(o));
+      },
+      false);
   return Tensor::from_storage(std::move(storage), 0, shape_of_array(a), d);
 }
 
@@ -333,8 +348,13 @@ py::capsule to_dlpack(Tensor t) {
   auto* e = new Export{{}, t, {}, contiguous_strides(t.shape())};
   std::copy(t.shape().begin(), t.shape().end(), e->shape.begin());
   const DType d = t.dtype();
-  const uint8_t code = d == DType::Bool ? kDLBool : d == DType::BFloat16 ? kDLBfloat : is_float(d) ? kDLFloat : is_signed_int(d) ? kDLInt : kDLUInt;
-  e->managed.dl_tensor = {t.mutable_raw(), {kDLCPU, 0}, t.rank(), {code, static_cast<uint8_t>(8 * size_of(d)), 1}, e->shape.data(), e->strides.data(), 0};
+  const uint8_t code = d == DType::Bool       ? kDLBool
+                       : d == DType::BFloat16 ? kDLBfloat
+                       : is_float(d)          ? kDLFloat
+                       : is_signed_int(d)     ? kDLInt
+                                              : kDLUInt;
+  e->managed.dl_tensor = {t.mutable_raw(), {kDLCPU, 0},       t.rank(), {code, static_cast<uint8_t>(8 * size_of(d)), 1},
+                          e->shape.data(), e->strides.data(), 0};
   e->managed.manager_ctx = e;
   e->managed.deleter = [](DLManagedTensor* m) { delete static_cast<Export*>(m->manager_ctx); };
   return py::capsule(&e->managed, "dltensor", [](PyObject* c) {
@@ -348,7 +368,9 @@ Tensor from_dlpack(py::object capsule) {
   auto* m = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
   if (!m) throw py::error_already_set();
   const DLTensor& src = m->dl_tensor;
-  if (src.device.device_type != kDLCPU) throw_value("[from_dlpack] expected memory of the CPU, received device type ", src.device.device_type, ". Copy it to the CPU first.");
+  if (src.device.device_type != kDLCPU)
+    throw_value("[from_dlpack] expected memory of the CPU, received device type ", src.device.device_type,
+                ". Copy it to the CPU first.");
   DType d = DType::Float32;
   const bool known = [&] {
     if (src.dtype.lanes != 1) return false;
@@ -362,19 +384,25 @@ Tensor from_dlpack(py::object capsule) {
       default: return false;
     }
   }();
-  if (!known) throw_type("[from_dlpack] the dtype (code ", int(src.dtype.code), ", ", int(src.dtype.bits), " bits) has no counterpart here.");
+  if (!known)
+    throw_type("[from_dlpack] the dtype (code ", int(src.dtype.code), ", ", int(src.dtype.bits),
+               " bits) has no counterpart here.");
   const Shape shape(std::span<const int64_t>(src.shape, static_cast<size_t>(src.ndim)));
   const auto strides = contiguous_strides(shape);
   for (int i = 0; i < src.ndim && src.strides; ++i) {
     if (shape[i] > 1 && src.strides[i] != strides[static_cast<size_t>(i)]) {
-      throw_value("[from_dlpack] expected contiguous memory, received a strided view of shape ", shape.str(), ". Make it contiguous first.");
+      throw_value("[from_dlpack] expected contiguous memory, received a strided view of shape ", shape.str(),
+                  ". Make it contiguous first.");
     }
   }
   PyCapsule_SetName(capsule.ptr(), "used_dltensor");
-  auto storage = Storage::borrow(static_cast<char*>(src.data) + src.byte_offset, static_cast<size_t>(shape.size()) * size_of(d), m, [](void* o) {
-    auto* owner = static_cast<DLManagedTensor*>(o);
-    if (owner->deleter) owner->deleter(owner);
-  }, false);
+  auto storage = Storage::borrow(
+      static_cast<char*>(src.data) + src.byte_offset, static_cast<size_t>(shape.size()) * size_of(d), m,
+      [](void* o) {
+        auto* owner = static_cast<DLManagedTensor*>(o);
+        if (owner->deleter) owner->deleter(owner);
+      },
+      false);
   return Tensor::from_storage(std::move(storage), 0, shape, d);
 }
 

@@ -36,7 +36,8 @@ void bind_config(py::module_& m) {
   m.def("release_cached_memory", &release_cached_memory);
   m.def("promote", [](const std::string& a, bool a_weak, const std::string& b, bool b_weak) {
     DType x, y;
-    if (!dtype_from_name(a, &x) || !dtype_from_name(b, &y)) throw_value("[promote] unknown dtype in ('", a, "', '", b, "').");
+    if (!dtype_from_name(a, &x) || !dtype_from_name(b, &y))
+      throw_value("[promote] unknown dtype in ('", a, "', '", b, "').");
     return name_of(promote(x, a_weak, y, b_weak));
   });
 }
@@ -51,9 +52,7 @@ PYBIND11_MODULE(_C, m) {
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);
-    } catch (const tahr::Error& e) {
-      translate_error(e);
-    }
+    } catch (const tahr::Error& e) { translate_error(e); }
   });
   tahr::init_op_table();
   bind_objects(m);

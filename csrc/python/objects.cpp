@@ -12,7 +12,8 @@ PyTypeObject* variable_type = nullptr;
 
 VariableImpl& variable_of(PyObject* o) {
   auto* self = reinterpret_cast<PyVariable*>(o);
-  if (!self->variable) throw_runtime("[Variable] used before its value was set: call super().__init__ with an initial value.");
+  if (!self->variable)
+    throw_runtime("[Variable] used before its value was set: call super().__init__ with an initial value.");
   return *self->variable;
 }
 
@@ -63,13 +64,16 @@ int variable_init(PyObject* o, PyObject* args, PyObject* kwargs) {
   PyObject* value = nullptr;
   const char* name = "Variable";
   int trainable = 1;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|sp", const_cast<char**>(names), &value, &name, &trainable)) return -1;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|sp", const_cast<char**>(names), &value, &name, &trainable))
+    return -1;
   PyObject* ok = guarded([&]() -> PyObject* {
     Tensor t = to_tensor(value, std::nullopt, "[Variable] the initial value");
     if (t.is_symbolic()) {
-      throw_type("[Variable] expected an initial value, received a symbolic tensor. Give a concrete value or a callable.");
+      throw_type(
+          "[Variable] expected an initial value, received a symbolic tensor. Give a concrete value or a callable.");
     }
-    reinterpret_cast<PyVariable*>(o)->variable = Ref<VariableImpl>(new VariableImpl(std::move(t), name, trainable != 0));
+    reinterpret_cast<PyVariable*>(o)->variable =
+        Ref<VariableImpl>(new VariableImpl(std::move(t), name, trainable != 0));
     return Py_None;
   });
   return ok ? 0 : -1;
@@ -158,7 +162,8 @@ PyObject* slot_positive(PyObject* a) {
 Tensor single_element(PyObject* o, const char* what) {
   const Tensor t = value_of(o);
   if (t.is_symbolic()) {
-    throw_type("[", what, "] a symbolic tensor has no value while a model is being described or traced. Use "
+    throw_type("[", what,
+               "] a symbolic tensor has no value while a model is being described or traced. Use "
                "tahr.cond, tahr.while_loop or tahr.where, or run eagerly (run_eagerly=True).");
   }
   if (t.size() != 1) {
@@ -200,7 +205,8 @@ PyObject* slot_index(PyObject* a) {
 
 PyObject* slot_richcompare(PyObject* a, PyObject* b, int op) {
   if (b == Py_None && (op == Py_EQ || op == Py_NE)) return PyBool_FromLong(op == Py_NE);
-  const OpDef* by_code[] = {table.less, table.less_equal, table.equal, table.not_equal, table.greater, table.greater_equal};
+  const OpDef* by_code[] = {table.less,      table.less_equal, table.equal,
+                            table.not_equal, table.greater,    table.greater_equal};
   return binary(by_code[op], a, b);
 }
 
@@ -233,10 +239,10 @@ int tensor_getbuffer(PyObject* o, Py_buffer* view, int flags) {
   static const char* formats[] = {"?", "B", "H", "I", "Q", "b", "h", "i", "q", "e", nullptr, "f", "d"};
   const Tensor& t = tensor_of(o);
   const char* format = formats[static_cast<int>(t.dtype())];
-  const char* refusal = t.is_symbolic()                                      ? "a symbolic tensor has no memory"
-                        : !format                                            ? "bfloat16 has no buffer format: cast to float32 first"
+  const char* refusal = t.is_symbolic() ? "a symbolic tensor has no memory"
+                        : !format       ? "bfloat16 has no buffer format: cast to float32 first"
                         : (flags & PyBUF_WRITABLE) == PyBUF_WRITABLE ? "tensors are immutable: the buffer is read-only"
-                                                                             : nullptr;
+                                                                     : nullptr;
   view->obj = nullptr;
   if (refusal) {
     PyErr_SetString(PyExc_BufferError, refusal);
@@ -303,9 +309,9 @@ int set_trainable(PyObject* o, PyObject* v, void*) {
   const int truth = PyObject_IsTrue(v);
   if (truth < 0) return -1;
   return guarded([&]() -> PyObject* {
-           variable_of(o).trainable = truth != 0;
-           return Py_None;
-         })
+    variable_of(o).trainable = truth != 0;
+    return Py_None;
+  })
              ? 0
              : -1;
 }
@@ -337,7 +343,9 @@ PyMemberDef variable_members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(Py
                                   {nullptr, 0, 0, 0, nullptr}};
 
 template <class F>
-void* slot(F* f) { return reinterpret_cast<void*>(f); }
+void* slot(F* f) {
+  return reinterpret_cast<void*>(f);
+}
 
 #define TAHR_NUMBER_SLOTS                                                                                             \
   {Py_nb_add, slot(slot_add)}, {Py_nb_subtract, slot(slot_subtract)}, {Py_nb_multiply, slot(slot_multiply)},          \
@@ -348,7 +356,9 @@ void* slot(F* f) { return reinterpret_cast<void*>(f); }
       {Py_nb_negative, slot(slot_negative)}, {Py_nb_positive, slot(slot_positive)}, {Py_nb_absolute, slot(slot_abs)}, \
       {Py_nb_invert, slot(slot_invert)}, {Py_nb_bool, slot(slot_bool)}, {Py_nb_float, slot(slot_float)},              \
       {Py_nb_int, slot(slot_int)}, {Py_nb_index, slot(slot_index)}, {Py_mp_length, slot(slot_length)},                \
-      {Py_mp_subscript, slot(slot_subscript)}, {Py_tp_richcompare, slot(slot_richcompare)}, {Py_tp_hash, slot(slot_hash)}
+      {Py_mp_subscript, slot(slot_subscript)}, {Py_tp_richcompare, slot(slot_richcompare)}, {                         \
+    Py_tp_hash, slot(slot_hash)                                                                                       \
+  }
 
 PyType_Slot tensor_slots[] = {
     TAHR_NUMBER_SLOTS,
@@ -359,7 +369,8 @@ PyType_Slot tensor_slots[] = {
     {Py_bf_releasebuffer, slot(tensor_releasebuffer)},
     {Py_tp_doc, const_cast<char*>("An immutable, dense array. Made by tahr.constant, ops and layers.")},
     {0, nullptr}};
-PyType_Spec tensor_spec = {"tahr.Tensor", sizeof(PyTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, tensor_slots};
+PyType_Spec tensor_spec = {"tahr.Tensor", sizeof(PyTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                           tensor_slots};
 
 PyType_Slot variable_slots[] = {
     TAHR_NUMBER_SLOTS,
@@ -370,7 +381,8 @@ PyType_Slot variable_slots[] = {
     {Py_tp_members, variable_members},
     {Py_tp_doc, const_cast<char*>("The engine's side of a variable: value, name, trainable.")},
     {0, nullptr}};
-PyType_Spec variable_spec = {"tahr._C.Variable", sizeof(PyVariable), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, variable_slots};
+PyType_Spec variable_spec = {"tahr._C.Variable", sizeof(PyVariable), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                             variable_slots};
 
 }  // namespace
 
@@ -430,12 +442,12 @@ void bind_objects(py::module_& m) {
   m.attr("Tensor") = py::handle(reinterpret_cast<PyObject*>(tensor_type));
   m.attr("Variable") = py::handle(reinterpret_cast<PyObject*>(variable_type));
 
-  table = {&get_op("add"),          &get_op("subtract"),    &get_op("multiply"),   &get_op("divide"),
-           &get_op("floor_divide"), &get_op("mod"),         &get_op("power"),      &get_op("matmul"),
-           &get_op("bitwise_and"),  &get_op("bitwise_or"),  &get_op("bitwise_xor"), &get_op("logical_and"),
-           &get_op("logical_or"),   &get_op("logical_xor"), &get_op("left_shift"), &get_op("right_shift"),
-           &get_op("less"),         &get_op("less_equal"),  &get_op("equal"),      &get_op("not_equal"),
-           &get_op("greater"),      &get_op("greater_equal"), &get_op("negative"), &get_op("abs"),
+  table = {&get_op("add"),          &get_op("subtract"),      &get_op("multiply"),    &get_op("divide"),
+           &get_op("floor_divide"), &get_op("mod"),           &get_op("power"),       &get_op("matmul"),
+           &get_op("bitwise_and"),  &get_op("bitwise_or"),    &get_op("bitwise_xor"), &get_op("logical_and"),
+           &get_op("logical_or"),   &get_op("logical_xor"),   &get_op("left_shift"),  &get_op("right_shift"),
+           &get_op("less"),         &get_op("less_equal"),    &get_op("equal"),       &get_op("not_equal"),
+           &get_op("greater"),      &get_op("greater_equal"), &get_op("negative"),    &get_op("abs"),
            &get_op("logical_not"),  &get_op("bitwise_not")};
 
   m.def("tensor_to_numpy", &tensor_to_numpy, py::arg("tensor"), py::arg("copy"));
@@ -460,7 +472,10 @@ void bind_objects(py::module_& m) {
   m.def("set_variable_value", [](py::object v, Tensor t) { variable_of(v.ptr()).set_value(std::move(t)); });
   m.def("index_update", [](Tensor x, py::object key, Tensor value, const std::string& kind) {
     const auto items = index_items(key.ptr());
-    return index_update(x, items, value, kind == "assign" ? IndexUpdate::Assign : kind == "add" ? IndexUpdate::Add : IndexUpdate::Sub);
+    return index_update(x, items, value,
+                        kind == "assign" ? IndexUpdate::Assign
+                        : kind == "add"  ? IndexUpdate::Add
+                                         : IndexUpdate::Sub);
   });
   m.def("storage_address", [](Tensor t) { return reinterpret_cast<uintptr_t>(t.raw()); });
   m.def("to_dlpack", &to_dlpack);

@@ -16,15 +16,13 @@ namespace tahr::python {
 namespace py = pybind11;
 
 struct PyTensor {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weakrefs;
 };
 
 struct PyVariable {
-  PyObject_HEAD
-  Ref<VariableImpl> variable;
+  PyObject_HEAD Ref<VariableImpl> variable;
   PyObject* weakrefs;
 };
 
@@ -53,13 +51,9 @@ template <class F>
 PyObject* guarded(F&& f) noexcept {
   try {
     return f();
-  } catch (const Error& e) {
-    translate_error(e);
-  } catch (py::error_already_set& e) {
+  } catch (const Error& e) { translate_error(e); } catch (py::error_already_set& e) {
     e.restore();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& e) {
+  } catch (const std::bad_alloc&) { PyErr_NoMemory(); } catch (const std::exception& e) {
     PyErr_SetString(PyExc_RuntimeError, e.what());
   }
   return nullptr;

@@ -16,8 +16,7 @@ namespace {
 constexpr size_t kMaxParameters = 24;
 
 struct OpFunction {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const OpDef* op;
   PyObject* dict;
   std::array<PyObject*, kMaxParameters> names;  // interned
@@ -111,12 +110,14 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
   } catch (py::error_already_set& e) {
     if (!e.matches(PyExc_TypeError)) throw;
   }
-  throw_type("[", op.name, "] expected ", f.name, " as ", attr_kind_name(f.kind), ", received ", py::repr(o).cast<std::string>(), ".");
+  throw_type("[", op.name, "] expected ", f.name, " as ", attr_kind_name(f.kind), ", received ",
+             py::repr(o).cast<std::string>(), ".");
 }
 
 // Objects that answer for ops themselves (a functional model's placeholders) are asked through __tahr_function__.
 PyObject* find_override(PyObject* o) {
-  if (is_tensor(o) || is_variable(o) || is_python_scalar(o) || o == Py_None || py::isinstance<py::array>(o)) return nullptr;
+  if (is_tensor(o) || is_variable(o) || is_python_scalar(o) || o == Py_None || py::isinstance<py::array>(o))
+    return nullptr;
   if (PyList_Check(o) || PyTuple_Check(o)) {
     for (Py_ssize_t i = 0, n = PySequence_Fast_GET_SIZE(o); i < n; ++i) {
       if (PyObject* r = find_override(PySequence_Fast_GET_ITEM(o, i))) return r;
@@ -165,7 +166,8 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     const auto nargs = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
     std::array<PyObject*, kMaxParameters> slots;
     std::fill_n(slots.begin(), self->parameters, nullptr);
-    if (nargs > self->parameters) bad_call(op, concat("expected at most ", self->parameters, " arguments, received ", nargs, "."));
+    if (nargs > self->parameters)
+      bad_call(op, concat("expected at most ", self->parameters, " arguments, received ", nargs, "."));
     for (size_t i = 0; i < nargs; ++i) slots[i] = args[i];
     for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k) {
       PyObject* name = PyTuple_GET_ITEM(kwnames, k);
@@ -181,7 +183,8 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     }
     for (size_t i = 0; i < self->inputs; ++i) {
       if (slots[i]) {
-        if (PyObject* receiver = find_override(slots[i])) return call_override(callable, receiver, args, nargs, kwnames);
+        if (PyObject* receiver = find_override(slots[i]))
+          return call_override(callable, receiver, args, nargs, kwnames);
       }
     }
 
@@ -191,7 +194,8 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       for (size_t f = 0; f < op.attrs->fields.size(); ++f) {
         PyObject* o = slots[self->inputs + f];
         if (o) set_attr(op, op.attrs->fields[f], attrs.get(), o);
-        else if (op.attrs->fields[f].required) bad_call(op, concat("needs the argument '", op.attrs->fields[f].name, "'."));
+        else if (op.attrs->fields[f].required)
+          bad_call(op, concat("needs the argument '", op.attrs->fields[f].name, "'."));
       }
     }
 
@@ -201,7 +205,8 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       Tensors in(fixed);
       convert_inputs(op, slots.data(), fixed, in.data());
       if (slots[fixed]) {
-        const py::object list = py::reinterpret_steal<py::object>(PySequence_Fast(slots[fixed], "expected a list of tensors"));
+        const py::object list =
+            py::reinterpret_steal<py::object>(PySequence_Fast(slots[fixed], "expected a list of tensors"));
         if (!list) throw py::error_already_set();
         const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(list.ptr()));
         in.resize(fixed + n);
@@ -212,7 +217,8 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       std::array<Tensor, 8> in;
       convert_inputs(op, slots.data(), self->inputs, in.data());
       for (int i = 0; i < op.min_inputs; ++i) {
-        if (!in[static_cast<size_t>(i)].defined()) bad_call(op, concat("needs the argument '", op.input_names[static_cast<size_t>(i)], "', a tensor."));
+        if (!in[static_cast<size_t>(i)].defined())
+          bad_call(op, concat("needs the argument '", op.input_names[static_cast<size_t>(i)], "', a tensor."));
       }
       if (op.outputs == 1) return wrap(call1(op, {in.data(), self->inputs}, attrs.get()));
       out = call(op, {in.data(), self->inputs}, attrs.get());
@@ -232,16 +238,23 @@ void op_dealloc(PyObject* o) {
   Py_DECREF(type);
 }
 
-PyObject* op_name(PyObject* o, void*) { return PyUnicode_FromString(reinterpret_cast<OpFunction*>(o)->op->name.c_str()); }
+PyObject* op_name(PyObject* o, void*) {
+  return PyUnicode_FromString(reinterpret_cast<OpFunction*>(o)->op->name.c_str());
+}
 PyObject* op_doc(PyObject* o, void*) { return PyUnicode_FromString(reinterpret_cast<OpFunction*>(o)->op->doc.c_str()); }
 PyObject* op_module(PyObject*, void*) { return PyUnicode_FromString("tahr.ops"); }
 PyObject* op_text_signature(PyObject* o, void*) {
   return PyUnicode_FromString(op_signature(*reinterpret_cast<OpFunction*>(o)->op).c_str());
 }
-PyObject* op_repr(PyObject* o) { return PyUnicode_FromFormat("<op tahr.ops.%s>", reinterpret_cast<OpFunction*>(o)->op->name.c_str()); }
+PyObject* op_repr(PyObject* o) {
+  return PyUnicode_FromFormat("<op tahr.ops.%s>", reinterpret_cast<OpFunction*>(o)->op->name.c_str());
+}
 PyObject* op_reduce(PyObject* o, PyObject*) {  // pickles by name
   return guarded([&] {
-    return py::make_tuple(py::module_::import("tahr._C").attr("op_function"), py::make_tuple(reinterpret_cast<OpFunction*>(o)->op->name)).release().ptr();
+    return py::make_tuple(py::module_::import("tahr._C").attr("op_function"),
+                          py::make_tuple(reinterpret_cast<OpFunction*>(o)->op->name))
+        .release()
+        .ptr();
   });
 }
 
@@ -263,7 +276,8 @@ PyObject* make_op_function(const OpDef& op) {
   self->inputs = op.input_names.size();
   self->parameters = self->inputs + (op.attrs ? op.attrs->fields.size() : 0);
   if (self->parameters > kMaxParameters) throw_runtime("op '", op.name, "' has too many parameters");
-  for (size_t i = 0; i < self->parameters; ++i) self->names[i] = PyUnicode_InternFromString(op_parameter(op, i).c_str());
+  for (size_t i = 0; i < self->parameters; ++i)
+    self->names[i] = PyUnicode_InternFromString(op_parameter(op, i).c_str());
   return reinterpret_cast<PyObject*>(self);
 }
 
@@ -310,9 +324,10 @@ py::dict describe(const OpDef& op) {
 }  // namespace
 
 void bind_ops(py::module_& m) {
-  static PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(OpFunction, vectorcall), READONLY, nullptr},
-                                  {"__dictoffset__", T_PYSSIZET, offsetof(OpFunction, dict), READONLY, nullptr},
-                                  {nullptr, 0, 0, 0, nullptr}};
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(OpFunction, vectorcall), READONLY, nullptr},
+      {"__dictoffset__", T_PYSSIZET, offsetof(OpFunction, dict), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
   static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
                                 {Py_tp_dealloc, reinterpret_cast<void*>(op_dealloc)},
                                 {Py_tp_getset, op_getset},
@@ -321,12 +336,14 @@ void bind_ops(py::module_& m) {
                                 {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
                                 {0, nullptr}};
   static PyType_Spec spec = {"tahr._C.OpFunction", sizeof(OpFunction), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                             slots};
   op_function_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!op_function_type) throw py::error_already_set();
 
   py::module_ functions = m.def_submodule("ops", "The functions of the op table, one per op.");
-  for (const OpDef* op : all_ops()) functions.attr(op->name.c_str()) = py::reinterpret_steal<py::object>(make_op_function(*op));
+  for (const OpDef* op : all_ops())
+    functions.attr(op->name.c_str()) = py::reinterpret_steal<py::object>(make_op_function(*op));
   m.def("op_function", [functions](const std::string& name) { return py::object(functions.attr(name.c_str())); });
   m.def("op_table", [] {
     py::list l;

@@ -1,8 +1,9 @@
 // The gradient tape, recording control and custom gradients.
+#include "autodiff/tape.h"
+
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
-#include "autodiff/tape.h"
 #include "python/convert.h"
 
 namespace tahr::python {
@@ -12,7 +13,8 @@ namespace {
 Tensor watched_value(py::handle o, const char* what) {
   if (is_variable(o.ptr())) return variable_of(o.ptr()).handle();
   if (is_tensor(o.ptr())) return tensor_of(o.ptr());
-  throw_type("[GradientTape] expected ", what, " to be tensors or variables, received ", Py_TYPE(o.ptr())->tp_name, ".");
+  throw_type("[GradientTape] expected ", what, " to be tensors or variables, received ", Py_TYPE(o.ptr())->tp_name,
+             ".");
 }
 
 Tensors watched_values(const py::list& l, const char* what) {
@@ -21,9 +23,11 @@ Tensors watched_values(const py::list& l, const char* what) {
   return v;
 }
 
-py::list gradient(Tape& tape, const py::list& targets, const py::list& sources, const std::vector<Tensor>& output_gradients, bool keep) {
+py::list gradient(Tape& tape, const py::list& targets, const py::list& sources,
+                  const std::vector<Tensor>& output_gradients, bool keep) {
   py::list result;
-  for (Tensor& g : tape.gradient(watched_values(targets, "targets"), watched_values(sources, "sources"), output_gradients, keep)) {
+  for (Tensor& g :
+       tape.gradient(watched_values(targets, "targets"), watched_values(sources, "sources"), output_gradients, keep)) {
     result.append(wrap_object(std::move(g)));
   }
   return result;
@@ -48,10 +52,12 @@ void record_custom(const py::list& inputs, const std::vector<Tensor>& outputs, p
     for (const Tensor& d : dy) args.append(wrap_object(d));
     const py::sequence grads = owner->f(args);
     if (grads.size() != n) {
-      throw_value("[custom_gradient] expected ", n, " gradients, one per input, received ", grads.size(), " from the gradient function.");
+      throw_value("[custom_gradient] expected ", n, " gradients, one per input, received ", grads.size(),
+                  " from the gradient function.");
     }
     Tensors dx;
-    for (py::handle g : grads) dx.push_back(g.is_none() ? Tensor() : to_tensor(g.ptr(), std::nullopt, "[custom_gradient] a gradient"));
+    for (py::handle g : grads)
+      dx.push_back(g.is_none() ? Tensor() : to_tensor(g.ptr(), std::nullopt, "[custom_gradient] a gradient"));
     return dx;
   });
 }
@@ -63,18 +69,20 @@ void bind_tape(py::module_& m) {
       .def(py::init<bool, bool>(), py::arg("persistent"), py::arg("watch_variables"))
       .def("push", [](std::shared_ptr<Tape> t) { push_tape(std::move(t)); })
       .def("pop", [](Tape& t) { pop_tape(&t); })
-      .def("watch", [](Tape& t, py::handle o) {
-        if (is_variable(o.ptr())) t.watch_variable(&variable_of(o.ptr()));
-        else t.watch(watched_value(o, "what is watched"));
-      })
+      .def("watch",
+           [](Tape& t, py::handle o) {
+             if (is_variable(o.ptr())) t.watch_variable(&variable_of(o.ptr()));
+             else t.watch(watched_value(o, "what is watched"));
+           })
       .def("watches", [](const Tape& t, py::handle o) { return t.watches(watched_value(o, "what is asked for")); })
       .def("reset", &Tape::reset)
       .def("size", &Tape::size)
-      .def("watched_handles", [](const Tape& t) {
-        py::list l;
-        for (const auto& v : t.watched_variables()) l.append(wrap_object(v->handle()));
-        return l;
-      })
+      .def("watched_handles",
+           [](const Tape& t) {
+             py::list l;
+             for (const auto& v : t.watched_variables()) l.append(wrap_object(v->handle()));
+             return l;
+           })
       .def("gradient", &gradient, py::arg("targets"), py::arg("sources"), py::arg("output_gradients"), py::arg("keep"));
   m.def("recording", &recording);
   m.def("pause_recording", &pause_recording);

@@ -11,9 +11,7 @@ cross, einsum, eye, tensordot = ops.cross, ops.einsum, ops.eye, ops.tensordot
 diag, trace = ops.diag, ops.trace
 
 
-def matmul(
-    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None
-) -> Tensor:
+def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None) -> Tensor:
     """The matrix product of the last two axes, batched over the leading ones.
 
     Example:
@@ -24,7 +22,9 @@ def matmul(
     return ops.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
-def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+def norm(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
     """The norm of a tensor: of all elements if `axis` is None, of vectors for an int, of matrices for a pair."""
     return ops.norm(tensor, ord=None if ord == "euclidean" else ord, axis=axis, keepdims=keepdims)
 

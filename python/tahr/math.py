@@ -11,7 +11,18 @@ _SAME = (
     *("abs", "add", "argmax", "argmin", "ceil", "cos", "cosh", "cumprod", "cumsum", "divide", "divide_no_nan", "equal"),
     *("erf", "erfinv", "exp", "expm1", "floor", "greater", "greater_equal", "in_top_k", "is_tensor", "less"),
     *("less_equal", "log", "log1p", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum"),
-    *("mod", "multiply", "negative", "not_equal", "reciprocal", "round", "rsqrt", "segment_max", "segment_sum", "sigmoid"),
+    *(
+        "mod",
+        "multiply",
+        "negative",
+        "not_equal",
+        "reciprocal",
+        "round",
+        "rsqrt",
+        "segment_max",
+        "segment_sum",
+        "sigmoid",
+    ),
     *("sign", "sin", "sinh", "softplus", "softsign", "sqrt", "square", "subtract", "tan", "tanh", "top_k", "bincount"),
 )
 globals().update({_name: getattr(ops, _name) for _name in _SAME})
@@ -115,7 +126,12 @@ def cumsum(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False
 
 
 def confusion_matrix(
-    labels: Any, predictions: Any, num_classes: int | None = None, weights: Any = None, dtype: Any = "int32", name: str | None = None
+    labels: Any,
+    predictions: Any,
+    num_classes: int | None = None,
+    weights: Any = None,
+    dtype: Any = "int32",
+    name: str | None = None,
 ) -> Tensor:
     """How often each true class (row) was predicted as each class (column): shape (num_classes, num_classes)."""
     labels, predictions = ops.convert_to_tensor(labels), ops.convert_to_tensor(predictions)

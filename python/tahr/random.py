@@ -95,7 +95,12 @@ def truncated_normal(
 
 
 def uniform(
-    shape: Any, minval: float = 0.0, maxval: float | None = None, dtype: Any = None, seed: Any = None, name: str | None = None
+    shape: Any,
+    minval: float = 0.0,
+    maxval: float | None = None,
+    dtype: Any = None,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Samples of the uniform distribution on [minval, maxval); integers for an integer dtype.
 
@@ -110,12 +115,16 @@ def uniform(
             raise ValueError("[uniform] expected maxval for an integer dtype, received None.")
         return randint(shape, int(minval), int(maxval), dtype, seed)
     high = 1.0 if maxval is None else maxval
-    return _C.ops.random_uniform(next_seed(seed), shape=_shape(shape), minval=float(minval), maxval=float(high), dtype=dtype)
+    return _C.ops.random_uniform(
+        next_seed(seed), shape=_shape(shape), minval=float(minval), maxval=float(high), dtype=dtype
+    )
 
 
 def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
     """Integers drawn uniformly from [minval, maxval)."""
-    return _C.ops.random_randint(next_seed(seed), shape=_shape(shape), minval=int(minval), maxval=int(maxval), dtype=dtype)
+    return _C.ops.random_randint(
+        next_seed(seed), shape=_shape(shape), minval=int(minval), maxval=int(maxval), dtype=dtype
+    )
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
@@ -165,6 +174,8 @@ def stateless_normal(shape: Any, seed: Any, mean: float = 0.0, stddev: float = 1
     return normal(shape, mean, stddev, dtype, seed)
 
 
-def stateless_uniform(shape: Any, seed: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = "float32") -> Tensor:
+def stateless_uniform(
+    shape: Any, seed: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = "float32"
+) -> Tensor:
     """Uniform samples that depend on the pair `seed` alone."""
     return uniform(shape, minval, maxval, dtype, seed)

@@ -251,7 +251,9 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         flat = nest.flatten(args)
-        known = [a if isinstance(a, (_C.Tensor, _C.Variable)) else _C.to_tensor(a, None, "[custom_gradient]") for a in flat]
+        known = [
+            a if isinstance(a, (_C.Tensor, _C.Variable)) else _C.to_tensor(a, None, "[custom_gradient]") for a in flat
+        ]
         inputs = [_C.variable_value(a) if isinstance(a, _C.Variable) else a for a in known]
         with no_gradient():
             result, grad = f(*nest.pack_sequence_as(args, known), **kwargs)

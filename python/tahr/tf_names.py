@@ -12,7 +12,21 @@ from tahr.dtypes import as_dtype
 from tahr.tensor import Tensor
 
 _SAME = (
-    *("abs", "add", "cos", "cosh", "cond", "divide", "einsum", "equal", "exp", "expand_dims", "eye", "floor", "greater"),
+    *(
+        "abs",
+        "add",
+        "cos",
+        "cosh",
+        "cond",
+        "divide",
+        "einsum",
+        "equal",
+        "exp",
+        "expand_dims",
+        "eye",
+        "floor",
+        "greater",
+    ),
     *("greater_equal", "less", "less_equal", "linspace", "logical_and", "logical_not", "logical_or", "maximum"),
     *("meshgrid", "minimum", "multiply", "negative", "not_equal", "ones", "ones_like", "repeat", "roll", "round"),
     *("scatter", "searchsorted", "sigmoid", "sign", "sin", "sinh", "split", "sqrt", "square", "squeeze", "subtract"),
@@ -146,7 +160,9 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     return ops.tile(input, multiples)
 
 
-def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None) -> Tensor:
+def pad(
+    tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None
+) -> Tensor:
     """The tensor with `paddings[i] = (before, after)` elements added along axis i."""
     mode = mode.lower()
     return ops.pad(tensor, paddings, mode=mode, constant_values=constant_values if mode == "constant" else None)

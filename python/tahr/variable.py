@@ -50,7 +50,9 @@ class Variable(_C.Variable):
             initial_value = initial_value()
         with_value = _C.to_tensor(initial_value, dtype, "[Variable] the initial value")
         if shape is not None and validate_shape and tuple(shape) != with_value.shape:
-            raise ValueError(f"[Variable] expected an initial value of shape {tuple(shape)}, received {with_value.shape}.")
+            raise ValueError(
+                f"[Variable] expected an initial value of shape {tuple(shape)}, received {with_value.shape}."
+            )
         super().__init__(with_value, name or "Variable", trainable)
         _by_id[_C.value_id(self)] = self
 
@@ -64,7 +66,9 @@ class Variable(_C.Variable):
         """The current value as a NumPy array of its own."""
         return _C.tensor_to_numpy(_C.variable_value(self), True)
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign(
+        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Replaces the value. Returns the variable.
 
         Raises:
@@ -73,12 +77,16 @@ class Variable(_C.Variable):
         _C.ops.assign(self._handle, _C.to_tensor(value, None, f"[assign] variable '{self.name}'"))
         return self
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Adds `delta`, which must broadcast to the variable's shape. Returns the variable."""
         _C.ops.assign_add(self._handle, _C.to_tensor(delta, None, f"[assign_add] variable '{self.name}'"))
         return self
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Subtracts `delta`, which must broadcast to the variable's shape. Returns the variable."""
         _C.ops.assign_sub(self._handle, _C.to_tensor(delta, None, f"[assign_sub] variable '{self.name}'"))
         return self

@@ -8,10 +8,9 @@ import sys
 
 import numpy as np
 import pytest
+import tahr
 from op_rows.row import Case, Row
 from op_rows.support import ROWS, TABLE, assert_close, call, cases_of, inputs_of, reference, rng_for
-
-import tahr
 from tahr import _C
 
 BY_OP = {row.op: row for row in ROWS}
@@ -96,7 +95,9 @@ def test_gradients(row: Row):
         for i, g in zip(which, grads):
             expected = _numeric(f, values, i, 1e-5).reshape(values[i].shape)
             scale = max(1.0, float(np.abs(expected).max(initial=0)))
-            np.testing.assert_allclose(g.numpy(), expected, rtol=2e-6, atol=2e-6 * scale, err_msg=f"[{row.op}] input {i}, {case}")
+            np.testing.assert_allclose(
+                g.numpy(), expected, rtol=2e-6, atol=2e-6 * scale, err_msg=f"[{row.op}] input {i}, {case}"
+            )
 
 
 @pytest.mark.parametrize("row", [r for r in DIFFERENTIABLE if r.grad2], ids=[r.op for r in DIFFERENTIABLE if r.grad2])
@@ -129,7 +130,9 @@ def test_second_gradients(row: Row):
         for i, g in zip(which, second):
             expected = _numeric(along, values, i, 1e-5).reshape(values[i].shape)
             scale = max(1.0, float(np.abs(expected).max(initial=0)))
-            np.testing.assert_allclose(g.numpy(), expected, rtol=1e-5, atol=1e-5 * scale, err_msg=f"[{row.op}] input {i}, {case}")
+            np.testing.assert_allclose(
+                g.numpy(), expected, rtol=1e-5, atol=1e-5 * scale, err_msg=f"[{row.op}] input {i}, {case}"
+            )
 
 
 @rows
@@ -159,7 +162,12 @@ def test_errors(row: Row):
 def test_values_on_other_instruction_sets(isa: str):
     """The value tests once more, in a process that is held to another instruction set."""
     env = {**os.environ, "TAHR_ISA": isa}
-    probe = subprocess.run([sys.executable, "-c", "import tahr.config as c; print(c.instruction_set())"], env=env, capture_output=True, text=True)
+    probe = subprocess.run(
+        [sys.executable, "-c", "import tahr.config as c; print(c.instruction_set())"],
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     if probe.returncode != 0:
         assert "TAHR_ISA" in probe.stderr, probe.stderr
         pytest.skip(f"this CPU has no {isa}")
@@ -167,7 +175,12 @@ def test_values_on_other_instruction_sets(isa: str):
         return  # what test_values just ran
     if os.environ.get("TAHR_ISA"):
         return  # already inside such a process
-    run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", __file__, "-k", "test_values and not instruction"], env=env, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", __file__, "-k", "test_values and not instruction"],
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stdout[-4000:]
 
 

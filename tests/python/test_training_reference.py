@@ -6,7 +6,6 @@ sqrt(784) * 2^-24 per activation and the differences grow with the steps; 1e-4 i
 
 import numpy as np
 import pytest
-
 from tahr import keras
 
 
@@ -40,10 +39,13 @@ class Reference:
         return loss
 
 
-@pytest.mark.parametrize(("widths", "activation", "loss"), [
-    ((100,), "sigmoid", "categorical_crossentropy"),
-    ((300, 100), "relu", "sparse_categorical_crossentropy"),
-])
+@pytest.mark.parametrize(
+    ("widths", "activation", "loss"),
+    [
+        ((100,), "sigmoid", "categorical_crossentropy"),
+        ((300, 100), "relu", "sparse_categorical_crossentropy"),
+    ],
+)
 def test_losses_of_the_first_100_steps(widths, activation, loss):
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.layers.Dense(widths[0], activation=activation, input_shape=(784,))])

@@ -10,8 +10,7 @@ import numpy as np
 
 from tahr import _C, nest
 from tahr.dtypes import as_dtype
-from tahr.tape import custom_gradient, stop_gradient
-from tahr.tensor import Tensor, is_tensor
+from tahr.tensor import Tensor
 
 __all__ = [
     *("array", "associative_scan", "cond", "convert_to_numpy", "convert_to_tensor", "custom_gradient", "dtype"),

@@ -39,7 +39,9 @@ def einsum(*operands: np.ndarray, subscripts: str) -> np.ndarray:
     return np.einsum(subscripts, *map(wide, operands))
 
 
-def cross(x1: np.ndarray, x2: np.ndarray, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+def cross(
+    x1: np.ndarray, x2: np.ndarray, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(x1, axisa, -1), np.moveaxis(x2, axisb, -1)
@@ -85,10 +87,30 @@ ROWS = [
         terms=matmul_terms,
         grad=(0, 1),
         errors=[
-            Bad([np.ones((2, 3)), np.ones((4, 2))], {}, ValueError, r"\[matmul\] expected x1 and x2 to agree .* 3 is not 4"),
-            Bad([np.ones((2, 2, 3)), np.ones((5, 3, 2))], {}, ValueError, r"\[matmul\] expected leading dimensions that broadcast"),
-            Bad([np.ones(()), np.ones(3)], {}, ValueError, r"\[matmul\] expected tensors of rank 1 or more.*Use multiply"),
-            Bad([np.ones(3), np.ones(3)], {"transpose_a": True}, ValueError, r"\[matmul\] expected a matrix to transpose"),
+            Bad(
+                [np.ones((2, 3)), np.ones((4, 2))],
+                {},
+                ValueError,
+                r"\[matmul\] expected x1 and x2 to agree .* 3 is not 4",
+            ),
+            Bad(
+                [np.ones((2, 2, 3)), np.ones((5, 3, 2))],
+                {},
+                ValueError,
+                r"\[matmul\] expected leading dimensions that broadcast",
+            ),
+            Bad(
+                [np.ones(()), np.ones(3)],
+                {},
+                ValueError,
+                r"\[matmul\] expected tensors of rank 1 or more.*Use multiply",
+            ),
+            Bad(
+                [np.ones(3), np.ones(3)],
+                {"transpose_a": True},
+                ValueError,
+                r"\[matmul\] expected a matrix to transpose",
+            ),
         ],
         bench=Case([(256, 256), (256, 256)]),
     ),
@@ -100,7 +122,9 @@ ROWS = [
         NUMBERS,
         terms=lambda case: (*case.shapes[0], 1)[max(0, len(case.shapes[0]) - 1)],
         grad=(0, 1),
-        errors=[Bad([np.ones((2, 3)), np.ones((2, 3))], {}, ValueError, r"\[dot\] expected the last axis of x1 to match")],
+        errors=[
+            Bad([np.ones((2, 3)), np.ones((2, 3))], {}, ValueError, r"\[dot\] expected the last axis of x1 to match")
+        ],
     ),
     Row(
         "tensordot",
@@ -118,13 +142,35 @@ ROWS = [
         terms=lambda case: 8,
         grad=(0, 1),
         errors=[
-            Bad([np.ones((2, 3)), np.ones((2, 3))], {"axes": 1}, ValueError, r"\[tensordot\] expected contracted axes of equal size"),
-            Bad([np.ones(2), np.ones(2)], {"axes": 2}, ValueError, r"\[tensordot\] expected axes between 0 and the smaller rank"),
-            Bad([np.ones((2, 2)), np.ones((2, 2))], {"axes": [[0, 1], [0]]}, ValueError, r"\[tensordot\] expected as many axes"),
-            Bad([np.ones((2, 2)), np.ones((2, 2))], {"axes": [[0, 0], [0, 1]]}, ValueError, r"\[tensordot\] expected distinct"),
+            Bad(
+                [np.ones((2, 3)), np.ones((2, 3))],
+                {"axes": 1},
+                ValueError,
+                r"\[tensordot\] expected contracted axes of equal size",
+            ),
+            Bad(
+                [np.ones(2), np.ones(2)],
+                {"axes": 2},
+                ValueError,
+                r"\[tensordot\] expected axes between 0 and the smaller rank",
+            ),
+            Bad(
+                [np.ones((2, 2)), np.ones((2, 2))],
+                {"axes": [[0, 1], [0]]},
+                ValueError,
+                r"\[tensordot\] expected as many axes",
+            ),
+            Bad(
+                [np.ones((2, 2)), np.ones((2, 2))],
+                {"axes": [[0, 0], [0, 1]]},
+                ValueError,
+                r"\[tensordot\] expected distinct",
+            ),
         ],
     ),
-    Row("outer", wide_reference(np.outer), (UNIT, UNIT), [Case([(3,), (4,)]), Case([(2, 2), ()])], NUMBERS, grad=(0, 1)),
+    Row(
+        "outer", wide_reference(np.outer), (UNIT, UNIT), [Case([(3,), (4,)]), Case([(2, 2), ()])], NUMBERS, grad=(0, 1)
+    ),
     Row(
         "inner",
         wide_reference(np.inner),
@@ -153,7 +199,9 @@ ROWS = [
         NUMBERS,
         terms=lambda case: 8,
         grad=(0, 1),
-        errors=[Bad([np.ones((2, 3)), np.ones((2, 1))], {}, ValueError, r"\[vecdot\] expected vectors of equal length")],
+        errors=[
+            Bad([np.ones((2, 3)), np.ones((2, 1))], {}, ValueError, r"\[vecdot\] expected vectors of equal length")
+        ],
     ),
     Row(
         "cross",
@@ -220,14 +268,29 @@ ROWS = [
         NUMBERS,
         terms=lambda case: 32,
         errors=[
-            Bad([[np.ones((2, 3)), np.ones((4, 2))], "ij,jk->ik"], {}, ValueError, r"\[einsum\] .* agree in axis 'j', .* 3 and 4"),
+            Bad(
+                [[np.ones((2, 3)), np.ones((4, 2))], "ij,jk->ik"],
+                {},
+                ValueError,
+                r"\[einsum\] .* agree in axis 'j', .* 3 and 4",
+            ),
             Bad([[np.ones((2, 3))], "ijk->i"], {}, ValueError, r"\[einsum\] expected operand 0 to have 3 axes"),
             Bad([[np.ones((2, 3))], "ij,jk->ik"], {}, ValueError, r"\[einsum\] expected 1 comma-separated inputs"),
-            Bad([[np.ones((2, 3))], "ij->ik"], {}, ValueError, r"\[einsum\] expected output letters that some input has \('k'\)"),
+            Bad(
+                [[np.ones((2, 3))], "ij->ik"],
+                {},
+                ValueError,
+                r"\[einsum\] expected output letters that some input has \('k'\)",
+            ),
             Bad([[np.ones((2, 3))], "ij->ii"], {}, ValueError, r"\[einsum\] expected each letter once in the output"),
             Bad([[np.ones((2, 3))], "i1->i"], {}, ValueError, r"\[einsum\] expected letters, commas"),
             Bad([[np.ones((2, 3))], "...i->i"], {}, ValueError, r"\[einsum\] expected '...' in the output"),
-            Bad([[np.ones((2, 3))], "ii->i"], {}, ValueError, r"\[einsum\] expected the repeated axis 'i' to have one size"),
+            Bad(
+                [[np.ones((2, 3))], "ii->i"],
+                {},
+                ValueError,
+                r"\[einsum\] expected the repeated axis 'i' to have one size",
+            ),
         ],
     ),
     Row(
@@ -249,7 +312,12 @@ ROWS = [
         ulp=8,
         terms=lambda case: 12,
         errors=[
-            Bad([np.ones((2, 3))], {"ord": 3}, ValueError, r"\[norm\] expected ord to be None, 'fro'.* received ord=3\.0"),
+            Bad(
+                [np.ones((2, 3))],
+                {"ord": 3},
+                ValueError,
+                r"\[norm\] expected ord to be None, 'fro'.* received ord=3\.0",
+            ),
             Bad([np.ones(3)], {"ord": "fro"}, ValueError, r"\[norm\] expected ord as a number for vectors"),
             Bad([np.ones((2, 2, 2))], {"ord": 1}, ValueError, r"\[norm\] expected one axis \(vectors\) or two"),
             Bad([np.ones((2, 3))], {"ord": "nuc"}, NotImplementedError, r"\[norm\] .* singular values"),

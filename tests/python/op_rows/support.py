@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-
 import tahr
 from tahr import _C
 
@@ -103,14 +102,24 @@ def assert_close(row: Row, case: Case, got: Any, expected: np.ndarray, values: l
         return
     wide = actual.astype(np.float64)
     expected = expected.astype(np.float64)
-    limit = float(np.finfo(np.float16).max) if dtype == "float16" else 3.3895e38 if dtype == "bfloat16" else np.finfo(dtype).max
+    limit = (
+        float(np.finfo(np.float16).max)
+        if dtype == "float16"
+        else 3.3895e38
+        if dtype == "bfloat16"
+        else np.finfo(dtype).max
+    )
     with np.errstate(over="ignore"):
         expected = np.where(np.abs(expected) > limit, np.sign(expected) * np.inf, expected)
     same = (np.isnan(wide) & np.isnan(expected)) | (wide == expected)
     bound = eps(dtype) * row.ulp * np.maximum(np.abs(expected), tiny(dtype))
     if row.terms is not None:
-        finite = [np.abs(v[np.isfinite(v)]).max() for v in map(np.float64, filter(_is_float, values)) if np.isfinite(v).any()]
-        magnitude = max([1.0, *finite, np.abs(expected[np.isfinite(expected)]).max() if np.isfinite(expected).any() else 0.0])
+        finite = [
+            np.abs(v[np.isfinite(v)]).max() for v in map(np.float64, filter(_is_float, values)) if np.isfinite(v).any()
+        ]
+        magnitude = max(
+            [1.0, *finite, np.abs(expected[np.isfinite(expected)]).max() if np.isfinite(expected).any() else 0.0]
+        )
         bound = bound + max(eps(dtype), 2.0**-23 if dtype != "float64" else 0.0) * row.terms(case) * magnitude
     with np.errstate(invalid="ignore"):
         bad = ~same & ~(np.abs(wide - expected) <= bound)
