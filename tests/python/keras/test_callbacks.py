@@ -244,7 +244,7 @@ def test_remote_monitor():
         server.shutdown()
         server.server_close()
     assert received == [{"epoch": i, "loss": loss} for i, loss in enumerate(history.history["loss"])]
-    with pytest.warns(UserWarning, match="could not reach"):
+    with pytest.warns(UserWarning, match="Could not reach"):
         fit(callbacks.RemoteMonitor(root=root))
 
 
@@ -263,3 +263,33 @@ def test_progbar_averages_and_shows_values(capsys):
     assert text.startswith("3/3 - 0s - ") and text.endswith(" - mean: 1.5000 - shown: 7.0000\n")
     keras.utils.Progbar(2, verbose=0).update(2, [("loss", 1.0)])
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_swap_ema_weights(on_epoch):
+    def run(*given):
+        seen = []
+        keep = callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: seen.append(model.get_weights()[0]),
+            on_epoch_end=lambda epoch, logs: ends.append(model.get_weights()[0]),
+        )
+        model, ends = model_of(optimizer=keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.5)), []
+        history = fit(*given, keep, model=model, epochs=2, shuffle=False, validation_data=(X, Y))
+        return seen, ends, model.get_weights()[0], history.history["val_loss"]
+
+    plain, _, final, values = run()
+    average, averages = plain[0].astype("float64"), []  # the first step starts the average
+    for weights in plain:
+        average = 0.5 * average + 0.5 * weights
+        averages.append(average)
+    np.testing.assert_allclose(final, averages[-1], rtol=1e-5)  # fit ends with the averages as weights
+    seen, ends, end, swapped = run(callbacks.SwapEMAWeights(swap_on_epoch=on_epoch))
+    for ours, theirs in zip(seen, plain):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)  # training itself does not notice
+    np.testing.assert_allclose(end, averages[-1], rtol=1e-5)
+    expected_ends = [averages[2], averages[5]] if on_epoch else [plain[2], plain[5]]
+    for ours, theirs in zip(ends, expected_ends):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert all(a != b for a, b in zip(swapped, values))  # validation sees the averages
+    with pytest.raises(ValueError, match=r"\[SwapEMAWeights\] expected an optimizer that keeps moving averages"):
+        model_of().evaluate(X, Y, verbose=0, callbacks=callbacks.SwapEMAWeights())

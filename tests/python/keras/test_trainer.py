@@ -269,7 +269,7 @@ def test_steps_epochs_and_batch_size():
     assert count_steps(linear(), batch_size=10)[0] == [0, 1, 2, 3, 4]
     assert count_steps(linear(), steps_per_epoch=2, epochs=2) == ([0, 1, 0, 1], [0, 1])
     assert count_steps(linear(), batch_size=10, initial_epoch=2, epochs=4)[1] == [2, 3]
-    assert count_steps(linear(steps_per_execution=2), batch_size=10)[0] == [1, 3, 4]
+    assert count_steps(linear(steps_per_execution=2), batch_size=10)[0] == [1, 3, 5]
 
 
 def test_validation_steps_and_frequency():
@@ -325,6 +325,27 @@ def test_own_train_step_and_compute_loss():
         results.append(model.fit(X, LINE, batch_size=50, epochs=2, verbose=0).history)
     assert results[0]["own"] == pytest.approx(plain)
     assert results[1]["loss"][0] == pytest.approx(2 * plain[0])
+
+
+def test_own_train_step_that_walks_over_the_metrics():
+    class Walks(keras.Sequential):
+        def train_step(self, data):
+            x, y = data
+            with tahr.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(x, y, y_pred)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(loss)
+                else:
+                    metric.update_state(y, y_pred)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    expected = linear(metrics=["mae"]).fit(X, LINE, batch_size=10, epochs=2, verbose=0, shuffle=False).history
+    model = Walks([keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"])
+    assert model.fit(X, LINE, batch_size=10, epochs=2, verbose=0, shuffle=False).history == expected
 
 
 def test_dropout_is_active_only_in_training():

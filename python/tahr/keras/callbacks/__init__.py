@@ -1,11 +1,13 @@
 """`keras.callbacks`: objects that `fit`, `evaluate` and `predict` call along the way.
 
 One subject per file: `callback.py` (the base class and the list that calls them), `history.py`, `progbar_logger.py`,
-`plateaus.py` (what watches a metric and acts when it stops improving), `schedules.py`, `lambdas.py`, `nans.py`,
+`plateaus.py` (what watches a metric and acts when it stops improving), `schedules.py`, `averages.py`, `lambdas.py`,
+`nans.py`,
 `logs.py`. A new callback derives from Callback, overrides the hooks it needs and is added to `__all__` here. Callbacks
 see the model only through its public methods.
 """
 
+from tahr.keras.callbacks.averages import SwapEMAWeights
 from tahr.keras.callbacks.callback import Callback, CallbackList
 from tahr.keras.callbacks.history import History
 from tahr.keras.callbacks.lambdas import LambdaCallback
@@ -26,5 +28,6 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]

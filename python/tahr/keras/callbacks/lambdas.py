@@ -15,10 +15,10 @@ class LambdaCallback(Callback):
         on_epoch_begin, on_epoch_end: functions `(epoch, logs)`.
         on_train_begin, on_train_end: functions `(logs)`.
         on_train_batch_begin, on_train_batch_end: functions `(batch, logs)`.
-        **kwargs: any other hook of Callback, by name.
+        **kwargs: any other hook of Callback, by name; names without "on_" become plain attributes.
 
     Raises:
-        TypeError: a keyword names no hook.
+        TypeError: a keyword begins with "on_" and names no hook.
 
     Example:
         >>> from tahr import keras
@@ -48,12 +48,14 @@ class LambdaCallback(Callback):
             **kwargs,
         }
         for name, function in hooks.items():
-            if not (name.startswith("on_") and hasattr(Callback, name)):
+            if name.startswith("on_") and not hasattr(Callback, name):
                 raise TypeError(
                     f"[LambdaCallback] expected names of hooks such as on_epoch_end, received {name!r}. See "
                     f"keras.callbacks.Callback."
                 )
-            if function is not None:
+            if not name.startswith("on_"):
+                setattr(self, name, function)
+            elif function is not None:
                 setattr(self, name, _with_default_logs(function, name))
 
 

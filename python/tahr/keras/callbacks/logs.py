@@ -113,4 +113,6 @@ class RemoteMonitor(Callback):
             with urllib.request.urlopen(urllib.request.Request(self.root + self.path, data, headers), timeout=10):
                 pass
         except OSError as error:
-            warnings.warn(f"[RemoteMonitor] could not reach {self.root}: {error}", stacklevel=2)
+            warnings.warn(
+                f"[RemoteMonitor] Could not reach RemoteMonitor root server at {self.root}: {error}", stacklevel=2
+            )

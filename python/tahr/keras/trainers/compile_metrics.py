@@ -53,6 +53,8 @@ class CompileMetrics:
     prefix `weighted_` where a weighted metric repeats an unweighted one.
     """
 
+    name = "compile_metrics"
+
     def __init__(self, metrics: Any, weighted_metrics: Any = None, output_names: list[str] | None = None):
         for argument, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if value is not None and not isinstance(value, (list, tuple, dict)):
@@ -73,6 +75,11 @@ class CompileMetrics:
     def metrics(self) -> list[Any]:
         """The metric objects; empty before the first update."""
         return [metric for group in self._groups for metric in group.metrics]
+
+    @property
+    def variables(self) -> list[Any]:
+        """The variables of all metrics."""
+        return [variable for metric in self.metrics for variable in metric.variables]
 
     def _build(self, y_true: Any, y_pred: Any) -> None:
         order = OutputOrder(y_pred, self._output_names)

@@ -29,7 +29,12 @@ def _to_tensors(batch: Any) -> Any:
 
 
 def _to_floats(logs: dict[str, Any]) -> dict[str, Any]:
-    return {name: _to_float(value) for name, value in logs.items()}
+    """Logs as Python floats; a metric whose result is a dict stands there with its entries, behind the others."""
+    flat = {name: _to_float(value) for name, value in logs.items() if not isinstance(value, dict)}
+    for value in logs.values():
+        if isinstance(value, dict):
+            flat.update(_to_floats(value))
+    return flat
 
 
 def _to_float(value: Any) -> Any:
@@ -176,22 +181,18 @@ class Trainer:
 
     @property
     def metrics(self) -> list[Any]:
-        """All metric objects: the loss, the losses of several outputs, compiled metrics, those of the layers."""
-        found = self._own_metrics()
-        for layer in self._sublayers():
-            if not isinstance(layer, Trainer):
-                found.extend(getattr(layer, "_metrics", ()))
-        return found
-
-    def _own_metrics(self) -> list[Any]:
+        """The loss, the compiled metrics (one object for all), the losses of several outputs, metrics of the layers."""
         found: list[Any] = []
         if self.compiled:
             found.append(self._loss_tracker)
+            if self._compile_metrics is not None:
+                found.append(self._compile_metrics)
             if self._compile_loss is not None:
                 found.extend(self._compile_loss.metrics)
-            if self._compile_metrics is not None:
-                found.extend(self._compile_metrics.metrics)
         found.extend(getattr(self, "_metrics", ()))
+        for layer in self._sublayers():
+            if not isinstance(layer, Trainer):
+                found.extend(getattr(layer, "_metrics", ()))
         return found
 
     def _sublayers(self) -> list[Any]:
@@ -199,10 +200,13 @@ class Trainer:
         return list(flatten_layers(include_self=False)) if flatten_layers is not None else []
 
     def metrics_by_name(self) -> dict[str, Any]:
-        """The metrics under the names that logs use."""
-        named = dict(self._compile_metrics.named_metrics()) if self._compile_metrics is not None else {}
-        reported = {id(metric): name for name, metric in named.items()}
-        return {reported.get(id(metric), metric.name): metric for metric in self.metrics}
+        """The metrics under the names that logs use, in the order of the values that `evaluate` returns."""
+        metrics = self.metrics
+        named = {metric.name: metric for metric in metrics if not isinstance(metric, CompileMetrics)}
+        for metric in metrics:
+            if isinstance(metric, CompileMetrics):
+                named.update(metric.named_metrics())
+        return named
 
     @property
     def metrics_names(self) -> list[str]:
@@ -211,13 +215,11 @@ class Trainer:
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The current values of all metrics by name; a metric whose result is a dict adds its entries."""
-        results: dict[str, Any] = {}
-        for name, metric in self.metrics_by_name().items():
-            value = metric.result()
+        values = {metric.name: metric.result() for metric in self.metrics}
+        results = {name: value for name, value in values.items() if not isinstance(value, dict)}
+        for value in values.values():
             if isinstance(value, dict):
                 results.update(value)
-            else:
-                results[name] = value
         return results
 
     def reset_metrics(self) -> None:
@@ -396,11 +398,12 @@ class Trainer:
                 break
         if index < 0:
             return {}
-        if (index + 1) % every != 0:
-            callbacks.batch_end(phase, index, lambda: self._logs(logs))
+        if (index + 1) % every != 0:  # the last group of steps_per_execution counts as a whole one
+            callbacks.batch_end(phase, index - index % every + every - 1, lambda: self._logs(logs))
         if logs is not None:  # an own step: its own logs, unless they are the metrics' under the same names
             results = self.get_metrics_result()
-            return _to_floats(results) if set(results) == set(logs) else self._logs(logs)
+            own = self._logs(logs)
+            return _to_floats(results) if set(results) == set(own) else own
         return self._logs(None)
 
     # ---------------------------------------------------------------- fit
@@ -503,6 +506,8 @@ class Trainer:
             callbacks.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
+        if logs and getattr(self.optimizer, "use_ema", False):  # the averages become the weights
+            self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.on_train_end(logs)
         return self.history
 
@@ -598,15 +603,21 @@ class Trainer:
         callbacks.on_predict_begin()
         columns: list[list[np.ndarray]] | None = None
         outputs: Any = None
+        every = self.steps_per_execution
+        index = -1
         for index, batch in enumerate(iterator.epoch()):
-            callbacks.batch_begin("predict", index)
+            if index % every == 0:
+                callbacks.batch_begin("predict", index)
             outputs = self.predict_step(_to_tensors(batch))
             arrays = [ops.convert_to_numpy(leaf) for leaf in flatten(outputs)]
             if columns is None:
                 columns = [[] for _ in arrays]
             for column, array in zip(columns, arrays):
                 column.append(array)
-            callbacks.batch_end("predict", index, lambda: {"outputs": outputs})  # noqa: B023 (called at once)
+            if (index + 1) % every == 0:
+                callbacks.batch_end("predict", index, lambda: {"outputs": outputs})  # noqa: B023 (called at once)
+        if (index + 1) % every != 0:
+            callbacks.batch_end("predict", index - index % every + every - 1, lambda: {"outputs": outputs})
         callbacks.on_predict_end()
         if columns is None:
             raise ValueError("[predict] expected at least one batch, received none. The data source yielded nothing.")
@@ -642,7 +653,7 @@ class Trainer:
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One training step on the batch `x`, `y`. Metrics go on from earlier batches: `reset_metrics()` starts anew.
+        """One training step on the batch `x`, `y`; the results are those of this batch alone.
 
         Args:
             x, y, sample_weight, class_weight: as in `fit`, one batch.
@@ -660,12 +671,14 @@ class Trainer:
             sample_weight = class_weight_to_sample_weight(y, class_weight, "train_on_batch")
         batch = self._single_batch("train_on_batch", x, y, sample_weight)
         self._set(_step_variables=None)
+        self.reset_metrics()
         return self._flat_logs(self._logs(self._make_step("train")(batch)), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics on the batch `x`, `y`; arguments and result as `train_on_batch`, without training."""
         self._require_compiled("test_on_batch")
         batch = self._single_batch("test_on_batch", x, y, sample_weight)
+        self.reset_metrics()
         return self._flat_logs(self._logs(self._make_step("test")(batch)), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -46,15 +48,21 @@ class PyDataset:
     @property
     def num_batches(self) -> int | None:
         """Number of batches, `len(self)` unless overridden; None for an endless stream."""
-        if type(self).__len__ is not PyDataset.__len__:
+        if hasattr(self, "__len__"):
             return len(self)
         raise NotImplementedError(
             f"[{type(self).__name__}] expected a method __len__ or a property num_batches that gives the number of "
             f"batches."
         )
 
-    def __len__(self) -> int:
-        raise TypeError(f"[{type(self).__name__}] object of unknown length: define __len__.")
+    def __iter__(self) -> Iterator[Any]:
+        """The batches from the first on; without end where their number is unknown."""
+        try:
+            count = self.num_batches
+        except NotImplementedError:
+            count = None
+        for index in itertools.count() if count is None else range(count):
+            yield self[index]
 
     def on_epoch_begin(self) -> None:
         """Called before each epoch."""
