@@ -10,6 +10,7 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 import keras as real  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import tahr  # noqa: E402
 from tahr import keras  # noqa: E402
 
 EPS = np.finfo("float32").eps
@@ -158,6 +159,12 @@ def test_sparsemax_is_the_projection_on_the_simplex():
             t = (low + high) / 2
             low, high = (t, high) if np.maximum(row - t, 0).sum() > 1 else (low, t)
         np.testing.assert_allclose(p, np.maximum(row - low, 0), atol=1e-6)
+
+
+def test_engine_functions_as_activations():
+    layer = keras.layers.Dense(2, activation=tahr.nn.relu)
+    assert layer.get_config()["activation"] == "relu"
+    assert keras.layers.Dense.from_config(layer.get_config()).activation is keras.activations.relu
 
 
 def test_activation_of_unknown_name():

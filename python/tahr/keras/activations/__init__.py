@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from tahr import ops as _engine_ops
 from tahr.keras.activations import functions as _functions
 from tahr.keras.activations.functions import (
     celu,
@@ -95,8 +96,9 @@ def serialize(activation: Any) -> Any:
     """
     from tahr.keras.saving import get_registered_name, serialize_keras_object
 
-    if isinstance(activation, types.FunctionType) and _BY_NAME.get(activation.__name__) is activation:
-        return activation.__name__
+    name = getattr(activation, "__name__", "")
+    if name in _BY_NAME and activation in (_BY_NAME[name], getattr(_engine_ops, name, None)):
+        return name
     config = serialize_keras_object(activation)
     if not isinstance(config, dict) or "config" not in config:
         raise ValueError(

@@ -124,7 +124,7 @@ class KerasTensor:
         return _op("absolute", self)
 
     def __invert__(self) -> KerasTensor:
-        return _op("bitwise_not" if self._dtype != "bool" else "logical_not", self)
+        return _op("logical_not", self)
 
     def __round__(self, ndigits: int | None = None) -> KerasTensor:
         return _op("round", self, decimals=ndigits or 0)

@@ -226,6 +226,29 @@ class Variable(tahr.Variable):
         """Subtracts `value` from the variable and returns the new value."""
         return self.assign(tahr.ops.subtract(self.value, value))
 
+    # As in Keras, these are logical, where those of the tensor level are bitwise.
+
+    def __and__(self, other: Any) -> Any:
+        return tahr.ops.logical_and(self.value, other)
+
+    def __or__(self, other: Any) -> Any:
+        return tahr.ops.logical_or(self.value, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return tahr.ops.logical_xor(self.value, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return tahr.ops.logical_and(other, self.value)
+
+    def __ror__(self, other: Any) -> Any:
+        return tahr.ops.logical_or(other, self.value)
+
+    def __rxor__(self, other: Any) -> Any:
+        return tahr.ops.logical_xor(other, self.value)
+
+    def __invert__(self) -> Any:
+        return tahr.ops.logical_not(self.value)
+
     def numpy(self) -> np.ndarray:
         """A copy of the value as a NumPy array."""
         return np.array(self.value.numpy())

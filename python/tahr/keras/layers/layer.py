@@ -82,13 +82,14 @@ class Layer(LayerState):
     Raises:
         ValueError: for unknown arguments.
 
+    >>> import numpy as np
     >>> from tahr import keras
     >>> class Scale(keras.layers.Layer):
     ...     def build(self, input_shape):
     ...         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
     ...     def call(self, inputs):
     ...         return inputs * self.scale
-    >>> Scale()([[1.0, 2.0]]).numpy()
+    >>> Scale()(np.array([[1.0, 2.0]])).numpy()
     array([[1., 2.]], dtype=float32)
     """
 

@@ -62,8 +62,8 @@ def public_module(obj: Any) -> str | None:
     explicit = vars(obj).get("_keras_module") if isinstance(obj, type) else None
     if explicit:
         return explicit
-    module = getattr(obj, "__module__", None) or ""
-    if not module.startswith(_PACKAGE):
+    module = getattr(obj, "__module__", None)
+    if not isinstance(module, str) or not module.startswith(_PACKAGE):
         return None
     parts = module[len(_PACKAGE) :].split(".")
     if parts[:2] == ["optimizers", "schedules"]:

@@ -14,8 +14,9 @@ class Activation(Layer):
     Args:
         activation: function or name of one.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Activation("relu")([-1.0, 2.0]).numpy()
+    >>> keras.layers.Activation("relu")(np.array([-1.0, 2.0])).numpy()
     array([0., 2.], dtype=float32)
     """
 

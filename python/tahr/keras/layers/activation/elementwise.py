@@ -25,8 +25,9 @@ class ReLU(Layer):
         negative_slope: slope below the threshold.
         threshold: where the function starts to rise.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.ReLU(max_value=2.0)([-1.0, 1.0, 3.0]).numpy()
+    >>> keras.layers.ReLU(max_value=2.0)(np.array([-1.0, 1.0, 3.0])).numpy()
     array([0., 1., 2.], dtype=float32)
     """
 
@@ -69,8 +70,9 @@ class LeakyReLU(Layer):
         negative_slope: slope below 0.
         kwargs: arguments of `Layer`; `alpha` is the older name of `negative_slope`.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.LeakyReLU(0.5)([-2.0, 2.0]).numpy()
+    >>> keras.layers.LeakyReLU(0.5)(np.array([-2.0, 2.0])).numpy()
     array([-1.,  2.], dtype=float32)
     """
 
@@ -101,8 +103,9 @@ class ELU(Layer):
     Args:
         alpha: value that the output approaches far below 0, negated.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.ELU()([-100.0, 2.0]).numpy()
+    >>> keras.layers.ELU()(np.array([-100.0, 2.0])).numpy()
     array([-1.,  2.], dtype=float32)
     """
 

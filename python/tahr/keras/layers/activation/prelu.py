@@ -21,9 +21,10 @@ class PReLU(Layer):
 
     Source: He et al., 2015 (arXiv:1502.01852).
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.PReLU()([[-2.0, 2.0]]).numpy()
-    array([[-0.,  2.]], dtype=float32)
+    >>> keras.layers.PReLU()(np.array([[-2.0, 2.0]])).numpy()
+    array([[0., 2.]], dtype=float32)
     """
 
     def __init__(

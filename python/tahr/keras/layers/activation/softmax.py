@@ -15,8 +15,9 @@ class Softmax(Layer):
     Args:
         axis: axis, or several that count as one.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Softmax()([[1.0, 1.0, 5.0]], mask=[[True, True, False]]).numpy()
+    >>> keras.layers.Softmax()(np.array([[1.0, 1.0, 5.0]]), mask=[[True, True, False]]).numpy()
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 

@@ -34,9 +34,10 @@ class Dense(Layer):
         ValueError: if `units` is not a positive integer; in a call, if the last axis has another size than when the
             layer was built.
 
+    >>> import numpy as np
     >>> from tahr import keras
     >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
-    >>> layer([[1.0, 2.0, 3.0]]).numpy()
+    >>> layer(np.array([[1.0, 2.0, 3.0]])).numpy()
     array([[6., 6.]], dtype=float32)
     """
 

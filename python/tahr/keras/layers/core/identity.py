@@ -12,8 +12,9 @@ from tahr.keras.layers.layer import Layer
 class Identity(Layer):
     """Returns its input, of any structure.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Identity()([1.0, 2.0]).numpy()
+    >>> keras.layers.Identity()(np.array([1.0, 2.0])).numpy()
     array([1., 2.], dtype=float32)
     """
 

@@ -24,8 +24,9 @@ class Lambda(Layer):
         mask: mask of the output, or a function of inputs and mask.
         arguments: further arguments of `function`.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Lambda(lambda x: x * 2)([[1.0, 2.0]]).numpy()
+    >>> keras.layers.Lambda(lambda x: x * 2)(np.array([[1.0, 2.0]])).numpy()
     array([[2., 4.]], dtype=float32)
     """
 

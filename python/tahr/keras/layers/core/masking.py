@@ -17,10 +17,10 @@ class Masking(Layer):
 
     Shapes: (batch, time, features) to the same.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Masking(-1.0)([[[1.0, 2.0], [-1.0, -1.0]]]).numpy()
-    array([[[1., 2.],
-            [0., 0.]]], dtype=float32)
+    >>> keras.layers.Masking()(np.array([[[1.0, 2.0], [0.0, 0.0]]]))._keras_mask.numpy()
+    array([[ True, False]])
     """
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:

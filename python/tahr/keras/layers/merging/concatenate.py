@@ -14,9 +14,10 @@ class Concatenate(Merge):
     Args:
         axis: the axis.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Concatenate()([[[1.0]], [[2.0]]]).numpy()
-    array([[1., 2.]], dtype=float32)
+    >>> keras.layers.Concatenate()([np.ones((1, 1)), np.zeros((1, 2))]).numpy()
+    array([[1., 0., 0.]], dtype=float32)
     """
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:

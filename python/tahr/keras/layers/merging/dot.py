@@ -15,8 +15,9 @@ class Dot(Merge):
         axes: the axis to sum over, or one for each input (not the batch axis).
         normalize: scale the inputs to length 1 along these axes first, which gives the cosine.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Dot(axes=1)([[[1.0, 2.0]], [[3.0, 4.0]]]).numpy()
+    >>> keras.layers.Dot(axes=1)([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])]).numpy()
     array([[11.]], dtype=float32)
     """
 

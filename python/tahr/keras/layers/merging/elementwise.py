@@ -25,9 +25,10 @@ def _wide_mask(x: Any) -> Any:
 class Add(Merge):
     """The sum of the inputs.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Add()([[[1.0]], [[2.0]]]).numpy()
-    array([[3.]], dtype=float32)
+    >>> keras.layers.Add()([np.ones((1, 2)), np.ones((1, 2))]).numpy()
+    array([[2., 2.]], dtype=float32)
     """
 
     def _merge(self, inputs: list[Any]) -> Any:

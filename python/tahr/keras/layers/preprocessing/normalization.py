@@ -30,7 +30,7 @@ class Normalization(Layer):
     >>> import numpy as np
     >>> layer = keras.layers.Normalization()
     >>> layer.adapt(np.array([[0.0], [2.0]], dtype="float32"))
-    >>> layer([[3.0]]).numpy()
+    >>> layer(np.array([[3.0]])).numpy()
     array([[2.]], dtype=float32)
     """
 

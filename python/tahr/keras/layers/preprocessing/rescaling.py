@@ -17,8 +17,9 @@ class Rescaling(Layer):
         scale: factor; a number, or one for each channel.
         offset: what is added; likewise.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Rescaling(1 / 255)([0, 255]).numpy()
+    >>> keras.layers.Rescaling(1 / 255)(np.array([0, 255])).numpy()
     array([0., 1.], dtype=float32)
     """
 

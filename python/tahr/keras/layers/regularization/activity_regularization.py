@@ -15,9 +15,10 @@ class ActivityRegularization(Layer):
         l1: weight of the absolute values.
         l2: weight of the squares.
 
+    >>> import numpy as np
     >>> from tahr import keras
     >>> layer = keras.layers.ActivityRegularization(l1=1.0)
-    >>> _ = layer([[1.0, -2.0]])
+    >>> _ = layer(np.array([[1.0, -2.0]]))
     >>> float(layer.losses[0].numpy())
     3.0
     """

@@ -32,8 +32,9 @@ class Dropout(Layer):
     Raises:
         ValueError: if `rate` or `noise_shape` is out of range.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Dropout(0.5)([[1.0, 2.0]]).numpy()
+    >>> keras.layers.Dropout(0.5)(np.array([[1.0, 2.0]])).numpy()
     array([[1., 2.]], dtype=float32)
     """
 

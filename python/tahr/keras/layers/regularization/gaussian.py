@@ -18,8 +18,9 @@ class GaussianNoise(Layer):
         stddev: standard deviation of the noise, 0 to 1.
         seed: integer from which the random numbers start.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.GaussianNoise(0.1)([1.0, 2.0]).numpy()
+    >>> keras.layers.GaussianNoise(0.1)(np.array([1.0, 2.0])).numpy()
     array([1., 2.], dtype=float32)
     """
 

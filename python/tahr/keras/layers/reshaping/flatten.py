@@ -20,8 +20,9 @@ class Flatten(Layer):
 
     Shapes: (batch, a, b, ...) to (batch, a * b * ...).
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Flatten()([[[1.0, 2.0], [3.0, 4.0]]]).shape
+    >>> keras.layers.Flatten()(np.array([[[1.0, 2.0], [3.0, 4.0]]])).shape
     (1, 4)
     """
 

@@ -16,8 +16,9 @@ class Permute(Layer):
     Args:
         dims: the axes in their new order, counted from 1 (0 is the batch).
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Permute((2, 1))([[[1.0, 2.0, 3.0]]]).shape
+    >>> keras.layers.Permute((2, 1))(np.array([[[1.0, 2.0, 3.0]]])).shape
     (1, 3, 1)
     """
 

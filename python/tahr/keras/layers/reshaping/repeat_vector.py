@@ -15,8 +15,9 @@ class RepeatVector(Layer):
     Args:
         n: how often, at least 1.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.RepeatVector(3)([[1.0, 2.0]]).shape
+    >>> keras.layers.RepeatVector(3)(np.array([[1.0, 2.0]])).shape
     (1, 3, 2)
     """
 

@@ -19,8 +19,9 @@ class Reshape(Layer):
     Raises:
         ValueError: in a call, if the sizes do not fit.
 
+    >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Reshape((2, -1))([[1.0, 2.0, 3.0, 4.0]]).shape
+    >>> keras.layers.Reshape((2, -1))(np.array([[1.0, 2.0, 3.0, 4.0]])).shape
     (1, 2, 2)
     """
 
