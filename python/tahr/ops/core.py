@@ -10,7 +10,10 @@ import numpy as np
 
 from tahr import _C, nest
 from tahr.dtypes import as_dtype
+from tahr.tape import custom_gradient as custom_gradient
+from tahr.tape import stop_gradient as stop_gradient
 from tahr.tensor import Tensor
+from tahr.tensor import is_tensor as is_tensor
 
 __all__ = [
     *("array", "associative_scan", "cond", "convert_to_numpy", "convert_to_tensor", "custom_gradient", "dtype"),
