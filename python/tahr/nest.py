@@ -33,7 +33,7 @@ def pack_sequence_as(structure: Any, flat: Any) -> Any:
     def pack(s: Any) -> Any:
         if isinstance(s, Mapping):
             packed = {k: pack(s[k]) for k in sorted(s)}
-            return type(s)((k, packed[k]) for k in s)
+            return type(s)((k, packed[k]) for k in s)  # type: ignore[call-arg]
         if isinstance(s, tuple) and hasattr(s, "_fields"):
             return type(s)(*[pack(i) for i in s])
         if isinstance(s, (list, tuple)):

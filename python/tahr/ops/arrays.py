@@ -42,8 +42,8 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
         array([0, 2, 4], dtype=int32)
     """
     dtype = dtype if dtype is not None else _dtype_of_numbers(start, stop, step)
-    ends = [None if n is None else float(n) for n in (start, stop, step)]
-    return _C.ops.arange(*ends, dtype=dtype)
+    first, last, stride = (None if n is None else float(n) for n in (start, stop, step))
+    return _C.ops.arange(first, last, stride, dtype=dtype)
 
 
 def _filled(shape: Any, fill_value: Any, dtype: Any) -> Tensor:
@@ -133,8 +133,9 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
         >>> tahr.ops.geomspace(1, 100, num=3).numpy().round(3)
         array([  1.,  10., 100.], dtype=float32)
     """
-    ends = [_C.ops.log(_C.ops.abs(_C.ops.cast(e, _C.ops.linspace(start, stop, 0).dtype))) for e in (start, stop)]
-    points = _C.ops.multiply(_C.ops.exp(_C.ops.linspace(*ends, num, endpoint, axis)), _C.ops.sign(start))
+    kind = _C.ops.linspace(start, stop, 0).dtype
+    low, high = (_C.ops.log(_C.ops.abs(_C.ops.cast(e, kind))) for e in (start, stop))
+    points = _C.ops.multiply(_C.ops.exp(_C.ops.linspace(low, high, num, endpoint, axis)), _C.ops.sign(start))
     return points if dtype is None else _C.ops.cast(points, dtype)
 
 
@@ -156,7 +157,8 @@ def histogram(x: Any, bins: int = 10, range: tuple[float, float] | None = None) 
         (array([1., 2.], dtype=float32), array([0., 2., 4.], dtype=float32))
     """
     ends = None if range is None else _C.to_tensor([float(r) for r in range], "float64", "[histogram]")
-    return tuple(_C.ops.histogram(x, ends, bins))
+    counts, edges = _C.ops.histogram(x, ends, bins)
+    return counts, edges
 
 
 def meshgrid(*x: Any, indexing: str = "xy") -> list[Tensor]:

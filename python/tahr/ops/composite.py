@@ -95,7 +95,7 @@ def saturate_cast(x: Any, dtype: Any) -> Tensor:
     x, to = _C.to_tensor(x, None, "[saturate_cast]"), as_dtype(dtype)
     if to.is_bool or x.dtype.is_bool or (to.is_floating and x.dtype.is_integer):
         return _C.ops.cast(x, to)
-    info = np.iinfo if to.is_integer else np.finfo
+    info: Any = np.iinfo if to.is_integer else np.finfo
     if to == "bfloat16":
         import ml_dtypes
 

@@ -46,9 +46,7 @@ def array(x: Any, dtype: Any = None) -> Tensor:
 
 def convert_to_numpy(x: Any) -> np.ndarray:
     """The values of `x` as a NumPy array of its own."""
-    if isinstance(x, (_C.Tensor, _C.Variable)):
-        return x.numpy()
-    return np.array(x)
+    return x.numpy() if hasattr(x, "numpy") else np.array(x)
 
 
 def shape(x: Any) -> tuple[int | None, ...]:
