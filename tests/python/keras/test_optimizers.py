@@ -1,9 +1,7 @@
 """Every optimizer, step by step beside Keras: same variables, same gradients, same weights after each of 12 steps.
 
-Tolerance: both compute in float32 with different roundings of the same formula; a step changes a weight by a few
-roundings of its size, which add up over 12 steps: 12 steps x 8 roundings x 2^-23 relative to the largest weight and
-step, and ten times that where a rule divides by the root of a small difference (centred RMSprop) or iterates on
-matrices (Muon).
+Tolerance: both compute in float32 with different roundings of the same formula; a step changes a weight by a rounding
+or two of its size, and these add up over the steps: 12 steps x 2 roundings x 2^-23, relative to the largest weight.
 """
 
 import os
@@ -19,7 +17,7 @@ from tahr.keras import optimizers
 reference = pytest.importorskip("keras")
 
 STEPS = 12
-RTOL = STEPS * 8 * 2.0**-23
+RTOL = STEPS * 2 * 2.0**-23
 
 # Options that go with every rule, and the rules with options of their own.
 COMMON = [
@@ -37,8 +35,16 @@ COMMON = [
 ]
 RULES = {
     "SGD": [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.5, "weight_decay": 0.01}],
-    "RMSprop": [{"momentum": 0.5}, {"centered": True}, {"centered": True, "momentum": 0.9, "rho": 0.8, "epsilon": 1e-3}],
-    "Adam": [{"amsgrad": True}, {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}, {"amsgrad": True, "weight_decay": 0.1}],
+    "RMSprop": [
+        {"momentum": 0.5},
+        {"centered": True},
+        {"centered": True, "momentum": 0.9, "rho": 0.8, "epsilon": 1e-3},
+    ],
+    "Adam": [
+        {"amsgrad": True},
+        {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2},
+        {"amsgrad": True, "weight_decay": 0.1},
+    ],
     "AdamW": [{"weight_decay": 0.2}, {"amsgrad": True}],
     "Nadam": [{"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}],
     "Adamax": [{"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}],
@@ -56,7 +62,6 @@ RULES = {
     "ScheduleFreeAdamW": [{"warmup_steps": 5}, {"beta_1": 0.7, "beta_2": 0.9}],
 }
 CASES = [(name, options) for name, own in RULES.items() for options in [*COMMON, *own]]
-LOOSE = {"Muon": 100, "RMSprop": 10, "Adafactor": 10, "Lamb": 10, "ScheduleFreeAdamW": 10}
 
 SHAPES = {"w1": (4, 3), "b": (3,), "w2": (3, 5), "t": (2, 3, 4), "s": ()}
 
@@ -82,21 +87,21 @@ def _run(library, optimizer, values, grads, convert, constraint=None, after=None
     return history
 
 
-def _compare(ours, theirs, constraint=None, after=None, factor=1.0):
+def _compare(ours, theirs, constraint=None, after=None):
     values, grads = _data()
     mine = _run(keras, ours, values, grads, tahr.convert_to_tensor, constraint and constraint(keras), after)
     expected = _run(reference, theirs, values, grads, lambda g: g, constraint and constraint(reference), after)
     for step, (a, b) in enumerate(zip(mine, expected)):
         for name, x, y in zip(SHAPES, a, b):
             size = max(1.0, float(np.abs(y).max()))
-            np.testing.assert_allclose(x, y, rtol=0, atol=RTOL * factor * size, err_msg=f"{name} after step {step + 1}")
+            np.testing.assert_allclose(x, y, rtol=0, atol=RTOL * size, err_msg=f"{name} after step {step + 1}")
     return mine
 
 
 @pytest.mark.parametrize("name,options", CASES, ids=[f"{n}-{'-'.join(map(str, o)) or 'default'}" for n, o in CASES])
 def test_steps_agree_with_keras(name, options):
     ours, theirs = getattr(optimizers, name)(**options), getattr(reference.optimizers, name)(**options)
-    history = _compare(ours, theirs, factor=LOOSE.get(name, 1))
+    history = _compare(ours, theirs)
     assert not np.array_equal(history[0][0], history[-1][0])
     # The state has the same order, shapes and values: it is saved by position.
     names = [v.name for v in ours.variables]
@@ -108,6 +113,7 @@ def test_plain_and_fused_updates_agree(monkeypatch):
     for name, own in RULES.items():
         cls = getattr(optimizers, name)
         if not cls._fused_op:
+            assert name in ("Adafactor", "Muon", "ScheduleFreeAdamW")
             continue
         for options in [{}, {"weight_decay": 0.1}, *own]:
             values, grads = _data()
@@ -116,7 +122,23 @@ def test_plain_and_fused_updates_agree(monkeypatch):
                 patch.setattr(cls, "_can_fuse", lambda self, g, v: False)
                 plain = _run(keras, cls(**options), values, grads, tahr.convert_to_tensor)
             for a, b in zip(fused[-1], plain[-1]):
-                np.testing.assert_allclose(a, b, rtol=0, atol=RTOL * LOOSE.get(name, 1) * max(1, np.abs(b).max()))
+                np.testing.assert_allclose(a, b, rtol=0, atol=RTOL * max(1, np.abs(b).max()))
+
+
+def test_fused_update_is_used_and_gives_way_to_an_update_step_of_ones_own():
+    class Still(optimizers.Adam):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign(variable, 7.0)
+
+    v, g = keras.Variable(1.0), tahr.convert_to_tensor(1.0)
+    adam, still = optimizers.Adam(), Still()
+    adam.build([v])
+    assert adam._can_fuse([g], [v])
+    adam.update_step = None  # would fail if it were called
+    adam.apply([g], [v])
+    assert float(v.numpy()) == pytest.approx(0.999, rel=1e-6)
+    still.apply([g], [v])
+    assert float(v.numpy()) == 7.0
 
 
 SCHEDULES = {
@@ -271,7 +293,9 @@ def test_messages():
     v, one = tahr.Variable(1.0), tahr.convert_to_tensor(1.0)
     with pytest.raises(ValueError, match="Did you mean 'momentum'"):
         optimizers.SGD(momentun=0.9)
-    with pytest.raises(ValueError, match=r"expected at most one of clipnorm.*received \{'clipnorm': 1, 'clipvalue': 2\}"):
+    with pytest.raises(
+        ValueError, match=r"expected at most one of clipnorm.*received \{'clipnorm': 1, 'clipvalue': 2\}"
+    ):
         optimizers.Adam(clipnorm=1, clipvalue=2)
     with pytest.raises(ValueError, match="expected a gradient for at least one variable"):
         optimizers.SGD().apply([None], [v])

@@ -40,9 +40,7 @@ _OBJECTS = (
     SGD,
     ScheduleFreeAdamW,
 )
-_identifiers = Identifiers(
-    "optimizer", _OBJECTS, {cls.__name__.lower(): cls for cls in _OBJECTS}, snake_case=False
-)
+_identifiers = Identifiers("optimizer", _OBJECTS, {cls.__name__.lower(): cls for cls in _OBJECTS}, snake_case=False)
 
 
 def serialize(optimizer: Any) -> Any:

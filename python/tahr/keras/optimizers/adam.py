@@ -67,6 +67,8 @@ class Adam(_TwoMoments):
     """
 
     _hyperparameters = ("beta_1", "beta_2", "epsilon", "amsgrad")
+    _fused_op = "adam_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -90,6 +92,12 @@ class Adam(_TwoMoments):
         super().build(variables)
         if self.amsgrad:
             self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat")
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._momentums, self._velocities, *([self._velocity_hats] if self.amsgrad else [])]
+
+    def _fused_scalars(self, learning_rate: Any) -> list[Any]:
+        return [learning_rate, self.iterations]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)
@@ -145,6 +153,8 @@ class Nadam(_TwoMoments):
     """
 
     _hyperparameters = ("beta_1", "beta_2", "epsilon")
+    _fused_op = "nadam_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -172,10 +182,20 @@ class Nadam(_TwoMoments):
     def _u(self, step: Any) -> Any:
         return self.beta_1 * (1.0 - 0.5 * ops.power(0.96, step))
 
-    def _update(self, grads: list[Any], variables: list[Any], learning_rate: Any) -> None:
+    def _advance_product(self) -> None:
         step = ops.cast(self.iterations + 1, self._u_product.dtype)
         self.assign(self._u_product, ops.multiply(self._u_product, self._u(step)))
+
+    def _update(self, grads: list[Any], variables: list[Any], learning_rate: Any) -> None:
+        self._advance_product()
         super()._update(grads, variables, learning_rate)
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._momentums, self._velocities]
+
+    def _fused_scalars(self, learning_rate: Any) -> list[Any]:
+        self._advance_product()
+        return [learning_rate, self.iterations, self._u_product]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
@@ -207,6 +227,8 @@ class Adamax(Optimizer):
     """
 
     _hyperparameters = ("beta_1", "beta_2", "epsilon")
+    _fused_op = "adamax_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -227,6 +249,12 @@ class Adamax(Optimizer):
             return
         super().build(variables)
         self._m, self._u = self.add_optimizer_variables(variables, ["momentum", "norm"])
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._m, self._u]
+
+    def _fused_scalars(self, learning_rate: Any) -> list[Any]:
+        return [learning_rate, self.iterations]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)
@@ -251,6 +279,8 @@ class Lamb(_TwoMoments):
     """
 
     _hyperparameters = ("beta_1", "beta_2", "epsilon")
+    _fused_op = "lamb_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -265,6 +295,12 @@ class Lamb(_TwoMoments):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = _epsilon(epsilon)
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._momentums, self._velocities]
+
+    def _fused_scalars(self, learning_rate: Any) -> list[Any]:
+        return [learning_rate, self.iterations]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)

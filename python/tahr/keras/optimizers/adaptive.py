@@ -38,6 +38,8 @@ class RMSprop(Optimizer):
     """
 
     _hyperparameters = ("rho", "momentum", "epsilon", "centered")
+    _fused_op = "rmsprop_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -65,6 +67,13 @@ class RMSprop(Optimizer):
             self._momentums = self.add_optimizer_variables(variables, "momentum")
         if self.centered:
             self._average_gradients = self.add_optimizer_variables(variables, "average_gradient")
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [
+            self._velocities,
+            *([self._momentums] if self.momentum > 0 else []),
+            *([self._average_gradients] if self.centered else []),
+        ]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)
@@ -97,6 +106,8 @@ class Adagrad(Optimizer):
     """
 
     _hyperparameters = ("initial_accumulator_value", "epsilon")
+    _fused_op = "adagrad_update"
+    _fused_attributes = ("epsilon",)
 
     def __init__(
         self,
@@ -117,6 +128,9 @@ class Adagrad(Optimizer):
         super().build(variables)
         start = initializers.Constant(self.initial_accumulator_value)
         self._accumulators = self.add_optimizer_variables(variables, "accumulator", start)
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._accumulators]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)
@@ -139,6 +153,8 @@ class Adadelta(Optimizer):
     """
 
     _hyperparameters = ("rho", "epsilon")
+    _fused_op = "adadelta_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -160,6 +176,9 @@ class Adadelta(Optimizer):
         self._accumulated_grads, self._accumulated_delta_vars = self.add_optimizer_variables(
             variables, ["accumulated_grad", "accumulated_delta_var"]
         )
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._accumulated_grads, self._accumulated_delta_vars]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)
@@ -191,6 +210,14 @@ class Ftrl(Optimizer):
     _hyperparameters = (
         "learning_rate_power",
         "initial_accumulator_value",
+        "l1_regularization_strength",
+        "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength",
+        "beta",
+    )
+    _fused_op = "ftrl_update"
+    _fused_attributes = (
+        "learning_rate_power",
         "l1_regularization_strength",
         "l2_regularization_strength",
         "l2_shrinkage_regularization_strength",
@@ -237,6 +264,9 @@ class Ftrl(Optimizer):
         self._accumulators, self._linears = self.add_optimizer_variables(
             variables, ["accumulator", "linear"], [start, "zeros"]
         )
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._accumulators, self._linears]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)

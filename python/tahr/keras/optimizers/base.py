@@ -20,6 +20,7 @@ from tahr.keras import backend, initializers
 from tahr.keras.backend.state import auto_name
 from tahr.keras.optimizers.schedules import LearningRateSchedule
 from tahr.keras.saving import deserialize_keras_object, serialize_keras_object
+from tahr.ops import updates
 
 
 class Optimizer:
@@ -69,6 +70,8 @@ class Optimizer:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "_fused_op" in cls.__dict__:
+            cls._fused_update_step = cls.update_step
         if "__init__" in cls.__dict__:
             cls.__signature__ = _full_signature(cls)  # type: ignore[attr-defined]
 
@@ -144,7 +147,9 @@ class Optimizer:
         known = list(inspect.signature(type(self)).parameters)
         close = difflib.get_close_matches(key, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else f" Its arguments are: {', '.join(known)}."
-        return ValueError(f"[{self.name}] expected known arguments, received {kwargs}.{hint} (Argument(s) not recognized)")
+        return ValueError(
+            f"[{self.name}] expected known arguments, received {kwargs}.{hint} (Argument(s) not recognized)"
+        )
 
     def _checked_learning_rate(self, value: Any) -> Any:
         if callable(value) and not isinstance(value, type):
@@ -359,7 +364,9 @@ class Optimizer:
             variable: the variable.
             learning_rate: scalar tensor.
         """
-        raise NotImplementedError(f"[{self.name}] expected {type(self).__name__} to implement `update_step`, found none.")
+        raise NotImplementedError(
+            f"[{self.name}] expected {type(self).__name__} to implement `update_step`, found none."
+        )
 
     def _update(self, grads: list[Any], variables: list[Any], learning_rate: Any) -> None:
         """Updates all variables of a step."""
@@ -532,20 +539,22 @@ class Optimizer:
     def _can_fuse(self, grads: list[Any], variables: list[Any]) -> bool:
         """Whether the fused op does what `update_step` would: not for a subclass with an `update_step` of its own,
         inside a `StatelessScope`, or where a gradient's dtype differs from its variable's."""
-        if type(self).update_step is not self._fused_update_step or backend.in_stateless_scope():
+        if type(self).update_step is not type(self)._fused_update_step or backend.in_stateless_scope():
             return False
         return all(g.dtype == v.dtype for g, v in zip(grads, variables))
 
     def _fused_update(self, grads: list[Any], variables: list[Any], learning_rate: Any) -> None:
         places = [self._get_variable_index(v) for v in variables]
         slots = [[group[i] for i in places] for group in self._fused_slots()]
-        scalars = self._fused_scalars(ops.cast(learning_rate, "float32"))
+        if not _is_variable(learning_rate):
+            learning_rate = ops.convert_to_tensor(learning_rate, dtype=backend.floatx())
+        scalars = self._fused_scalars(learning_rate)
         attributes = {name: getattr(self, name) for name in self._fused_attributes}
         if self.weight_decay:
             attributes["weight_decay"] = self.weight_decay
             attributes["no_decay"] = [i for i, v in enumerate(variables) if not self._use_weight_decay(v)]
         tensors = [*variables, *(slot for group in slots for slot in group), *grads, *scalars]
-        getattr(ops, self._fused_op)(tensors, count=len(variables), **attributes)
+        getattr(updates, self._fused_op)(tensors, count=len(variables), **attributes)
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         if self.clipnorm:

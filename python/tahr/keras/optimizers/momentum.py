@@ -25,6 +25,8 @@ class Lion(Optimizer):
     """
 
     _hyperparameters = ("beta_1", "beta_2")
+    _fused_op = "lion_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -48,6 +50,9 @@ class Lion(Optimizer):
             return
         super().build(variables)
         self._momentums = self.add_optimizer_variables(self._trainable_variables, "momentum")
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self._momentums]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         gradient = ops.cast(gradient, variable.dtype)

@@ -31,6 +31,8 @@ class SGD(Optimizer):
     """
 
     _hyperparameters = ("momentum", "nesterov")
+    _fused_op = "sgd_update"
+    _fused_attributes = _hyperparameters
 
     def __init__(
         self,
@@ -56,6 +58,9 @@ class SGD(Optimizer):
         super().build(variables)
         if self.momentum:
             self.momentums = self.add_optimizer_variables(variables, "momentum")
+
+    def _fused_slots(self) -> list[list[Any]]:
+        return [self.momentums] if self.momentum else []
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         step = ops.multiply(ops.cast(gradient, variable.dtype), ops.cast(learning_rate, variable.dtype))

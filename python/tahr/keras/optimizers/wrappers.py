@@ -77,7 +77,9 @@ class LossScaleOptimizer(Optimizer):
         def update() -> None:
             scale = self.dynamic_scale
             unscaled = [
-                g if g is None or getattr(v, "overwrite_with_gradient", False) else ops.divide(g, ops.cast(scale, g.dtype))
+                g
+                if g is None or getattr(v, "overwrite_with_gradient", False)
+                else ops.divide(g, ops.cast(scale, g.dtype))
                 for g, v in zip(grads, variables)
             ]
             self.inner_optimizer.apply(unscaled, variables)
