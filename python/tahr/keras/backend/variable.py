@@ -249,6 +249,9 @@ class Variable(tahr.Variable):
     def __invert__(self) -> Any:
         return tahr.ops.logical_not(self.value)
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return tahr.ops.round(self.value, decimals=ndigits or 0)
+
     def numpy(self) -> np.ndarray:
         """A copy of the value as a NumPy array."""
         return np.array(self.value.numpy())
