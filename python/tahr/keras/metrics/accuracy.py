@@ -108,7 +108,8 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     Example:
 
     >>> from tahr.keras import metrics
-    >>> metrics.top_k_categorical_accuracy([[0, 0, 1], [0, 1, 0]], [[0.1, 0.6, 0.3], [0.5, 0.1, 0.4]], k=2).numpy().tolist()
+    >>> y_true, y_pred = [[0, 0, 1], [0, 1, 0]], [[0.1, 0.6, 0.3], [0.5, 0.1, 0.4]]
+    >>> metrics.top_k_categorical_accuracy(y_true, y_pred, k=2).numpy().tolist()
     [1.0, 0.0]
     """
     return sparse_top_k_categorical_accuracy(ops.argmax(y_true, axis=-1), y_pred, k)
