@@ -262,6 +262,7 @@ def test_loss_scale_grows_and_shrinks():
     optimizer.apply([tahr.convert_to_tensor(2.0)], [v])
     assert float(v.numpy()) == 0.5 and float(optimizer.dynamic_scale.numpy()) == 4.0
     optimizer.apply([tahr.convert_to_tensor(0.0)])
+    assert float(optimizer.scale_loss(2.0)) == 16.0
     assert float(optimizer.dynamic_scale.numpy()) == 8.0 and int(optimizer.step_counter.numpy()) == 0
     optimizer.apply([tahr.convert_to_tensor(float("inf"))])
     assert float(v.numpy()) == 0.5 and float(optimizer.dynamic_scale.numpy()) == 4.0

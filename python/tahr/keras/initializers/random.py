@@ -116,9 +116,7 @@ class RandomUniform(RandomInitializer):
         super().__init__(seed=seed)
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
-        return random.uniform(
-            shape, minval=self.minval, maxval=self.maxval, dtype=checked_dtype(dtype), seed=self.seed
-        )
+        return random.uniform(shape, minval=self.minval, maxval=self.maxval, dtype=checked_dtype(dtype), seed=self.seed)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}

@@ -595,7 +595,9 @@ class Optimizer:
         """The weight decay of one variable, or `None`."""
         return self.weight_decay if self._use_weight_decay(variable) else None
 
-    def _apply_weight_decay(self, variables: list[Any], learning_rate: Any) -> None:
+    def _apply_weight_decay(self, variables: list[Any], learning_rate: Any = None) -> None:
+        if learning_rate is None:
+            learning_rate = self._current_learning_rate()
         for variable in variables:
             weight_decay = self._weight_decay_of(variable)
             if weight_decay is not None:

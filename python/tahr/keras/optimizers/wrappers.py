@@ -110,8 +110,8 @@ class LossScaleOptimizer(Optimizer):
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss: Any) -> Any:
-        scale = ops.cast(self.dynamic_scale, loss.dtype) if self.built else self.initial_scale
-        return ops.multiply(loss, scale)
+        loss = ops.convert_to_tensor(loss)
+        return ops.multiply(loss, ops.cast(self.dynamic_scale, loss.dtype) if self.built else self.initial_scale)
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         self.inner_optimizer.finalize_variable_values(var_list)
