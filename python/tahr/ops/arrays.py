@@ -42,8 +42,8 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
         array([0, 2, 4], dtype=int32)
     """
     dtype = dtype if dtype is not None else _dtype_of_numbers(start, stop, step)
-    first, last, stride = (None if n is None else float(n) for n in (start, stop, step))
-    return _C.ops.arange(first, last, stride, dtype=dtype)
+    last, stride = (None if n is None else float(n) for n in (stop, step))
+    return _C.ops.arange(float(start), last, stride, dtype=dtype)
 
 
 def _filled(shape: Any, fill_value: Any, dtype: Any) -> Tensor:
