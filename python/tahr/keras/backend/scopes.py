@@ -190,6 +190,11 @@ class suspended:
 _readers = 0  # open scopes, of all threads, in which variables may read as something else
 
 
+def any_reader() -> bool:
+    """Whether a scope is open, in any thread, in which variables may read as something else."""
+    return _readers > 0
+
+
 def _count_readers(change: int) -> None:
     from tahr.keras.backend import engine
 

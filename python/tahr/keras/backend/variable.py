@@ -220,11 +220,24 @@ class Variable(tahr.Variable):
 
     def assign_add(self, value: Any) -> Any:  # type: ignore[override]
         """Adds `value` to the variable and returns the new value."""
+        if self._changes_in_place(value):
+            super().assign_add(value)
+            return self.read_value()
         return self.assign(tahr.ops.add(self.value, value))
 
     def assign_sub(self, value: Any) -> Any:  # type: ignore[override]
         """Subtracts `value` from the variable and returns the new value."""
+        if self._changes_in_place(value):
+            super().assign_sub(value)
+            return self.read_value()
         return self.assign(tahr.ops.subtract(self.value, value))
+
+    def _changes_in_place(self, value: Any) -> bool:
+        """Whether the engine's own op does the same as a read, an op and an assignment: no scope is open that changes
+        reads or writes, and no cast is due."""
+        if scopes.any_reader():
+            return False
+        return value.__class__ is int or getattr(value, "dtype", None) == self._dtype
 
     # As in Keras, these are logical, where those of the tensor level are bitwise.
 

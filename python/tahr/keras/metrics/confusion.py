@@ -148,6 +148,10 @@ class ThresholdMetric(Metric):
 
     _counted: tuple[str, ...] = ()
 
+    true_positives: Any
+    false_positives: Any
+    true_negatives: Any
+    false_negatives: Any
     thresholds: Any
     class_id: int | None = None
     top_k: int | None = None

@@ -29,6 +29,11 @@ class FBetaScore(Metric):
 
     _direction = "up"
 
+    true_positives: Any
+    false_positives: Any
+    false_negatives: Any
+    intermediate_weights: Any
+
     def __init__(
         self,
         average: str | None = None,

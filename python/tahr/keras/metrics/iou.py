@@ -172,7 +172,7 @@ class MeanIoU(IoU):
     0.3333
     """
 
-    _arguments = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+    _arguments: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
 
     def __init__(
         self,

@@ -148,7 +148,7 @@ class MeanMetricWrapper(Mean):
         if self._direction is None and (isinstance(fn, Loss) or _is_loss_function(fn)):
             self._direction = "down"
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds a batch.
 
         Arguments:

@@ -8,7 +8,6 @@ from tahr import ops
 from tahr.data.structure import flatten, is_nested
 from tahr.keras import losses as losses_module
 from tahr.keras import metrics as metrics_module
-from tahr.keras.losses.base import LossFunctionWrapper
 from tahr.keras.trainers import checks
 from tahr.keras.trainers.outputs import OutputOrder
 
@@ -20,33 +19,6 @@ class OutputLoss(NamedTuple):
     loss: Any
     weight: float | None
     name: str
-
-
-def kind_of_labels(y_true: Any, y_pred: Any) -> str:
-    """How "accuracy" and "crossentropy" are meant for such targets: "binary", "sparse" or "categorical"."""
-    if len(y_pred.shape) == 0 or y_pred.shape[-1] == 1:
-        return "binary"
-    if len(y_true.shape) < len(y_pred.shape) or (y_true.shape[-1] == 1 and y_pred.shape[-1] > 1):
-        return "sparse"
-    return "categorical"
-
-
-_CROSSENTROPY = {
-    "binary": "binary_crossentropy",
-    "sparse": "sparse_categorical_crossentropy",
-    "categorical": "categorical_crossentropy",
-}
-
-
-def get_loss(identifier: Any, y_true: Any, y_pred: Any) -> Any:
-    """The Loss object that `identifier` (name, object, function, class) means for such targets."""
-    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
-        identifier = _CROSSENTROPY[kind_of_labels(y_true, y_pred)]
-    loss = losses_module.get(identifier)
-    if isinstance(loss, losses_module.Loss):
-        return loss
-    name = identifier if isinstance(identifier, str) else getattr(loss, "__name__", type(loss).__name__)
-    return LossFunctionWrapper(loss, name=name)
 
 
 class CompileLoss:
@@ -124,7 +96,7 @@ class CompileLoss:
                         f"loss=None and "
                         "call add_loss() in the layers."
                     )
-                loss = get_loss(identifier, targets[index], predictions[index])
+                loss = losses_module.resolve(identifier, targets[index], predictions[index])
                 base = name = order.names[index] if order.names else loss.name
                 number = 0
                 while name in names:

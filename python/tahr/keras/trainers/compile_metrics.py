@@ -6,7 +6,7 @@ from typing import Any
 
 from tahr.data.structure import flatten
 from tahr.keras import metrics as metrics_module
-from tahr.keras.trainers.compile_loss import kind_of_labels
+from tahr.keras.losses import target_kind
 from tahr.keras.trainers.outputs import OutputOrder
 
 _BY_KIND = {
@@ -28,7 +28,7 @@ def get_metric(identifier: Any, y_true: Any, y_pred: Any) -> Any:
     """The Metric object that `identifier` (name, object, function, class) means for such targets."""
     family = _ALIASES.get(identifier.lower()) if isinstance(identifier, str) else None
     if family is not None:
-        return getattr(metrics_module, _BY_KIND[family][kind_of_labels(y_true, y_pred)])(name=identifier)
+        return getattr(metrics_module, _BY_KIND[family][target_kind(y_true, y_pred)])(name=identifier)
     metric = metrics_module.get(identifier)
     if isinstance(metric, metrics_module.Metric):
         if isinstance(identifier, str):
