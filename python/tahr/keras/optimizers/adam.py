@@ -21,11 +21,11 @@ class _TwoMoments(Optimizer):
     beta_1: float
     beta_2: float
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        super().build(variables)
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        super().build(var_list)
+        self._momentums, self._velocities = self.add_optimizer_variables(var_list, ["momentum", "velocity"])
 
     def _update_moments(self, gradient: Any, variable: Any) -> tuple[Any, Any]:
         index = self._get_variable_index(variable)
@@ -86,12 +86,12 @@ class Adam(_TwoMoments):
         self.epsilon = _epsilon(epsilon)
         self.amsgrad = amsgrad
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        super().build(variables)
+        super().build(var_list)
         if self.amsgrad:
-            self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat")
+            self._velocity_hats = self.add_optimizer_variables(var_list, "velocity_hat")
 
     def _fused_slots(self) -> list[list[Any]]:
         return [self._momentums, self._velocities, *([self._velocity_hats] if self.amsgrad else [])]
@@ -170,13 +170,13 @@ class Nadam(_TwoMoments):
         self.beta_2 = beta_2
         self.epsilon = _epsilon(epsilon)
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
+        var_list = list(var_list)
+        super().build(var_list)
         # The product of u_1, ..., u_t.
-        dtype = variables[0].dtype if variables else backend.floatx()
+        dtype = var_list[0].dtype if var_list else backend.floatx()
         self._u_product = self.add_variable((), "ones", dtype, name="u_product")
 
     def _u(self, step: Any) -> Any:
@@ -244,11 +244,11 @@ class Adamax(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = _epsilon(epsilon)
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        super().build(variables)
-        self._m, self._u = self.add_optimizer_variables(variables, ["momentum", "norm"])
+        super().build(var_list)
+        self._m, self._u = self.add_optimizer_variables(var_list, ["momentum", "norm"])
 
     def _fused_slots(self) -> list[list[Any]]:
         return [self._m, self._u]
@@ -347,13 +347,13 @@ class ScheduleFreeAdamW(Optimizer):
         self.epsilon = _epsilon(epsilon)
         self.warmup_steps = warmup_steps
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
-        for fast, variable in zip(self._momentums, variables):
+        var_list = list(var_list)
+        super().build(var_list)
+        self._momentums, self._velocities = self.add_optimizer_variables(var_list, ["momentum", "velocity"])
+        for fast, variable in zip(self._momentums, var_list):
             if fast is not None:
                 fast.assign(variable)
 

@@ -57,16 +57,16 @@ class RMSprop(Optimizer):
         self.epsilon = backend.epsilon() if epsilon is None else epsilon
         self.centered = centered
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
-        self._velocities = self.add_optimizer_variables(variables, "velocity")
+        var_list = list(var_list)
+        super().build(var_list)
+        self._velocities = self.add_optimizer_variables(var_list, "velocity")
         if self.momentum > 0:
-            self._momentums = self.add_optimizer_variables(variables, "momentum")
+            self._momentums = self.add_optimizer_variables(var_list, "momentum")
         if self.centered:
-            self._average_gradients = self.add_optimizer_variables(variables, "average_gradient")
+            self._average_gradients = self.add_optimizer_variables(var_list, "average_gradient")
 
     def _fused_slots(self) -> list[list[Any]]:
         return [
@@ -121,13 +121,13 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = backend.epsilon() if epsilon is None else epsilon
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
+        var_list = list(var_list)
+        super().build(var_list)
         start = initializers.Constant(self.initial_accumulator_value)
-        self._accumulators = self.add_optimizer_variables(variables, "accumulator", start)
+        self._accumulators = self.add_optimizer_variables(var_list, "accumulator", start)
 
     def _fused_slots(self) -> list[list[Any]]:
         return [self._accumulators]
@@ -168,13 +168,13 @@ class Adadelta(Optimizer):
         self.rho = rho
         self.epsilon = backend.epsilon() if epsilon is None else epsilon
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
+        var_list = list(var_list)
+        super().build(var_list)
         self._accumulated_grads, self._accumulated_delta_vars = self.add_optimizer_variables(
-            variables, ["accumulated_grad", "accumulated_delta_var"]
+            var_list, ["accumulated_grad", "accumulated_delta_var"]
         )
 
     def _fused_slots(self) -> list[list[Any]]:
@@ -255,14 +255,14 @@ class Ftrl(Optimizer):
                     "to be positive or zero.)"
                 )
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
+        var_list = list(var_list)
+        super().build(var_list)
         start = initializers.Constant(self.initial_accumulator_value)
         self._accumulators, self._linears = self.add_optimizer_variables(
-            variables, ["accumulator", "linear"], [start, "zeros"]
+            var_list, ["accumulator", "linear"], [start, "zeros"]
         )
 
     def _fused_slots(self) -> list[list[Any]]:
@@ -320,15 +320,15 @@ class Adafactor(Optimizer):
         self.clip_threshold = clip_threshold
         self.relative_step = relative_step
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
+        var_list = list(var_list)
+        super().build(var_list)
         self._r: list[Any] = []
         self._c: list[Any] = []
         self._v: list[Any] = []
-        for variable in variables:
+        for variable in var_list:
             shape = tuple(variable.shape)
             overwritten = getattr(variable, "overwrite_with_gradient", False)
             factored = len(shape) >= 2 and not overwritten

@@ -45,10 +45,10 @@ class Lion(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        super().build(variables)
+        super().build(var_list)
         self._momentums = self.add_optimizer_variables(self._trainable_variables, "momentum")
 
     def _fused_slots(self) -> list[list[Any]]:
@@ -148,14 +148,14 @@ class Muon(Optimizer):
             return True
         return any(re.search(pattern, path) for pattern in self.exclude_layers)
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
-        super().build(variables)
+        var_list = list(var_list)
+        super().build(var_list)
         self.momentums: list[Any] = []
         self.adam_velocities: list[Any] = []
-        for variable in variables:
+        for variable in var_list:
             momentum = velocity = None
             if not getattr(variable, "overwrite_with_gradient", False):
                 momentum = self.add_variable_from_reference(variable, "momentum")

@@ -53,26 +53,30 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_growth_steps = dynamic_growth_steps
         self.inner_optimizer.loss_scale_factor = None
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
         scale = initializers.Constant(self.initial_scale)
         self.step_counter = self.add_variable((), "zeros", "int64", name="step_counter")
         self.dynamic_scale = self.add_variable((), scale, "float32", name="dynamic_scale")
-        self.inner_optimizer.build(variables)
-        super().build(variables)
+        self.inner_optimizer.build(var_list)
+        super().build(var_list)
 
     @property
     def variables(self) -> list[Any]:
         return self._variables + self.inner_optimizer.variables
+
+    def check_finite(self, grads: Sequence[Any]) -> Any:
+        """Whether all entries of all gradients (but missing ones) are finite: a boolean scalar tensor."""
+        finite = [ops.all(ops.isfinite(g)) for g in grads if g is not None]
+        return ops.all(ops.stack(finite)) if finite else ops.convert_to_tensor(True)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         grads = list(grads)
         if not grads:
             return
         variables = self._known_variables(grads, trainable_variables)
-        finite = [ops.all(ops.isfinite(g)) for g in grads if g is not None]
-        all_finite = ops.all(ops.stack(finite)) if finite else ops.convert_to_tensor(True)
+        all_finite = self.check_finite(grads)
 
         def update() -> None:
             scale = self.dynamic_scale
@@ -277,13 +281,13 @@ class MultiOptimizer(Optimizer):
             "a MultiOptimizer.)"
         )
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
-        variables = list(variables)
+        var_list = list(var_list)
         groups: dict[int, list[Any]] = {}
         self._optimizer_of: dict[int, int] = {}
-        for variable in variables:
+        for variable in var_list:
             optimizer = self._optimizer_map(variable)
             _check_simple(optimizer)
             optimizer.loss_scale_factor = self.loss_scale_factor
@@ -292,7 +296,7 @@ class MultiOptimizer(Optimizer):
             groups.setdefault(place, []).append(variable)
         for place, group in groups.items():
             self._inner_optimizers[place].build(group)
-        super().build(variables)
+        super().build(var_list)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         grads = list(grads)
