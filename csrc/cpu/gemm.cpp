@@ -12,8 +12,9 @@ namespace tahr {
 namespace {
 
 constexpr int64_t kSmall = 200;       // below this in m, n or k, packing costs more than it gains
+constexpr int64_t kManyRows = 256;    // from here on it pays to pack a B whose rows straddle cache lines
 constexpr double kChunkFmas = 300e3;  // a chunk of a direct product: a few microseconds
-constexpr int64_t kChunkRows = 24;    // rows of A that a chunk of a packed product packs
+constexpr int64_t kChunkRows = 24;    // rows of A in a chunk of a packed product
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -59,7 +60,8 @@ void pack_b(const GemmKernels<T>& kernels, const T* b, int64_t line, int64_t ste
   const int nr = kernels.nr;
   parallel_for(ceil_div(n, nr), 4, static_cast<double>(n) * k * 0.15, [&](int64_t begin, int64_t end) {
     if (line == 1) {
-      kernels.pack(b + begin * nr, 1, step, std::min<int64_t>((end - begin) * nr, n - begin * nr), k, nr, dst + begin * nr * k);
+      kernels.pack(b + begin * nr, 1, step, std::min<int64_t>((end - begin) * nr, n - begin * nr), k, nr,
+                   dst + begin * nr * k);
       return;
     }
     for (int64_t p = begin; p < end; ++p) {
@@ -104,23 +106,31 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
     g.a_row = p.ta ? 1 : p.lda;
     g.a_col = p.ta ? p.lda : 1;
   };
+  const auto with_packed_b = [&](const T* b, int64_t line, int64_t step, int64_t n) {
+    Scratch<T> packed(ceil_div(n, kernels.nr) * kernels.nr * p.k + kernels.nr);
+    pack_b(kernels, b, line, step, n, p.k, packed.data());
+    g.b = packed.data();
+    g.b_panel = p.k * kernels.nr;
+    run_blocks(kernels, g);
+  };
   if (!p.tb) {
     straight();
+    if (p.m >= kManyRows && p.ldb * sizeof(T) % 64 != 0) return with_packed_b(p.b, 1, p.ldb, p.n);
     g.b = p.b;
     g.b_row = p.ldb;
     return run_blocks(kernels, g);
   }
-  const double moved_straight = static_cast<double>(p.n) * p.k;
-  const double moved_swapped =
-      (p.ta ? 0.0 : static_cast<double>(p.m) * p.k) +
-      2.0 * p.m * p.n * ceil_div(std::max<int64_t>(p.k, 1), gemm_depth(std::max<int64_t>(p.k, 1)));
-  if (moved_straight <= moved_swapped) {
+  // Estimated times, in units of one step of a full tile's row: elements moved, and products with the padding of the
+  // last vector.
+  const double lanes = kernels.nr / 2,
+               blocks = ceil_div(std::max<int64_t>(p.k, 1), gemm_depth(std::max<int64_t>(p.k, 1)));
+  const auto padded = [&](int64_t n) { return ceil_div(n, kernels.nr / 2) * lanes * p.k / kernels.nr; };
+  constexpr double kMove = 0.6, kMoveOut = 0.8;  // packing an element, writing one transposed
+  const double straight_cost = kMove * p.n * p.k + p.m * padded(p.n);
+  const double swapped_cost = (p.ta ? 0 : kMove * p.m * p.k) + kMoveOut * blocks * p.m * p.n + p.n * padded(p.m);
+  if (straight_cost <= swapped_cost) {
     straight();
-    Scratch<T> packed(ceil_div(p.n, kernels.nr) * kernels.nr * p.k + kernels.nr);
-    pack_b(kernels, p.b, p.ldb, 1, p.n, p.k, packed.data());
-    g.b = packed.data();
-    g.b_panel = p.k * kernels.nr;
-    return run_blocks(kernels, g);
+    return with_packed_b(p.b, p.ldb, 1, p.n);
   }
   g.m = p.n;
   g.n = p.m;
@@ -134,11 +144,7 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
     g.b_row = p.lda;
     return run_blocks(kernels, g);
   }
-  Scratch<T> packed(ceil_div(p.m, kernels.nr) * kernels.nr * p.k + kernels.nr);
-  pack_b(kernels, p.a, p.lda, 1, p.m, p.k, packed.data());
-  g.b = packed.data();
-  g.b_panel = p.k * kernels.nr;
-  run_blocks(kernels, g);
+  with_packed_b(p.a, p.lda, 1, p.m);
 }
 
 template <class T>
@@ -146,14 +152,16 @@ struct PackedRows {
   alignas(64) T data[kChunkRows * kGemmDepth + 64];
 };
 
-// All extents are large: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads. Each chunk
-// works on a few rows of A: packed if A is transposed, else read in place, which is cheaper than copying them.
+// All extents are large: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads; each chunk
+// works on a few rows of A, packed too where they would be slow to read in place.
 template <class T>
 void packed(const GemmKernels<T>& kernels, const Product<T>& p) {
-  constexpr int64_t kColumns = 4096 / sizeof(T), kChunkColumns = 2048 / sizeof(T);
+  constexpr int64_t kColumns = 2048 / sizeof(T);
   const int64_t depth = gemm_depth(p.k);
-  const int nr = kernels.nr, mr = even_height(p.m, kernels.mr);
+  const int nr = kernels.nr, mr = kernels.mr;
   const int64_t rows = kChunkRows / mr * mr;
+  // Rows of A serve as they are, unless they lie so that they push each other out of the cache.
+  const bool in_place = !p.ta && p.lda * sizeof(T) % 4096 != 0;
   Scratch<T> b_packed(depth * ceil_div(std::min(p.n, kColumns), nr) * nr + nr);
   for (int64_t j0 = 0; j0 < p.n; j0 += kColumns) {
     const int64_t n = std::min(kColumns, p.n - j0);
@@ -161,35 +169,37 @@ void packed(const GemmKernels<T>& kernels, const Product<T>& p) {
       const int64_t k = std::min(depth, p.k - p0);
       pack_b(kernels, p.tb ? p.b + j0 * p.ldb + p0 : p.b + p0 * p.ldb + j0, p.tb ? p.ldb : 1, p.tb ? 1 : p.ldb, n, k,
              b_packed.data());
-      const int64_t down = ceil_div(p.m, rows), across = ceil_div(n, kChunkColumns);
       auto body = [&](int64_t chunk) {
-        const int64_t i0 = chunk % down * rows, c0 = chunk / down * kChunkColumns;
+        const int64_t i0 = chunk * rows;
         PackedRows<T> a_packed;
         GemmBlock<T> g{};
         g.m = std::min(rows, p.m - i0);
-        g.n = std::min(kChunkColumns, n - c0);
+        g.n = n;
         g.k = k;
         g.mr = mr;
-        if (p.ta) {
-          for (int64_t i = 0; i < g.m; i += mr) {
-            kernels.pack(p.a + p0 * p.lda + i0 + i, 1, p.lda, std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
-          }
-          g.a = a_packed.data;
-          g.a_panel = mr * k;
-        } else {
+        if (in_place) {
           g.a = p.a + i0 * p.lda + p0;
           g.a_row = p.lda;
           g.a_col = 1;
+        } else {
+          for (int64_t i = 0; i < g.m; i += mr) {
+            const int64_t at = i0 + i;
+            kernels.pack(p.ta ? p.a + p0 * p.lda + at : p.a + at * p.lda + p0, p.ta ? 1 : p.lda, p.ta ? p.lda : 1,
+                         std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
+          }
+          g.a = a_packed.data;
+          g.a_panel = mr * k;
         }
-        g.b = b_packed.data() + c0 * k;
+        g.b = b_packed.data();
         g.b_panel = nr * k;
-        g.c = p.c + i0 * p.ldc + j0 + c0;
+        g.c = p.c + i0 * p.ldc + j0;
         g.ldc = p.ldc;
-        g.bias = p0 == 0 && p.bias ? p.bias + j0 + c0 : nullptr;
+        g.bias = p0 == 0 && p.bias ? p.bias + j0 : nullptr;
         g.accumulate = p.accumulate || p0 > 0;
+        g.far_c = true;
         kernels.block(g, 0, g.m, 0, g.n);
       };
-      parallel_chunks(down * across, cost_of(kernels, p.m, n, k), body);
+      parallel_chunks(ceil_div(p.m, rows), cost_of(kernels, p.m, n, k), body);
     }
   }
 }

@@ -5,9 +5,9 @@
 
 namespace tahr {
 
-// k is cut into equal blocks of at most kGemmDepth steps, over which a panel of packed B stays in L1. The cut is part
+// k is cut into equal blocks of at most kGemmDepth steps, over which a panel of packed B stays near. The cut is part
 // of the result's bits, so it depends on k alone.
-inline constexpr int64_t kGemmDepth = 384;
+inline constexpr int64_t kGemmDepth = 512;
 constexpr int64_t gemm_depth(int64_t k) {
   const int64_t blocks = k > kGemmDepth ? (k + kGemmDepth - 1) / kGemmDepth : 1;
   return (k + blocks - 1) / blocks;
@@ -32,6 +32,7 @@ struct GemmBlock {
   const T* bias;
   bool accumulate;
   bool c_transposed;
+  bool far_c;  // C is large: its tiles are fetched ahead
 };
 
 template <class T>

@@ -71,6 +71,7 @@ struct Tile {
   int64_t ldc;
   const T* bias;  // a row, or null
   bool accumulate;
+  bool prefetch;  // of C, worth it when C is far
 };
 
 // C[MR][NV vectors] = A B (+ bias) (+ C).
@@ -87,6 +88,11 @@ void tile(const Tile<T>& t) {
   TAHR_UNROLL for (int q = 0; q < kBases; ++q) {
     a[q] = t.a + 3 * q * as;
     asm("" : "+r"(a[q]));  // keeps the compiler from deriving one from another
+  }
+  if (t.prefetch) {  // C arrives while the sums are formed
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) __builtin_prefetch(t.c + i * t.ldc + v * L, 1);
+    }
   }
   for (int part = 0; part < 2; ++part) {
 #pragma GCC unroll 4
@@ -223,6 +229,10 @@ void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, in
       width -= panels * kNr<T>;
       if (width == 0) return;
     }
+    if (width == kMr && panel == kMr) {
+      for (int64_t p = 0; p < k; ++p) __builtin_memcpy(dst + p * kMr, src + p * step, kMr * sizeof(T));
+      return;
+    }
     for (int64_t p = 0; p < k; ++p) {
       for (int64_t i = 0; i < width; ++i) dst[p * panel + i] = src[p * step + i];
       for (int64_t i = width; i < panel; ++i) dst[p * panel + i] = 0;
@@ -251,18 +261,40 @@ void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, in
 
 // ---- what a tile leaves when it cannot write to C itself ----
 
-template <class T>
-TAHR_INLINE void finish(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t j0, int rows, int cols, int ld,
-                        const T* bias, bool accumulate) {
-  T* c = g.c + i0 * g.ldc + j0;
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < cols; ++j) {
-      T v = tmp[i * ld + j];
-      if (bias) v += bias[j0 + j];
-      if (accumulate) v += c[i * g.ldc + j];
-      c[i * g.ldc + j] = v;
+// Copies columns of width kWidth, and calls itself for the narrower rest.
+template <class T, int kWidth>
+TAHR_INLINE void finish_columns(const T* tmp, int ld, T* c, int64_t ldc, int rows, int cols, const T* bias,
+                                bool accumulate) {
+  typedef T Piece __attribute__((vector_size(kWidth * sizeof(T))));
+  typedef T LoosePiece __attribute__((vector_size(kWidth * sizeof(T)), aligned(sizeof(T)), may_alias));
+  const auto at = [](const T* p) -> Piece { return *reinterpret_cast<const LoosePiece*>(p); };
+  if (cols & kWidth) {
+    for (int i = 0; i < rows; ++i) {
+      Piece v = at(tmp + i * ld);
+      if (bias) v += at(bias);
+      if (accumulate) v += at(c + i * ldc);
+      *reinterpret_cast<LoosePiece*>(c + i * ldc) = v;
     }
+    tmp += kWidth;
+    c += kWidth;
+    if (bias) bias += kWidth;
   }
+  if constexpr (kWidth > 1) finish_columns<T, kWidth / 2>(tmp, ld, c, ldc, rows, cols, bias, accumulate);
+}
+
+template <class T>
+void finish(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t j0, int rows, int cols, int ld, const T* bias,
+            bool accumulate) {
+  constexpr int L = kLanes<T>;
+  T* c = g.c + i0 * g.ldc + j0;
+  if (bias) bias += j0;
+  for (; cols >= L; cols -= L) {
+    finish_columns<T, L>(tmp, ld, c, g.ldc, rows, L, bias, accumulate);
+    tmp += L;
+    c += L;
+    if (bias) bias += L;
+  }
+  finish_columns<T, L / 2>(tmp, ld, c, g.ldc, rows, cols, bias, accumulate);
 }
 
 // rows <= kRows, which is known to the compiler; writes c[j][0..rows) for each column j of the tile.
@@ -371,11 +403,12 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.ldc = g.ldc;
           t.bias = bias ? bias + j : nullptr;
           t.accumulate = accumulate;
+          t.prefetch = g.far_c;
         } else {
           t.c = tmp;
           t.ldc = width;
           t.bias = nullptr;
-          t.accumulate = false;
+          t.accumulate = t.prefetch = false;
         }
         const TileFn<T> fn =
             width == kNrT || width == L ? kTiles<T>.fn[strided][width == kNrT][rows] : kTiles<T>.wide[strided][rows];
