@@ -43,17 +43,17 @@ test: compiler $(VENV)/ready
 	$(BIN)/python -m pytest tests/python
 
 lint: $(VENV)/ready
-	@$(PIP) install ruff mypy numpy clang-format==23.1.5
+	@$(PIP) install ruff==0.17.5 mypy==2.4.1 clang-format==23.1.5 numpy h5py
 	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --check python tests bench tools examples
 	$(BIN)/mypy
 
 format: $(VENV)/ready
-	@$(PIP) install clang-format==23.1.5 ruff
+	@$(PIP) install clang-format==23.1.5 ruff==0.17.5
 	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format -i
 	$(BIN)/ruff check --fix -q .
-	$(BIN)/ruff format -q .
+	$(BIN)/ruff format -q python tests bench tools examples
 
 docs: compiler $(VENV)/ready
 	@$(PIP) install .
