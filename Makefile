@@ -47,6 +47,7 @@ lint: $(VENV)/ready
 	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check python tests bench tools examples
+	@[ ! -f $(BUILD_DIR)/_C.pyi ] || cp $(BUILD_DIR)/_C.pyi python/tahr/
 	$(BIN)/mypy
 
 format: $(VENV)/ready
