@@ -1,7 +1,9 @@
 #include "cpu/gemm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <memory>
 #include <type_traits>
 
 #include "core/allocator.h"
@@ -147,21 +149,80 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   with_packed_b(p.a, p.lda, 1, p.m);
 }
 
+// Buffers of equal size, as many as threads: a chunk borrows one while it runs.
+template <class T>
+class Buffers {
+ public:
+  Buffers(int count, int64_t elements) : size_(elements), all_(count * elements), taken_(new std::atomic_flag[count]) {}
+  // A buffer that nobody has; there always is one for each running chunk.
+  T* take() {
+    for (int i = 0;; ++i) {
+      if (!taken_[i].test_and_set(std::memory_order_acquire)) return all_.data() + i * size_;
+    }
+  }
+  void give_back(T* p) { taken_[(p - all_.data()) / size_].clear(std::memory_order_release); }
+
+ private:
+  int64_t size_;
+  Scratch<T> all_;
+  std::unique_ptr<std::atomic_flag[]> taken_;
+};
+
+// All extents are large, and rows of A can be read in place: each chunk packs a few columns of B for itself and takes
+// them through its rows of A, so that what one core writes no other core reads.
+template <class T>
+void packed_columns(const GemmKernels<T>& kernels, const Product<T>& p) {
+  constexpr int64_t kRows = 768;
+  const int64_t depth = gemm_depth(p.k);
+  const int nr = kernels.nr, mr = kernels.mr;
+  const int64_t rows = ceil_div(ceil_div(p.m, ceil_div(p.m, kRows)), mr) * mr, down = ceil_div(p.m, rows);
+  // Wide enough to be worth packing, narrow enough that every thread has its share. (The bits do not depend on it.)
+  const int64_t cols = (down * ceil_div(p.n, 4 * nr) < 3 * num_threads() ? 2 : 4) * nr;
+  Buffers<T> buffers(num_threads(), depth * cols + nr);
+  auto body = [&](int64_t chunk) {
+    const int64_t i0 = chunk % down * rows, i1 = std::min(i0 + rows, p.m), j0 = chunk / down * cols;
+    T* b_packed = buffers.take();
+    GemmBlock<T> g{};
+    g.m = i1;
+    g.n = std::min(cols, p.n - j0);
+    g.mr = mr;
+    g.a_row = p.lda;
+    g.a_col = 1;
+    g.b = b_packed;
+    g.c = p.c + j0;
+    g.ldc = p.ldc;
+    g.far_c = true;
+    for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
+      g.k = std::min(depth, p.k - p0);
+      g.b_panel = nr * g.k;
+      if (!p.tb) kernels.pack(p.b + p0 * p.ldb + j0, 1, p.ldb, g.n, g.k, nr, b_packed);
+      for (int64_t j = 0; p.tb && j < g.n; j += nr) {
+        kernels.pack(p.b + (j0 + j) * p.ldb + p0, p.ldb, 1, std::min<int64_t>(nr, g.n - j), g.k, nr,
+                     b_packed + j * g.k);
+      }
+      g.a = p.a + p0;
+      g.bias = p0 == 0 && p.bias ? p.bias + j0 : nullptr;
+      g.accumulate = p.accumulate || p0 > 0;
+      for (int64_t i = i0; i < i1; i += 2 * mr) kernels.block(g, i, std::min<int64_t>(i + 2 * mr, i1), 0, g.n);
+    }
+    buffers.give_back(b_packed);
+  };
+  parallel_chunks(down * ceil_div(p.n, cols), cost_of(kernels, p.m, p.n, p.k), body);
+}
+
 template <class T>
 struct PackedRows {
   alignas(64) T data[kChunkRows * kGemmDepth + 64];
 };
 
-// All extents are large: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads; each chunk
-// works on a few rows of A, packed too where they would be slow to read in place.
+// All extents are large, and A is packed too: B is packed by blocks of `depth` x kColumns that stay in L2, shared by
+// all threads; each chunk packs a few rows of A and works on them.
 template <class T>
-void packed(const GemmKernels<T>& kernels, const Product<T>& p) {
+void packed_both(const GemmKernels<T>& kernels, const Product<T>& p) {
   constexpr int64_t kColumns = 2048 / sizeof(T);
   const int64_t depth = gemm_depth(p.k);
   const int nr = kernels.nr, mr = kernels.mr;
   const int64_t rows = kChunkRows / mr * mr;
-  // Rows of A serve as they are, unless they lie so that they push each other out of the cache.
-  const bool in_place = !p.ta && p.lda * sizeof(T) % 4096 != 0;
   Scratch<T> b_packed(depth * ceil_div(std::min(p.n, kColumns), nr) * nr + nr);
   for (int64_t j0 = 0; j0 < p.n; j0 += kColumns) {
     const int64_t n = std::min(kColumns, p.n - j0);
@@ -177,19 +238,13 @@ void packed(const GemmKernels<T>& kernels, const Product<T>& p) {
         g.n = n;
         g.k = k;
         g.mr = mr;
-        if (in_place) {
-          g.a = p.a + i0 * p.lda + p0;
-          g.a_row = p.lda;
-          g.a_col = 1;
-        } else {
-          for (int64_t i = 0; i < g.m; i += mr) {
-            const int64_t at = i0 + i;
-            kernels.pack(p.ta ? p.a + p0 * p.lda + at : p.a + at * p.lda + p0, p.ta ? 1 : p.lda, p.ta ? p.lda : 1,
-                         std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
-          }
-          g.a = a_packed.data;
-          g.a_panel = mr * k;
+        for (int64_t i = 0; i < g.m; i += mr) {
+          const int64_t at = i0 + i;
+          kernels.pack(p.ta ? p.a + p0 * p.lda + at : p.a + at * p.lda + p0, p.ta ? 1 : p.lda, p.ta ? p.lda : 1,
+                       std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
         }
+        g.a = a_packed.data;
+        g.a_panel = mr * k;
         g.b = b_packed.data();
         g.b_panel = nr * k;
         g.c = p.c + i0 * p.ldc + j0;
@@ -214,8 +269,11 @@ template <class T>
 void run(const GemmTable& table, const Product<T>& p) {
   if (p.m == 0 || p.n == 0) return;
   const GemmKernels<T>& kernels = kernels_of<T>(table);
+  // Rows of A serve as they are, unless they lie so that they push each other out of the cache.
+  const bool in_place = !p.ta && p.lda * sizeof(T) % 4096 != 0;
   if (std::min({p.m, p.n, p.k}) < kSmall) direct(kernels, p);
-  else packed(kernels, p);
+  else if (in_place) packed_columns(kernels, p);
+  else packed_both(kernels, p);
 }
 
 // ---- halves: widened to float, multiplied, rounded once ----

@@ -216,10 +216,12 @@ void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, in
   if (line == 1) {
     // Whole panels of B side by side: a step is read in one go, whatever the number of panels it feeds.
     if (panel == kNr<T> && width >= kNr<T>) {
+      constexpr int64_t kAhead = 8;  // steps
       const int64_t panels = width / kNr<T>;
       for (int64_t p = 0; p < k; ++p) {
         for (int64_t q = 0; q < panels; ++q) {
           TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
+            __builtin_prefetch(src + (p + kAhead) * step + q * kNr<T> + v * L);
             store(dst + q * k * kNr<T> + p * kNr<T> + v * L, load(src + p * step + q * kNr<T> + v * L));
           }
         }
