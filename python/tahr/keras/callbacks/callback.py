@@ -132,6 +132,11 @@ class CallbackList(Callback):
         super().__init__()
         self.callbacks: list[Any] = list(_flat(callbacks))
         for callback in self.callbacks:
+            if isinstance(callback, type):
+                raise TypeError(
+                    f"[callbacks] expected callback objects, received the class {callback.__name__}. "
+                    f"Make one: {callback.__name__}(...)."
+                )
             if not hasattr(callback, "set_model"):
                 raise TypeError(
                     f"[callbacks] expected objects derived from keras.callbacks.Callback, received {callback!r}. "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import weakref
 from typing import Any
 
 from tahr.keras import tree
@@ -21,8 +20,11 @@ class Signature:
 
     def __init__(self, call: Any) -> None:
         self.signature = inspect.signature(call)
-        self.names = list(self.signature.parameters)
-        kinds = [p.kind for p in self.signature.parameters.values()]
+        self.parameters = self.signature.parameters
+        self.names = list(self.parameters)
+        empty = inspect.Parameter.empty
+        self.defaults = {n: None if p.default is empty else p.default for n, p in self.parameters.items()}
+        kinds = [p.kind for p in self.parameters.values()]
         self.first = self.names[0] if self.names else ""
         # A call with one positional tensor needs no binding if the first parameter is an ordinary one.
         self.simple = bool(kinds) and kinds[0] in (
@@ -36,11 +38,7 @@ class Signature:
         self.has_training = "training" in self.names
         self.has_mask = "mask" in self.names
         self.mask_names = {n[: -len("_mask")]: n for n in self.names if n.endswith("_mask")}
-        default = self.signature.parameters["training"].default if self.has_training else None
-        self.training_default = None if default is inspect.Parameter.empty else default
-
-
-_signatures: weakref.WeakKeyDictionary[type, Signature] = weakref.WeakKeyDictionary()
+        self.training_default = self.defaults.get("training")
 
 
 def signature_of(layer: Any) -> Signature:
@@ -48,9 +46,9 @@ def signature_of(layer: Any) -> Signature:
     if "call" in layer.__dict__:
         return Signature(layer.call)
     cls = type(layer)
-    found = _signatures.get(cls)
+    found = cls.__dict__.get("_call_signature")
     if found is None:
-        found = _signatures[cls] = Signature(layer.call)
+        found = cls._call_signature = Signature(layer.call)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,8 @@ from tahr.keras.layers.state import _PLAIN, LayerState
 from tahr.keras.symbolic.node import Node
 from tahr.keras.symbolic.operation import _needs_auto_config
 from tahr.keras.symbolic.trace import compute_output_spec
+
+_OP_NAME = re.compile(r"\[(\w+)\]")  # at the start of a message: what raised it
 
 
 class CallContext:
@@ -219,6 +222,7 @@ class Layer(LayerState):
 
     def add_weight(
         self,
+        *args: Any,
         shape: Any = None,
         initializer: Any = None,
         dtype: Any = None,
@@ -233,6 +237,7 @@ class Layer(LayerState):
         """Creates a weight of the layer.
 
         Args:
+            args: shape and initializer may be given by position.
             shape: its shape; () if None.
             initializer: initializer or its name; by default "glorot_uniform" for floats and "zeros" for others.
             dtype: its dtype; the layer's variable dtype if None.
@@ -250,11 +255,15 @@ class Layer(LayerState):
         self._check_super_called()
         from tahr.keras import constraints, initializers, regularizers
 
-        if isinstance(shape, str):
+        if args and isinstance(args[0], str):
             raise ValueError(
-                f"[{self.name}] expected the shape of the weight first, received the name {shape!r}. "
-                f"`name` must be passed as a keyword argument: add_weight(shape=..., name={shape!r})."
+                f"[{self.name}] expected the shape of the weight first, received the name {args[0]!r}. "
+                f"`name` must be passed as a keyword argument: add_weight(shape=..., name={args[0]!r})."
             )
+        if len(args) > 2 or (args and shape is not None) or (len(args) == 2 and initializer is not None):
+            raise TypeError(f"[{self.name}] expected add_weight(shape, initializer, ...), received also {args}.")
+        shape = args[0] if args else shape
+        initializer = args[1] if len(args) == 2 else initializer
         shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         dtype = self.variable_dtype if dtype is None else dtype
         if initializer is None:
@@ -323,16 +332,20 @@ class Layer(LayerState):
                 args = (self._convert(args[0]),)
             else:
                 args = tree.map_structure(self._convert, args)
-            if kwargs:
-                kwargs = tree.map_structure(self._convert, kwargs)
+            for name, value in kwargs.items():
+                if value.__class__ not in _PLAIN:
+                    kwargs[name] = tree.map_structure(self._convert, value)
         if not self._allow_non_tensor_positional_args:
             self._assert_tensors(args)
 
-        # 2. Which argument is which. One tensor and nothing else is the usual case, and needs no binding.
-        if len(args) == 1 and not kwargs and signature.simple and is_tensor_like(args[0]) and self.built:
+        # 2. Which argument is which. One tensor, perhaps with `training`, is the usual case, and needs no binding.
+        context_only = not kwargs or self._call_context_args.issuperset(kwargs)
+        if len(args) == 1 and context_only and signature.simple and is_tensor_like(args[0]) and self.built:
             first = args[0]
             tensors = {signature.first: first}
-            given: dict[str, Any] = {}
+            given: dict[str, Any] = kwargs
+            if kwargs:  # what this call() itself does not take is for the layers inside
+                kwargs = {name: value for name, value in kwargs.items() if name in signature.parameters}
         else:
             spec = CallSpec(signature, args, kwargs, self._call_context_args)
             first, tensors, given = spec.first_arg, spec.tensors, spec.user_arguments
@@ -361,11 +374,15 @@ class Layer(LayerState):
             with self._open_name_scope():
                 run = self.compute_output_spec if symbolic else self.call
                 cast = self._autocast_scope()
-                if cast is None:
-                    outputs = run(*args, **kwargs)
-                else:
-                    with cast:
+                try:
+                    if cast is None:
                         outputs = run(*args, **kwargs)
+                    else:
+                        with cast:
+                            outputs = run(*args, **kwargs)
+                except (TypeError, ValueError) as error:
+                    self._name_in(error, first)
+                    raise
                 if not self.built:
                     object.__setattr__(self, "_build_shapes_dict", {"input_shape": _first_shape(spec)})
                     self.built = True
@@ -386,6 +403,14 @@ class Layer(LayerState):
         if original is not None:
             Node(self, original[0], original[1], outputs)
         return outputs
+
+    def _name_in(self, error: Exception, first: Any) -> None:
+        """Puts this layer's name and its input's shape before the message of an op that failed in `call`."""
+        message = error.args[0] if len(error.args) == 1 else None
+        op = _OP_NAME.match(message) if isinstance(message, str) else None
+        if op is not None and hasattr(ops, op[1]) and op[1] != self.name:
+            where = f"[{self.name}] {type(self).__name__}.call() failed on an input of shape {_shapes_of(first)}"
+            error.args = (f"{where}: {message}",)
 
     def _convert(self, x: Any) -> Any:
         if x.__class__ in _PLAIN:
@@ -420,8 +445,7 @@ class Layer(LayerState):
         if value is None:
             value = context.values.get(name)
         if value is None and name in signature.names:
-            value = signature.signature.parameters[name].default
-            value = None if value is inspect.Parameter.empty else value
+            value = signature.defaults[name]
         context.values[name] = value
         if value is not None and name in signature.names:
             kwargs[name] = value
@@ -604,6 +628,10 @@ class Layer(LayerState):
 
 
 Layer.build = _wrap_build(Layer.build)  # type: ignore[method-assign]
+
+
+def _shapes_of(x: Any) -> Any:
+    return tree.map_structure(lambda leaf: tuple(leaf.shape) if is_tensor_like(leaf) else leaf, x)
 
 
 def _first_shape(spec: CallSpec) -> Any:

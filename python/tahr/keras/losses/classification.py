@@ -26,6 +26,18 @@ def _check_axis(name: str, axis: Any) -> None:
         raise ValueError(f"[{name}] expected `axis` to be an integer, received {axis}. (`axis` must be of type `int`)")
 
 
+def _check_one_hot(op: str, y_true: Any, y_pred: Any) -> None:
+    target, output = tuple(y_true.shape), tuple(y_pred.shape)
+    if len(target) == len(output) and all(a is None or b is None or a == b for a, b in zip(target, output)):
+        return
+    if target in (output[:-1], (*output[:-1], 1)):
+        advice = f"For class ids use sparse_{op}, or pass to_categorical(y, {output[-1]})."
+        advice = advice if op == "categorical_crossentropy" else f"Pass to_categorical(y, {output[-1]}) for class ids."
+    else:
+        advice = "Give the last layer one unit per class of the targets."
+    raise ValueError(f"[{op}] expected target and output of the same shape, received {target} and {output}. {advice}")
+
+
 def _warn_single_class(name: str, y_pred: Any) -> None:
     if len(y_pred.shape) and y_pred.shape[-1] == 1:
         warnings.warn(
@@ -61,6 +73,7 @@ def categorical_crossentropy(
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.convert_to_tensor(y_true, dtype=y_pred.dtype)
     _warn_single_class("categorical_crossentropy", y_pred)
+    _check_one_hot("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, y_true.shape[-1])
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
 
@@ -95,6 +108,7 @@ def categorical_focal_crossentropy(
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.convert_to_tensor(y_true, dtype=y_pred.dtype)
     _warn_single_class("categorical_focal_crossentropy", y_pred)
+    _check_one_hot("categorical_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, y_true.shape[-1])
     p = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
     p = ops.divide(p, ops.sum(p, axis=axis, keepdims=True))
@@ -127,6 +141,12 @@ def sparse_categorical_crossentropy(
     y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
         y_true = ops.squeeze(y_true, axis)
+    if len(y_true.shape) == len(y_pred.shape):
+        raise ValueError(
+            f"[sparse_categorical_crossentropy] expected class ids of shape {tuple(y_pred.shape[:-1])} for predictions "
+            f"of shape {tuple(y_pred.shape)}, received targets of shape {tuple(y_true.shape)}. Use "
+            "categorical_crossentropy for one-hot targets, or pass argmax(y, axis=-1)."
+        )
     if ignore_class is None:
         return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
     valid = ops.not_equal(y_true, ignore_class)

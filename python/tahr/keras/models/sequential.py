@@ -40,6 +40,8 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._end: KerasTensor | None = None  # the symbolic output, once the input is known
+        if isinstance(layers, Layer):
+            raise TypeError(f"[{self.name}] expected a list of layers, received {layers!r}. Pass [layer].")
         for layer in layers or ():
             self.add(layer, rebuild=False)
         if self._layers:
@@ -194,13 +196,33 @@ class Sequential(Model):
             mask: mask of `inputs`.
         """
         x = inputs
-        if self._end is not None and not tree.is_nested(x):
-            x = match_rank(x, self._layers[0].output)
+        if self._end is not None:
+            x = self._check_input(x)
         if mask is not None and not tree.is_nested(x):
             set_keras_mask(x, mask)
         kwargs = {} if training is None else {"training": training}
         for layer in self.layers:
             x = layer(x, **kwargs)
+        return x
+
+    def _check_input(self, x: Any) -> Any:
+        """The one input of the model, with the rank that it was built for."""
+        want = self._layers[0].output
+        if isinstance(x, (list, tuple)) and len(x) == 1:
+            x = x[0]
+        if tree.is_nested(x) or x is None:
+            received = "None" if x is None else f"a {type(x).__name__} of {len(x)}"
+            raise ValueError(
+                f"[{self.name}] expected one tensor of shape {want.shape}, received {received}. A Sequential has one "
+                "input; keras.Model(inputs, outputs) takes several."
+            )
+        if len(x.shape) != len(want.shape):
+            x = match_rank(x, want)
+            if len(x.shape) != len(want.shape):
+                raise ValueError(
+                    f"[{self.name}] expected input of shape {want.shape}, received shape {tuple(x.shape)}. The first "
+                    "axis is the batch: reshape the data, or build the model for this shape."
+                )
         return x
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 def check_numeric(array: np.ndarray, name: str, where: str) -> None:
     """Raises where `array` holds text or Python objects instead of numbers."""
     if array.dtype.kind in "USOMmV" and array.dtype.names is None and not _is_bfloat16(array):
-        sample = f", for example {array.flat[0]!r}" if array.size else ""
+        sample = f", for example {_plain(array.flat[0])!r}" if array.size else ""
         what = "text" if array.dtype.kind in "US" else f"values of NumPy dtype {array.dtype}"
         raise ValueError(
             f"[{where}] expected numbers in argument {name}, received {what} of shape {array.shape}{sample}. "
@@ -19,8 +19,19 @@ def check_numeric(array: np.ndarray, name: str, where: str) -> None:
         )
 
 
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _is_bfloat16(array: np.ndarray) -> bool:
     return array.dtype.name == "bfloat16"
+
+
+def check_epochs(epochs: Any, initial_epoch: Any) -> None:
+    """Raises unless both are whole numbers of 0 or more."""
+    for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ValueError(f"[fit] expected {name} to be an integer of 0 or more, received {value!r}.")
 
 
 def check_lengths(named_lengths: list[tuple[str, int]], where: str) -> None:
@@ -48,6 +59,40 @@ def check_no_nan(array: np.ndarray, name: str, where: str) -> None:
             f"[{where}] expected numbers in argument {name}, received NaN in {count} of {array.size} entries "
             f"(the first at index {first}). The loss and then every weight would become NaN: "
             "drop those samples, fill the gaps, or use an own loss function that masks them."
+        )
+
+
+def check_whole_labels(array: Any, name: str, where: str) -> None:
+    """Raises where class ids are fractions: they would be cut to whole numbers."""
+    labels = np.asarray(array)
+    if labels.dtype.kind != "f" or labels.size == 0:
+        return
+    bad = labels != np.trunc(labels)
+    if bad.any():
+        raise ValueError(
+            f"[{where}] expected class ids (whole numbers) in argument {name} for sparse_categorical_crossentropy, "
+            f"received {float(labels[bad][0]):g}. For probabilities of classes use categorical_crossentropy, for "
+            "quantities mean_squared_error."
+        )
+
+
+def check_binary_labels(array: Any, name: str, where: str) -> None:
+    """Raises where targets of a binary cross-entropy fall outside 0..1, where it is no measure of anything."""
+    labels = np.asarray(array)
+    if labels.size == 0 or labels.dtype.kind not in "iuf":
+        return
+    low, high = labels.min(), labels.max()
+    if low < 0 or high > 1:
+        hint = (
+            "For classes -1 and 1 pass `(y + 1) / 2`, or use the hinge loss"
+            if low == -1 and high <= 1
+            else "For more than two classes use sparse_categorical_crossentropy and one output per class"
+            if low >= 0
+            else "Scale the targets, or use another loss"
+        )
+        raise ValueError(
+            f"[{where}] expected labels from 0 to 1 in argument {name} for binary_crossentropy, received labels from "
+            f"{low:g} to {high:g}. {hint}."
         )
 
 

@@ -112,15 +112,19 @@ class CompileLoss:
         y, where = self._all_targets  # type: ignore[misc]
         targets = self._order.match(y, "targets y", self._used)  # type: ignore[union-attr]
         for one in self._losses:
-            if "sparse_categorical_crossentropy" in str(getattr(one.loss, "name", "")) or type(one.loss).__name__ == (
-                "SparseCategoricalCrossentropy"
-            ):
+            target = targets[one.output]
+            if target is None:
+                continue
+            kind = getattr(one.loss, "name", None) or type(one.loss).__name__
+            name = "y" if len(targets) == 1 else f"y (output {one.name!r})"
+            if "sparse_categorical_crossentropy" in kind or type(one.loss).__name__ == "SparseCategoricalCrossentropy":
                 axis = getattr(one.loss, "axis", -1)
                 classes = predictions[one.output].shape[-1 if axis is None else axis]
-                name = "y" if len(targets) == 1 else f"y (output {one.name!r})"
-                ignore = getattr(one.loss, "ignore_class", None)
-                if targets[one.output] is not None and classes:
-                    checks.check_label_range(targets[one.output], classes, name, where, ignore)
+                if classes:
+                    checks.check_whole_labels(target, name, where)
+                    checks.check_label_range(target, classes, name, where, getattr(one.loss, "ignore_class", None))
+            elif kind == "binary_crossentropy" or type(one.loss).__name__ == "BinaryCrossentropy":
+                checks.check_binary_labels(target, name, where)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The total loss of a batch, a scalar; None where every output has loss None."""

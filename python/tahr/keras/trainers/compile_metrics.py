@@ -34,7 +34,7 @@ def get_metric(identifier: Any, y_true: Any, y_pred: Any) -> Any:
         if isinstance(identifier, str):
             metric.name = identifier
         return metric
-    name = identifier if isinstance(identifier, str) else getattr(metric, "__name__", type(metric).__name__)
+    name = identifier if isinstance(identifier, str) else getattr(metric, "__name__", type(metric).__name__).strip("<>")
     return metrics_module.MeanMetricWrapper(metric, name=name)
 
 

@@ -16,6 +16,7 @@ from tahr.keras import metrics as metrics_module
 from tahr.keras import optimizers
 from tahr.keras.backend import config
 from tahr.keras.callbacks.callback import CallbackList
+from tahr.keras.trainers import checks
 from tahr.keras.trainers.compile_loss import CompileLoss
 from tahr.keras.trainers.compile_metrics import CompileMetrics
 from tahr.keras.trainers.data import ArraySource, EpochIterator, make_source, split_validation
@@ -467,6 +468,7 @@ class Trainer:
             3
         """
         self._require_compiled("fit")
+        checks.check_epochs(epochs, initial_epoch)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation("fit", (x, y, sample_weight), validation_split)
         source = make_source("fit", x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
