@@ -24,6 +24,7 @@ TYPES = {
     "a float or None": "float | None",
     "a dtype or None": "DTypeLike | None",
     "a tuple of ints": "Ints",
+    "a tuple of pairs of ints": "Ints | Sequence[Ints]",
     "a tuple of ints or None": "Ints | None",
     "a number, a string or None": "float | str | None",
     "an int, a tuple of ints or None": "Ints | None",

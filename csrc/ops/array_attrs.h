@@ -100,7 +100,7 @@ struct StridedSliceGradAttrs {
              TAHR_REQUIRED(strides))
 };
 struct PadAttrs {
-  Ints pad_width;
+  IntPairs pad_width;
   std::string mode = "constant";
   std::optional<double> constant_values;
   TAHR_ATTRS(PadAttrs, TAHR_REQUIRED(pad_width), TAHR_FIELD(mode), TAHR_FIELD(constant_values))

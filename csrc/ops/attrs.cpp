@@ -25,6 +25,7 @@ decltype(auto) visit_kind(AttrKind k, F&& f) {
     case AttrKind::OptFloat: return f.template operator()<std::optional<double>>();
     case AttrKind::OptDType: return f.template operator()<std::optional<DType>>();
     case AttrKind::IntList: return f.template operator()<Ints>();
+    case AttrKind::PairList: return f.template operator()<IntPairs>();
     case AttrKind::OptIntList: return f.template operator()<std::optional<Ints>>();
     case AttrKind::AxisSet: return f.template operator()<Axes>();
     default: return f.template operator()<NumberOrName>();
@@ -43,6 +44,7 @@ size_t hash_value(const Ints& v) {
   for (int64_t x : v) h = mix(h, static_cast<size_t>(x));
   return h;
 }
+size_t hash_value(const IntPairs& v) { return hash_value(static_cast<const Ints&>(v)); }
 size_t hash_value(const Axes& v) { return mix(v.all, hash_value(v.list)); }
 size_t hash_value(const NumberOrName& v) { return std::hash<NumberOrName>{}(v); }
 template <class T>
@@ -109,6 +111,7 @@ const char* attr_kind_name(AttrKind kind) {
     case AttrKind::OptFloat: return "a float or None";
     case AttrKind::OptDType: return "a dtype or None";
     case AttrKind::IntList: return "a tuple of ints";
+    case AttrKind::PairList: return "a tuple of pairs of ints";
     case AttrKind::OptIntList: return "a tuple of ints or None";
     case AttrKind::AxisSet: return "an int, a tuple of ints or None";
     default: return "a number, a string or None";

@@ -24,6 +24,11 @@ namespace tahr {
 
 using Ints = std::vector<int64_t>;
 
+// (before, after) per axis, flattened; Python may nest it.
+struct IntPairs : Ints {
+  using Ints::Ints;
+};
+
 // A set of axes as Python gives it: None (all), an int, or a tuple.
 struct Axes {
   bool all = true;
@@ -54,7 +59,8 @@ enum class AttrKind : uint8_t {
   IntList,
   OptIntList,
   AxisSet,
-  NumberOrName
+  NumberOrName,
+  PairList
 };
 
 template <class T>
@@ -75,6 +81,7 @@ TAHR_ATTR_KIND(std::optional<DType>, OptDType)
 TAHR_ATTR_KIND(Ints, IntList)
 TAHR_ATTR_KIND(std::optional<Ints>, OptIntList)
 TAHR_ATTR_KIND(Axes, AxisSet)
+TAHR_ATTR_KIND(IntPairs, PairList)
 TAHR_ATTR_KIND(::tahr::NumberOrName, NumberOrName)
 #undef TAHR_ATTR_KIND
 

@@ -37,16 +37,26 @@ int64_t int_value(PyObject* o) {
 
 bool is_int(PyObject* o) { return PyIndex_Check(o) && !(is_tensor(o) && tensor_of(o).rank() > 0); }
 
-// One int, or a sequence of ints (None inside: unknown). Pairs of ints, such as the widths of pad, are laid end to end.
+// One int, or a sequence of ints (None inside: unknown).
 Ints int_list(PyObject* o) {
   if (is_int(o)) return {int_value(o)};
   Ints v;
   for (py::handle e : py::reinterpret_borrow<py::iterable>(o)) {
-    if (PyTuple_Check(e.ptr()) || PyList_Check(e.ptr())) {
-      for (int64_t i : int_list(e.ptr())) v.push_back(i);
-    } else {
-      v.push_back(e.is_none() ? kUnknown : int_value(e.ptr()));
-    }
+    v.push_back(e.is_none() ? kUnknown : int_value(e.ptr()));
+  }
+  return v;
+}
+
+// One int, one pair, or a sequence of pairs, flattened.
+IntPairs pair_list(PyObject* o) {
+  IntPairs v;
+  if (is_int(o)) {
+    v.push_back(int_value(o));
+    return v;
+  }
+  for (py::handle e : py::reinterpret_borrow<py::iterable>(o)) {
+    const Ints part = int_list(e.ptr());
+    v.insert(v.end(), part.begin(), part.end());
   }
   return v;
 }
@@ -94,6 +104,7 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
         else *static_cast<std::optional<DType>*>(p) = dtype_from_python(o);
         return;
       case AttrKind::IntList: *static_cast<Ints*>(p) = int_list(o); return;
+      case AttrKind::PairList: *static_cast<IntPairs*>(p) = pair_list(o); return;
       case AttrKind::OptIntList:
         if (o == Py_None) *static_cast<std::optional<Ints>*>(p) = std::nullopt;
         else *static_cast<std::optional<Ints>*>(p) = int_list(o);

@@ -264,3 +264,11 @@ def test_import_is_quiet_and_starts_no_thread():
     a = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     b = subprocess.run([sys.executable, "-c", base], env=env, capture_output=True, text=True)
     assert a.stdout == b.stdout and a.stderr == "", a.stderr
+
+
+def test_only_pad_takes_nested_ints():
+    x = tf.ones((2, 3))
+    assert tf.ops.pad(x, ((1, 1), (0, 2))).shape == (4, 5)
+    for call in (lambda: tf.ops.reshape(x, [[3, 2]]), lambda: tf.ops.transpose(x, [[1], [0]])):
+        with pytest.raises(TypeError, match="a tuple of ints"):
+            call()
