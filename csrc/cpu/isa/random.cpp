@@ -100,8 +100,9 @@ inline F32 log_positive(F32 x) {
 
 // cos and sin of 2 pi w / 2^32. The quadrant and the remainder are exact, in integers.
 inline void cos_sin_turn(I32 w, F32* cosine, F32* sine) {
-  const I32 quadrant = (w + (1 << 29)) >> 30;
-  const F32 t = to_f32(w - (quadrant << 30)) * 0x1p-30f;  // in [-1/2, 1/2], quarter turns
+  typedef uint32_t U32 __attribute__((vector_size(4 * kWide)));  // turns wrap
+  const I32 quadrant = (I32)((U32)w + (1u << 29)) >> 30;
+  const F32 t = to_f32((I32)((U32)w - ((U32)quadrant << 30))) * 0x1p-30f;  // in [-1/2, 1/2], quarter turns
   const F32 z = t * t;
   const F32 s =
       t * (1.57079633f + z * (-6.45964096e-01f + z * (7.96925827e-02f + z * (-4.68126637e-03f + z * 1.58206523e-04f))));

@@ -40,23 +40,32 @@ using i64v = Vec<int64_t>;
 using u32v = Vec<uint32_t>;
 using u64v = Vec<uint64_t>;
 
-// The lane type of a vector, and the signed integer vector (mask type) of the same shape.
+// The lane type of a vector, and the integer vectors of the same shape: signed (mask type) and unsigned (bit patterns
+// in sums that may wrap).
 template <class V>
 struct LaneOf;
 template <>
 struct LaneOf<f32v> {
   using type = float;
   using mask = i32v;
+  using word = uint32_t;
+  using words = u32v;
 };
 template <>
 struct LaneOf<f64v> {
   using type = double;
   using mask = i64v;
+  using word = uint64_t;
+  using words = u64v;
 };
 template <class V>
 using Lane = typename LaneOf<V>::type;
 template <class V>
 using Mask = typename LaneOf<V>::mask;
+template <class V>
+using Word = typename LaneOf<V>::word;
+template <class V>
+using Words = typename LaneOf<V>::words;
 
 template <class V>
 TAHR_INLINE V load(const void* p) {

@@ -57,9 +57,8 @@ TAHR_INLINE Rounded<V> round_biased(V biased) {
 }
 template <class V>
 TAHR_INLINE V pow2_biased(V biased) {
-  using M = Mask<V>;
-  constexpr auto one = Traits<V>::bias << Traits<V>::mantissa;
-  return bits<V>((bits<M>(biased) << Traits<V>::mantissa) + one);
+  constexpr auto one = static_cast<Word<V>>(Traits<V>::bias) << Traits<V>::mantissa;
+  return bits<V>((bits<Words<V>>(biased) << Traits<V>::mantissa) + one);  // wraps where the exponent is out of range
 }
 
 // p * 2^n with one rounding, n integral and within twice the exponent range.
@@ -168,8 +167,8 @@ struct LogParts {
   V m, e;
 };
 TAHR_INLINE LogParts<f32v> log_split(f32v x) {
-  const i32v ix = bits<i32v>(x) + (0x3f800000 - 0x3f3504f3);
-  return {bits<f32v>((ix & 0x007fffff) + 0x3f3504f3), __builtin_convertvector((ix >> 23) - 127, f32v)};
+  const u32v ix = bits<u32v>(x) + (0x3f800000u - 0x3f3504f3u);  // unsigned: may wrap for infinity and NaN
+  return {bits<f32v>((ix & 0x007fffffu) + 0x3f3504f3u), __builtin_convertvector((bits<i32v>(ix) >> 23) - 127, f32v)};
 }
 TAHR_INLINE LogParts<f64v> log_split(f64v x) {
   const u64v ix = bits<u64v>(x) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
