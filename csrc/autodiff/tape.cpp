@@ -132,6 +132,13 @@ void Tape::reset() {
 
 Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> sources,
                        std::span<const Tensor> output_gradients, bool keep) {
+  // What goes wrong midway leaves nodes that were already taken: the tape must not answer from the rest.
+  struct Forget {
+    Tape* tape;
+    ~Forget() {
+      if (tape) tape->reset();
+    }
+  };
   std::unordered_map<uint64_t, Tensor> cotangents;
   const auto accumulate = [&](uint64_t id, const Tensor& d) {
     auto [it, fresh] = cotangents.try_emplace(id, d);
@@ -151,6 +158,8 @@ Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> 
       accumulate(t.id(), Tensor::full(t.shape(), t.dtype(), 1.0));
     }
   }
+
+  const Forget forget{keep ? nullptr : this};
 
   // What the sources depend on: ids that lie on a path from a source, so that no cotangent is computed in vain.
   std::unordered_set<uint64_t> wanted;
@@ -208,7 +217,6 @@ Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> 
     const auto it = cotangents.find(s.id());
     result.push_back(it == cotangents.end() ? Tensor() : it->second);
   }
-  if (!keep) reset();
   return result;
 }
 

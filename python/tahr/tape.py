@@ -98,7 +98,8 @@ class GradientTape:
         try:
             yield
         finally:
-            self._push()
+            if self._tape is not None:  # asked meanwhile: a tape that is not persistent has ended
+                self._push()
 
     def reset(self) -> None:
         """Forgets everything that was recorded."""
@@ -112,10 +113,11 @@ class GradientTape:
             self.__enter__()
 
     def watched_variables(self) -> tuple[Variable, ...]:
-        """The variables that the tape watches, in the order in which it met them."""
+        """The variables that the tape watches and that still exist, in the order in which it met them."""
         if self._tape is None:
             return ()
-        return tuple(_by_id[_C.value_id(h)] for h in self._tape.watched_handles())
+        found = (_by_id.get(_C.value_id(h)) for h in self._tape.watched_handles())
+        return tuple(v for v in found if v is not None)
 
     def _ask(self, what: str) -> Any:
         if self._tape is None:
@@ -145,15 +147,24 @@ class GradientTape:
         Raises:
             RuntimeError: if a non-persistent tape is asked twice.
         """
+        _check_unconnected(unconnected_gradients)
         tape = self._ask("gradient")
-        targets = [t.value() if isinstance(t, Variable) else t for t in nest.flatten(target)]
-        targets = [t for t in targets if isinstance(t, _C.Tensor)]
-        flat = nest.flatten(sources)
-        given = [None] * len(targets) if output_gradients is None else nest.flatten(output_gradients)
+        all_targets = nest.flatten(target)
+        given = [None] * len(all_targets) if output_gradients is None else nest.flatten(output_gradients)
+        if len(given) != len(all_targets):
+            raise ValueError(
+                f"[GradientTape.gradient] expected one output gradient per target ({len(all_targets)}), received "
+                f"{len(given)}. Use None for ones."
+            )
         given = [None if g is None else _C.to_tensor(g, None, "[GradientTape.gradient]") for g in given]
-        grads = tape.gradient(targets, flat, given, self._persistent)
-        if not self._persistent:
-            self._tape = None
+        # What is no tensor (None, a Python number) depends on no source.
+        known = [(t, g) for t, g in zip(all_targets, given) if isinstance(t, (_C.Tensor, _C.Variable))]
+        flat = nest.flatten(sources)
+        try:
+            grads = tape.gradient([t for t, _ in known], flat, [g for _, g in known], self._persistent)
+        finally:
+            if not self._persistent and tape.size() == 0:
+                self._tape = None
         return nest.pack_sequence_as(sources, _connect(grads, flat, unconnected_gradients))
 
     def jacobian(
@@ -168,9 +179,15 @@ class GradientTape:
 
         One backward pass per element of `target`; the last two arguments, which tune TensorFlow's loop, change nothing.
         """
+        _check_unconnected(unconnected_gradients)
         tape = self._ask("jacobian")
         flat = nest.flatten(sources)
         n = target.size
+        if n == 0:  # no element to ask about
+            if not self._persistent:
+                self._tape = None
+            empty = [_C.ops.zeros((*target.shape, *s.shape), dtype=s.dtype) for s in flat]
+            return nest.pack_sequence_as(sources, empty)
         rows: list[list[Any]] = []
         basis = _C.ops.reshape(_C.ops.eye(n, dtype=target.dtype), (n, *target.shape))
         for i in range(n):
@@ -209,9 +226,12 @@ class GradientTape:
         return _C.ops.reshape(_C.ops.stack(rows, axis=1), (batch, *inner, *source.shape[1:]))
 
 
-def _connect(grads: list[Any], sources: list[Any], unconnected: str) -> list[Any]:
+def _check_unconnected(unconnected: str) -> None:
     if unconnected not in ("none", "zero"):
         raise ValueError(f"[GradientTape] expected unconnected_gradients 'none' or 'zero', received {unconnected!r}.")
+
+
+def _connect(grads: list[Any], sources: list[Any], unconnected: str) -> list[Any]:
     if unconnected == "none":
         return grads
     return [_C.ops.zeros(s.shape, dtype=s.dtype) if g is None else g for g, s in zip(grads, sources)]

@@ -258,3 +258,90 @@ def test_recording_is_per_context_also_after_an_exception():
 def test_a_tape_cannot_be_entered_twice():
     with tf.GradientTape() as tape, pytest.raises(ValueError, match="already recording"):
         tape.__enter__()
+
+
+class TestAskingTheTape:
+    def test_a_variable_is_its_own_target(self):
+        v = tf.Variable(2.0)
+        with tf.GradientTape(persistent=True) as tape:
+            y = v * 2.0
+        assert float(tape.gradient(v, v)) == 1.0
+        assert float(tape.gradient([y, v], v)) == 3.0
+
+    def test_output_gradients_stay_beside_their_targets(self):
+        v = tf.Variable([1.0, 2.0])
+        weights = tf.constant([10.0, 10.0])
+        with tf.GradientTape(persistent=True) as tape:
+            y = v * v
+        np.testing.assert_array_equal(tape.gradient([None, y], v, output_gradients=[None, weights]), [20.0, 40.0])
+        with pytest.raises(ValueError, match="one output gradient per target"):
+            tape.gradient(y, v, output_gradients=[weights, weights])
+
+    def test_a_failed_gradient_ends_the_tape(self):
+        @tf.custom_gradient
+        def failing(x):
+            def grad(dy):
+                raise RuntimeError("no derivative")
+
+            return x * 1.0, grad
+
+        v = tf.Variable([1.0])
+        with tf.GradientTape() as tape:
+            y = failing(v) * v
+        with pytest.raises(RuntimeError, match="no derivative"):
+            tape.gradient(y, v)
+        with pytest.raises(RuntimeError, match="can be asked once"):
+            tape.gradient(y, v)
+
+    def test_refused_output_gradients_leave_the_tape_usable(self):
+        v = tf.Variable([1.0, 2.0])
+        with tf.GradientTape() as tape:
+            y = v * v
+        with pytest.raises(ValueError, match="output_gradients of shape"):
+            tape.gradient(y, v, output_gradients=tf.constant([1.0, 1.0, 1.0]))
+        np.testing.assert_array_equal(tape.gradient(y, v), [2.0, 4.0])
+
+    def test_asking_while_recording_is_stopped(self):
+        x = tf.constant(3.0)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = x * x
+            with tape.stop_recording():
+                g = tape.gradient(y, x)
+        assert float(g) == 6.0
+        assert not tf._C.recording()
+
+    def test_watched_variables_may_be_gone(self):
+        v, w = tf.Variable(1.0), tf.Variable(2.0)
+        with tf.GradientTape() as tape:
+            v * w  # noqa: B018
+        del v
+        (left,) = tape.watched_variables()
+        assert left is w
+
+    def test_jacobian_of_nothing(self):
+        x = tf.constant([1.0, 2.0, 3.0])
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = x[:0] * 2.0
+        assert tape.jacobian(y, x).shape == (0, 3)
+        with pytest.raises(ValueError, match="unconnected_gradients"):
+            tape.jacobian(y, x, unconnected_gradients="never")
+
+    def test_errors_inside_ops_leave_the_recording_whole(self):
+        v = tf.Variable([1.0, 2.0])
+        with tf.GradientTape() as tape:
+            y = v * v
+            with pytest.raises(ValueError):
+                y @ tf.constant([1.0, 2.0, 3.0])
+            y = y * 2.0
+        np.testing.assert_array_equal(tape.gradient(y, v), [4.0, 8.0])
+        assert not tf._C.recording()
+
+    def test_assignment_between_two_reads(self):
+        v = tf.Variable(2.0)
+        with tf.GradientTape(persistent=True) as tape:
+            y = v * v
+            v.assign(5.0)
+            z = v * v
+        assert [float(tape.gradient(t, v)) for t in (y, z, [y, z])] == [4.0, 10.0, 14.0]
