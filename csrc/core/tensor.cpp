@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <limits>
 
 #include "core/allocator.h"
 #include "core/variable.h"
@@ -22,8 +23,9 @@ Ref<Storage> Storage::make(size_t bytes) {
 }
 
 Ref<Storage> Storage::borrow(void* data, size_t bytes, void* owner, Release release, bool writable) {
+  static std::byte nothing[64];  // a tensor without address would be symbolic; others' empty arrays may have none
   auto* s = new Storage;
-  s->data_ = data;
+  s->data_ = data ? data : nothing;
   s->bytes_ = bytes;
   s->owner_ = owner;
   s->release_ = release;
@@ -51,6 +53,10 @@ uint64_t next_value_id() {
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
   const int64_t n = shape.size();
   if (n < 0) throw_runtime("cannot allocate a tensor of unknown shape ", shape.str());
+  if (n > std::numeric_limits<int64_t>::max() / static_cast<int64_t>(size_of(dtype))) {
+    throw Error(ErrorKind::Memory, concat("out of memory: a tensor of shape ", shape.str(), " and dtype ",
+                                          name_of(dtype), " has more bytes than there are addresses."));
+  }
   return Tensor(new TensorImpl(shape, dtype, Storage::make(static_cast<size_t>(n) * size_of(dtype)), 0));
 }
 

@@ -58,7 +58,7 @@ void linspace(const KernelArgs& a) {
 void eye(const KernelArgs& a) {
   const Tensor& y = a.out[0];
   fill(y, 0);
-  const int64_t k = a.as<EyeAttrs>().k, columns = y.dim(1);
+  const int64_t columns = y.dim(1), k = std::clamp(a.as<EyeAttrs>().k, -y.dim(0), columns);
   visit_dtype(y.dtype(), [&]<class T>() {
     for (int64_t r = std::max<int64_t>(0, -k); r < y.dim(0) && r + k < columns; ++r) {
       y.mutable_data<T>()[r * columns + r + k] = store_as<T>(1);
@@ -69,7 +69,7 @@ void eye(const KernelArgs& a) {
 void tri(const KernelArgs& a) {
   const Tensor& y = a.out[0];
   fill(y, 0);
-  const int64_t k = a.as<EyeAttrs>().k, columns = y.dim(1);
+  const int64_t columns = y.dim(1), k = std::clamp(a.as<EyeAttrs>().k, -y.dim(0), columns);
   visit_dtype(y.dtype(), [&]<class T>() {
     for (int64_t r = 0; r < y.dim(0); ++r) {
       T* row = y.mutable_data<T>() + r * columns;

@@ -103,7 +103,7 @@ void pad_constant(const KernelArgs& a) {
 template <bool kLower>
 void triangle(const KernelArgs& a) {
   const Tensor &x = a.in[0], &y = a.out[0];
-  const int64_t k = a.as<OffsetAttrs>().k, rows = x.dim(-2), columns = x.dim(-1);
+  const int64_t rows = x.dim(-2), columns = x.dim(-1), k = std::clamp(a.as<OffsetAttrs>().k, -rows, columns);
   if (x.size() == 0) return;
   const auto item = static_cast<int64_t>(size_of(x.dtype()));
   const auto* src = x.data<std::byte>();

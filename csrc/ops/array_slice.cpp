@@ -416,6 +416,8 @@ Tensors decompose_diagflat(std::span<const Tensor> in, const void* attrs) {
   const int64_t k = static_cast<const OffsetAttrs*>(attrs)->k;
   const Tensor v = ops::ravel(in[0]);
   if (v.dim(0) == kUnknown) throw_value("[diagflat] expected a known size, received shape ", in[0].shape().str(), ".");
+  constexpr int64_t kFar = int64_t{1} << 31;
+  if (k < -kFar || k > kFar) throw_value("[diagflat] expected k in [-2**31, 2**31], received ", k, ".");
   const int64_t n = v.dim(0) + std::abs(k);
   const auto [count, start] = diagonal_span(n, n, k);
   const Tensor flat = ops::strided_slice_grad(v, {n * n}, {count ? start : 0},

@@ -3,7 +3,11 @@
 #include <pybind11/numpy.h>
 
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <type_traits>
+#include <utility>
 
 #include "ops/functions.h"
 
@@ -57,26 +61,62 @@ Tensor from_array(py::array a, const char* what) {
   }
   const bool swapped = a.dtype().byteorder() == '>';
   if (swapped || !(a.flags() & py::array::c_style)) {
-    a = py::module_::import("numpy").attr("ascontiguousarray")(
-        a, swapped ? py::object(a.dtype().attr("newbyteorder")("=")) : py::object(py::none()));
+    a = py::module_::import("numpy").attr("asarray")(
+        a, swapped ? py::object(a.dtype().attr("newbyteorder")("=")) : py::object(py::none()), "C");
   }
   Tensor t = Tensor::empty(shape_of_array(a), d);
   std::memcpy(t.mutable_raw(), a.data(), t.nbytes());
   return t;
 }
 
-Tensor from_number(PyObject* o, DType d) {
+// Whether an integer dtype holds v.
+template <class V>
+bool fits(V v, DType d) {
+  return visit_dtype(d, [&]<class T>() {
+    if constexpr (std::is_same_v<V, double>) {
+      if constexpr (std::is_integral_v<T>) {
+        const double above = std::ldexp(1.0, std::numeric_limits<T>::digits);  // exact, unlike the largest value
+        return v > static_cast<double>(std::numeric_limits<T>::min()) - 1 && v < above;
+      }
+    } else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      return std::in_range<T>(v);
+    }
+    return true;
+  });
+}
+
+[[noreturn]] void does_not_fit(const char* what, PyObject* o, DType d) {
+  throw_value(what, " expected a number within the range of ", name_of(d), ", received ",
+              py::repr(o).cast<std::string>(), ". Use a wider dtype.");
+}
+
+Tensor from_number(PyObject* o, DType d, const char* what) {
   if (PyBool_Check(o)) return Tensor::scalar_int(o == Py_True, d);
   if (PyLong_Check(o)) {
     int overflow = 0;
     const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow == 0) return is_float(d) ? Tensor::scalar(static_cast<double>(v), d) : Tensor::scalar_int(v, d);
-    if (overflow > 0 && d == DType::UInt64)
-      return Tensor::scalar_int(static_cast<int64_t>(PyLong_AsUnsignedLongLong(o)), d);
-    if (!is_float(d)) throw_value("an integer beyond 64 bits does not fit into a tensor of dtype ", name_of(d), ".");
+    if (overflow == 0) {
+      if (is_float(d)) return Tensor::scalar(static_cast<double>(v), d);
+      if (d == DType::Bool) return Tensor::scalar_int(v != 0, d);
+      if (!fits(v, d)) does_not_fit(what, o, d);
+      return Tensor::scalar_int(v, d);
+    }
+    if (overflow > 0 && d == DType::UInt64) {
+      const unsigned long long u = PyLong_AsUnsignedLongLong(o);
+      if (!PyErr_Occurred()) return Tensor::scalar_int(static_cast<int64_t>(u), d);
+      PyErr_Clear();
+    }
+    if (!is_float(d)) does_not_fit(what, o, d);
+    const double v_float = PyLong_AsDouble(o);
+    if (v_float == -1.0 && PyErr_Occurred()) {
+      PyErr_Clear();
+      does_not_fit(what, o, d);
+    }
+    return Tensor::scalar(v_float, d);
   }
   const double v = PyFloat_AsDouble(o);
   if (v == -1.0 && PyErr_Occurred()) throw py::error_already_set();
+  if (is_int(d) && !fits(v, d)) does_not_fit(what, o, d);
   return Tensor::scalar(v, d);
 }
 
@@ -85,10 +125,20 @@ DType weak_dtype(PyObject* o) {
   if (PyFloat_Check(o)) return floatx();
   int overflow = 0;
   const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (overflow > 0) return DType::UInt64;
   return overflow == 0 && v >= INT32_MIN && v <= INT32_MAX ? DType::Int32 : DType::Int64;
 }
 
+// Recursion over nested Python lists, bounded by Python's own limit: a list may contain itself.
+struct RecursionGuard {
+  RecursionGuard() {
+    if (Py_EnterRecursiveCall(" while converting nested lists to a tensor")) throw py::error_already_set();
+  }
+  ~RecursionGuard() { Py_LeaveRecursiveCall(); }
+};
+
 bool contains_tensor(PyObject* list) {
+  const RecursionGuard guard_depth;
   PyObject* fast = PySequence_Fast(list, "");
   if (!fast) throw py::error_already_set();
   const auto guard = py::reinterpret_steal<py::object>(fast);
@@ -98,6 +148,19 @@ bool contains_tensor(PyObject* list) {
     if ((PyList_Check(e) || PyTuple_Check(e)) && contains_tensor(e)) return true;
   }
   return false;
+}
+
+// Numbers of a list must fit into the dtype asked for, as single numbers must.
+void check_range(const Tensor& t, DType d, PyObject* list, const char* what) {
+  if (!is_int(d) || t.dtype() == d) return;
+  visit_dtype(t.dtype(), [&]<class T>() {
+    for (int64_t i = 0; i < t.size(); ++i) {
+      bool ok = true;
+      if constexpr (std::is_same_v<T, double>) ok = fits(t.data<T>()[i], d);
+      else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) ok = fits(t.data<T>()[i], d);
+      if (!ok) does_not_fit(what, list, d);
+    }
+  });
 }
 
 Tensor from_list(PyObject* o, const std::optional<DType>& dtype, const char* what) {
@@ -118,7 +181,10 @@ Tensor from_list(PyObject* o, const std::optional<DType>& dtype, const char* wha
     throw_value(what, " expected a nested list of equal lengths, received a ragged or mixed one (", e.what(), ").");
   }
   Tensor t = from_array(a, what);
-  if (dtype) return t;
+  if (dtype) {
+    check_range(t, *dtype, o, what);
+    return t;
+  }
   // A list carries no dtype of its own: numbers in it are the default ones.
   if (t.dtype() == DType::Float64) return ops::cast(t, floatx());
   if (t.dtype() == DType::Int64 && t.size() > 0) {
@@ -144,10 +210,10 @@ bool convertible_operand(PyObject* o) {
   return PyObject_HasAttrString(type, "__tahr_tensor__") || PyObject_HasAttrString(type, "__array__");
 }
 
-Tensor scalar_beside(PyObject* number, const Tensor* other) {
+Tensor scalar_beside(PyObject* number, const Tensor* other, const char* what) {
   const DType own = weak_dtype(number);
-  if (other) return from_number(number, promote(other->dtype(), other->weak(), own, own != DType::Bool));
-  Tensor t = from_number(number, own);
+  if (other) return from_number(number, promote(other->dtype(), other->weak(), own, own != DType::Bool), what);
+  Tensor t = from_number(number, own, what);
   t.impl()->weak = own != DType::Bool;
   return t;
 }
@@ -156,7 +222,7 @@ Tensor to_tensor(PyObject* o, const std::optional<DType>& dtype, const char* wha
   const auto as = [&](Tensor t) { return dtype && t.dtype() != *dtype ? ops::cast(t, *dtype) : t; };
   if (is_tensor(o)) return as(tensor_of(o));
   if (is_variable(o)) return as(read_variable(o));
-  if (is_python_scalar(o)) return from_number(o, dtype ? *dtype : weak_dtype(o));
+  if (is_python_scalar(o)) return from_number(o, dtype ? *dtype : weak_dtype(o), what);
   if (PyList_Check(o) || PyTuple_Check(o)) return as(from_list(o, dtype, what));
   if (py::isinstance<py::array>(o)) return as(from_array(py::reinterpret_borrow<py::array>(o), what));
   if (PyUnicode_Check(o) || PyBytes_Check(o)) {
@@ -169,7 +235,7 @@ Tensor to_tensor(PyObject* o, const std::optional<DType>& dtype, const char* wha
     if (py::hasattr(h, "__tahr_tensor__")) return as(to_tensor(h.attr("__tahr_tensor__")().ptr(), dtype, what));
     if (py::hasattr(h, "__array__"))
       return as(from_array(py::array(py::module_::import("numpy").attr("asarray")(h)), what));
-    if (PyFloat_Check(o) || PyLong_Check(o)) return from_number(o, dtype ? *dtype : weak_dtype(o));
+    if (PyFloat_Check(o) || PyLong_Check(o)) return from_number(o, dtype ? *dtype : weak_dtype(o), what);
     if (PyRange_Check(o)) return as(from_list(py::list(py::reinterpret_borrow<py::object>(h)).ptr(), dtype, what));
   }
   throw_type(what, " expected a tensor, an array, a list or a number, received ", type_name(o), ".");
@@ -366,7 +432,11 @@ py::capsule to_dlpack(Tensor t) {
 
 Tensor from_dlpack(py::object capsule) {
   auto* m = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
-  if (!m) throw py::error_already_set();
+  if (!m) {
+    PyErr_Clear();
+    throw_value("[from_dlpack] expected a fresh DLPack capsule of a CPU tensor, received ",
+                py::repr(capsule).cast<std::string>(), ". A capsule can be taken over once only.");
+  }
   const DLTensor& src = m->dl_tensor;
   if (src.device.device_type != kDLCPU)
     throw_value("[from_dlpack] expected memory of the CPU, received device type ", src.device.device_type,

@@ -15,7 +15,7 @@ Tensor to_tensor(PyObject* o, const std::optional<DType>& dtype, const char* wha
 bool is_python_scalar(PyObject* o);     // exactly int, float or bool
 bool convertible_operand(PyObject* o);  // whether an operator should try to_tensor on it
 // The tensor as which a Python number enters an op beside `other` (weak promotion), or alone.
-Tensor scalar_beside(PyObject* number, const Tensor* other);
+Tensor scalar_beside(PyObject* number, const Tensor* other, const char* what);
 
 DType dtype_from_python(PyObject* o);  // names, tahr and NumPy dtypes, the types bool, int and float
 PyObject* dtype_object(DType d);       // new reference

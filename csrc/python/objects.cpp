@@ -95,12 +95,12 @@ Tensor operand(PyObject* o, PyObject* other) {
   if (is_tensor(o)) return tensor_of(o);
   if (is_variable(o)) return read_variable(o);
   if (is_python_scalar(o)) {
-    if (is_tensor(other)) return scalar_beside(o, &tensor_of(other));
+    if (is_tensor(other)) return scalar_beside(o, &tensor_of(other), "[operator]");
     if (is_variable(other)) {
       const Tensor beside = read_hook ? read_variable(other) : variable_of(other).value();
-      return scalar_beside(o, &beside);
+      return scalar_beside(o, &beside, "[operator]");
     }
-    return scalar_beside(o, nullptr);
+    return scalar_beside(o, nullptr, "[operator]");
   }
   if (!convertible_operand(o)) return Tensor();
   return to_tensor(o, std::nullopt, "[operator] the operand");
@@ -150,7 +150,10 @@ TAHR_LOGIC_SLOT(and)
 TAHR_LOGIC_SLOT(or)
 TAHR_LOGIC_SLOT(xor)
 #undef TAHR_LOGIC_SLOT
-PyObject* slot_power(PyObject* a, PyObject* b, PyObject*) { return binary(table.power, a, b); }
+PyObject* slot_power(PyObject* a, PyObject* b, PyObject* modulus) {
+  if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+  return binary(table.power, a, b);
+}
 PyObject* slot_negative(PyObject* a) { return unary(table.negative, a); }
 PyObject* slot_abs(PyObject* a) { return unary(table.abs, a); }
 PyObject* slot_invert(PyObject* a) { return unary(is_bool_like(a) ? table.logical_not : table.bitwise_not, a); }

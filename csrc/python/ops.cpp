@@ -35,6 +35,18 @@ int64_t int_value(PyObject* o) {
   return v;
 }
 
+// True, False, or an object that stands for one of them. Truth in general (of a string, a list) would hide mistakes.
+bool bool_value(PyObject* o) {
+  const bool numpy_bool = std::strncmp(Py_TYPE(o)->tp_name, "numpy.bool", 10) == 0;
+  if (!PyBool_Check(o) && !PyLong_Check(o) && !numpy_bool && !is_tensor(o) && !is_variable(o)) {
+    PyErr_SetString(PyExc_TypeError, "not a bool");
+    throw py::error_already_set();
+  }
+  const int truth = PyObject_IsTrue(o);
+  if (truth < 0) throw py::error_already_set();
+  return truth != 0;
+}
+
 bool is_int(PyObject* o) { return PyIndex_Check(o) && !(is_tensor(o) && tensor_of(o).rank() > 0); }
 
 // One int, or a sequence of ints (None inside: unknown).
@@ -80,12 +92,7 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
     switch (f.kind) {
       case AttrKind::Int: *static_cast<int64_t*>(p) = int_value(o); return;
       case AttrKind::Float: *static_cast<double*>(p) = float_value(o); return;
-      case AttrKind::Bool: {
-        const int truth = PyObject_IsTrue(o);
-        if (truth < 0) throw py::error_already_set();
-        *static_cast<bool*>(p) = truth != 0;
-        return;
-      }
+      case AttrKind::Bool: *static_cast<bool*>(p) = bool_value(o); return;
       case AttrKind::String:
         if (o != Py_None && !PyUnicode_Check(o)) break;
         *static_cast<std::string*>(p) = o == Py_None ? std::string() : string_value(o);
@@ -119,6 +126,10 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
       case AttrKind::AxisSet: *static_cast<Axes*>(p) = axes_value(o); return;
     }
   } catch (py::error_already_set& e) {
+    if (e.matches(PyExc_OverflowError)) {
+      throw_value("[", op.name, "] expected ", f.name, " as ", attr_kind_name(f.kind), " of at most 64 bits, received ",
+                  py::repr(o).cast<std::string>(), ".");
+    }
     if (!e.matches(PyExc_TypeError)) throw;
   }
   throw_type("[", op.name, "] expected ", f.name, " as ", attr_kind_name(f.kind), ", received ",
@@ -130,6 +141,10 @@ PyObject* find_override(PyObject* o) {
   if (is_tensor(o) || is_variable(o) || is_python_scalar(o) || o == Py_None || py::isinstance<py::array>(o))
     return nullptr;
   if (PyList_Check(o) || PyTuple_Check(o)) {
+    if (Py_EnterRecursiveCall(" in nested arguments")) throw py::error_already_set();
+    struct Leave {
+      ~Leave() { Py_LeaveRecursiveCall(); }
+    } leave;
     for (Py_ssize_t i = 0, n = PySequence_Fast_GET_SIZE(o); i < n; ++i) {
       if (PyObject* r = find_override(PySequence_Fast_GET_ITEM(o, i))) return r;
     }
@@ -166,7 +181,7 @@ void convert_inputs(const OpDef& op, PyObject* const* objects, size_t n, Tensor*
   if (op.promote == Promote::None) beside = nullptr;
   for (size_t i = 0; i < n; ++i) {
     PyObject* o = objects[i];
-    if (o && o != Py_None && is_python_scalar(o)) out[i] = scalar_beside(o, beside);
+    if (o && o != Py_None && is_python_scalar(o)) out[i] = scalar_beside(o, beside, what.c_str());
   }
 }
 
@@ -218,10 +233,21 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       if (slots[fixed]) {
         const py::object list =
             py::reinterpret_steal<py::object>(PySequence_Fast(slots[fixed], "expected a list of tensors"));
-        if (!list) throw py::error_already_set();
+        if (!list) {
+          if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
+          PyErr_Clear();
+          bad_call(op, concat("expected ", op.input_names[fixed], " as a list of tensors, received ",
+                              Py_TYPE(slots[fixed])->tp_name, "."));
+        }
         const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(list.ptr()));
         in.resize(fixed + n);
         convert_inputs(op, PySequence_Fast_ITEMS(list.ptr()), n, in.data() + fixed);
+        for (size_t i = fixed; i < in.size() && !(op.traits & kStateful); ++i) {
+          if (!in[i].defined()) bad_call(op, "expected a list of tensors, received None in it.");
+        }
+      }
+      for (size_t i = 0; i < fixed && static_cast<int>(i) < op.min_inputs; ++i) {
+        if (!in[i].defined()) bad_call(op, concat("needs the argument '", op.input_names[i], "', a tensor."));
       }
       out = call(op, in, attrs.get());
     } else {

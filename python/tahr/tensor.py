@@ -119,6 +119,16 @@ def _format(self: Tensor, spec: str) -> str:
     return format(_item(self), spec) if spec and self.ndim == 0 else format(str(self), spec)
 
 
+def _dlpack(
+    self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+) -> Any:
+    if stream is not None:
+        raise BufferError(f"[dlpack] expected stream None for memory of the CPU, received {stream!r}.")
+    if dl_device not in (None, (1, 0)):
+        raise BufferError(f"[dlpack] expected dl_device (1, 0), the CPU, received {dl_device!r}.")
+    return _C.to_dlpack(_C.to_tensor(_numpy(self), None, "[dlpack]") if copy else self)
+
+
 for _name, _f in {
     "numpy": _numpy,
     "item": _item,
@@ -133,7 +143,7 @@ for _name, _f in {
     "__copy__": lambda self: self,
     "__deepcopy__": lambda self, memo: self,
     "__reduce__": lambda self: (convert_to_tensor, (_numpy(self), self.dtype)),
-    "__dlpack__": lambda self, *, stream=None, max_version=None, dl_device=None, copy=None: _C.to_dlpack(self),
+    "__dlpack__": _dlpack,
     "__dlpack_device__": lambda self: (1, 0),
     "device": property(lambda self: "/cpu:0"),
     "T": property(lambda self: _C.ops.transpose(self)),
