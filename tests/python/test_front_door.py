@@ -1,11 +1,10 @@
-"""What users may hand to the engine: odd arrays, numbers out of range, wrong arguments. All give a value or a clear error."""
+"""What users may hand to the engine: odd arrays, numbers out of range, wrong arguments: a value or a clear error."""
 
 import copy
 import pickle
 
 import numpy as np
 import pytest
-
 import tahr
 from tahr import ops
 
