@@ -10,7 +10,7 @@ struct MatmulAttrs {
   TAHR_ATTRS(MatmulAttrs, TAHR_FIELD(transpose_a), TAHR_FIELD(transpose_b))
 };
 struct TensordotAttrs {
-  Ints axes{2};  // a count, or x1's axes followed by as many of x2's
+  IntPairs axes{2};  // a count, or x1's axes followed by as many of x2's
   TAHR_ATTRS(TensordotAttrs, TAHR_FIELD(axes))
 };
 struct VecdotAttrs {

@@ -266,7 +266,7 @@ def test_import_is_quiet_and_starts_no_thread():
     assert a.stdout == b.stdout and a.stderr == "", a.stderr
 
 
-def test_only_pad_takes_nested_ints():
+def test_only_pairs_of_ints_may_be_nested():
     x = tf.ones((2, 3))
     assert tf.ops.pad(x, ((1, 1), (0, 2))).shape == (4, 5)
     for call in (lambda: tf.ops.reshape(x, [[3, 2]]), lambda: tf.ops.transpose(x, [[1], [0]])):
