@@ -24,7 +24,7 @@ namespace tahr {
 
 using Ints = std::vector<int64_t>;
 
-// (before, after) per axis, flattened; Python may nest it.
+// Pairs of ints (widths before and after each axis, say), laid end to end; Python may nest them.
 struct IntPairs : Ints {
   using Ints::Ints;
 };
