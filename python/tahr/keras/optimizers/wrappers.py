@@ -135,6 +135,10 @@ class LossScaleOptimizer(Optimizer):
         return cls(inner, **config)
 
 
+# The options of other optimizers are refused here, so its own arguments are all.
+del LossScaleOptimizer.__signature__  # type: ignore[attr-defined]
+
+
 class OptimizerMap(MutableMapping):
     """Which optimizer updates which variable, by the variable's path.
 
