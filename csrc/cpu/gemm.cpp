@@ -1,9 +1,7 @@
 #include "cpu/gemm.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
-#include <memory>
 #include <type_traits>
 
 #include "core/allocator.h"
@@ -13,10 +11,12 @@
 namespace tahr {
 namespace {
 
-constexpr int64_t kSmall = 200;       // below this in m, n or k, packing costs more than it gains
-constexpr int64_t kManyRows = 256;    // from here on it pays to pack a B whose rows straddle cache lines
-constexpr double kChunkFmas = 300e3;  // a chunk of a direct product: a few microseconds
-constexpr int64_t kChunkRows = 24;    // rows of A in a chunk of a packed product
+constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B whose rows straddle cache lines
+constexpr double kChunkFmas = 300e3;       // a chunk of a direct product: a few microseconds
+constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
+constexpr int64_t kNearBytes = 900e3;      // an A up to this size stays in L2
+constexpr double kPanelChunkFmas = 4.5e6;  // a chunk of a product by panels
+constexpr int64_t kPanelBytes = 128;       // a step of B's panel, at most
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -149,65 +149,57 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   with_packed_b(p.a, p.lda, 1, p.m);
 }
 
-// Buffers of equal size, as many as threads: a chunk borrows one while it runs.
 template <class T>
-class Buffers {
- public:
-  Buffers(int count, int64_t elements) : size_(elements), all_(count * elements), taken_(new std::atomic_flag[count]) {}
-  // A buffer that nobody has; there always is one for each running chunk.
-  T* take() {
-    for (int i = 0;; ++i) {
-      if (!taken_[i].test_and_set(std::memory_order_acquire)) return all_.data() + i * size_;
-    }
-  }
-  void give_back(T* p) { taken_[(p - all_.data()) / size_].clear(std::memory_order_release); }
-
- private:
-  int64_t size_;
-  Scratch<T> all_;
-  std::unique_ptr<std::atomic_flag[]> taken_;
+struct Panel {
+  alignas(64) T data[kGemmDepth * kPanelBytes / sizeof(T) + 64];
 };
 
-// All extents are large, and rows of A can be read in place: each chunk packs a few columns of B for itself and takes
-// them through its rows of A, so that what one core writes no other core reads.
+// No extent is small, but A's rows over one block of k stay in L2: a chunk is one panel of B against those rows. It
+// packs the panel for itself, while it computes the first tile, so B is written to L1 only.
 template <class T>
-void packed_columns(const GemmKernels<T>& kernels, const Product<T>& p) {
-  constexpr int64_t kRows = 768;
+void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
   const int64_t depth = gemm_depth(p.k);
-  const int nr = kernels.nr, mr = kernels.mr;
-  const int64_t rows = ceil_div(ceil_div(p.m, ceil_div(p.m, kRows)), mr) * mr, down = ceil_div(p.m, rows);
-  // Wide enough to be worth packing, narrow enough that every thread has its share. (The bits do not depend on it.)
-  const int64_t cols = (down * ceil_div(p.n, 4 * nr) < 3 * num_threads() ? 2 : 4) * nr;
-  Buffers<T> buffers(num_threads(), depth * cols + nr);
-  auto body = [&](int64_t chunk) {
-    const int64_t i0 = chunk % down * rows, i1 = std::min(i0 + rows, p.m), j0 = chunk / down * cols;
-    T* b_packed = buffers.take();
+  const int nr = kernels.nr, mr = even_height(p.m, kernels.mr);
+  const int64_t tiles = ceil_div(p.m, mr), across = ceil_div(p.n, nr);
+  Scratch<T> a_packed(p.ta ? tiles * mr * depth + nr : 0);
+  const int64_t chunk_tiles = std::max<int64_t>(4, static_cast<int64_t>(kPanelChunkFmas / depth / (mr * nr)));
+  const int64_t down = ceil_div(tiles, chunk_tiles), rows = ceil_div(tiles, down) * mr;
+  for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
     GemmBlock<T> g{};
-    g.m = i1;
-    g.n = std::min(cols, p.n - j0);
+    g.m = p.m;
+    g.n = p.n;
+    g.k = std::min(depth, p.k - p0);
     g.mr = mr;
-    g.a_row = p.lda;
-    g.a_col = 1;
-    g.b = b_packed;
-    g.c = p.c + j0;
-    g.ldc = p.ldc;
-    g.far_c = true;
-    for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
-      g.k = std::min(depth, p.k - p0);
-      g.b_panel = nr * g.k;
-      if (!p.tb) kernels.pack(p.b + p0 * p.ldb + j0, 1, p.ldb, g.n, g.k, nr, b_packed);
-      for (int64_t j = 0; p.tb && j < g.n; j += nr) {
-        kernels.pack(p.b + (j0 + j) * p.ldb + p0, p.ldb, 1, std::min<int64_t>(nr, g.n - j), g.k, nr,
-                     b_packed + j * g.k);
-      }
+    if (p.ta) {
+      parallel_for(tiles, 4, static_cast<double>(p.m) * g.k * 0.1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin * mr; i < std::min(end * mr, p.m); i += mr) {
+          kernels.pack(p.a + p0 * p.lda + i, 1, p.lda, std::min<int64_t>(mr, p.m - i), g.k, mr,
+                       a_packed.data() + i * g.k);
+        }
+      });
+      g.a = a_packed.data();
+      g.a_panel = mr * g.k;
+    } else {
       g.a = p.a + p0;
-      g.bias = p0 == 0 && p.bias ? p.bias + j0 : nullptr;
-      g.accumulate = p.accumulate || p0 > 0;
-      for (int64_t i = i0; i < i1; i += 2 * mr) kernels.block(g, i, std::min<int64_t>(i + 2 * mr, i1), 0, g.n);
+      g.a_row = p.lda;
+      g.a_col = 1;
     }
-    buffers.give_back(b_packed);
-  };
-  parallel_chunks(down * ceil_div(p.n, cols), cost_of(kernels, p.m, p.n, p.k), body);
+    g.b = p.tb ? p.b + p0 : p.b + p0 * p.ldb;
+    g.b_row = p.tb ? 1 : p.ldb;
+    g.b_col = p.tb ? p.ldb : 1;
+    g.c = p.c;
+    g.ldc = p.ldc;
+    g.bias = p0 == 0 ? p.bias : nullptr;
+    g.accumulate = p.accumulate || p0 > 0;
+    auto body = [&](int64_t chunk) {
+      const int64_t i = chunk / across * rows, j = chunk % across * nr;
+      Panel<T> panel;
+      GemmBlock<T> own = g;
+      own.b_room = panel.data;
+      kernels.block(own, i, std::min(i + rows, p.m), j, std::min<int64_t>(j + nr, p.n));
+    };
+    parallel_chunks(down * across, cost_of(kernels, p.m, p.n, g.k), body);
+  }
 }
 
 template <class T>
@@ -215,13 +207,13 @@ struct PackedRows {
   alignas(64) T data[kChunkRows * kGemmDepth + 64];
 };
 
-// All extents are large, and A is packed too: B is packed by blocks of `depth` x kColumns that stay in L2, shared by
-// all threads; each chunk packs a few rows of A and works on them.
+// Larger products: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads. Each chunk
+// works on a few rows of A: packed if A is transposed, else read in place, which is cheaper than copying them.
 template <class T>
-void packed_both(const GemmKernels<T>& kernels, const Product<T>& p) {
-  constexpr int64_t kColumns = 2048 / sizeof(T);
+void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
+  constexpr int64_t kColumns = 4096 / sizeof(T), kChunkColumns = 2048 / sizeof(T);
   const int64_t depth = gemm_depth(p.k);
-  const int nr = kernels.nr, mr = kernels.mr;
+  const int nr = kernels.nr, mr = even_height(p.m, kernels.mr);
   const int64_t rows = kChunkRows / mr * mr;
   Scratch<T> b_packed(depth * ceil_div(std::min(p.n, kColumns), nr) * nr + nr);
   for (int64_t j0 = 0; j0 < p.n; j0 += kColumns) {
@@ -230,31 +222,37 @@ void packed_both(const GemmKernels<T>& kernels, const Product<T>& p) {
       const int64_t k = std::min(depth, p.k - p0);
       pack_b(kernels, p.tb ? p.b + j0 * p.ldb + p0 : p.b + p0 * p.ldb + j0, p.tb ? p.ldb : 1, p.tb ? 1 : p.ldb, n, k,
              b_packed.data());
+      const int64_t down = ceil_div(p.m, rows), across = ceil_div(n, kChunkColumns);
       auto body = [&](int64_t chunk) {
-        const int64_t i0 = chunk * rows;
+        const int64_t i0 = chunk % down * rows, c0 = chunk / down * kChunkColumns;
         PackedRows<T> a_packed;
         GemmBlock<T> g{};
         g.m = std::min(rows, p.m - i0);
-        g.n = n;
+        g.n = std::min(kChunkColumns, n - c0);
         g.k = k;
         g.mr = mr;
-        for (int64_t i = 0; i < g.m; i += mr) {
-          const int64_t at = i0 + i;
-          kernels.pack(p.ta ? p.a + p0 * p.lda + at : p.a + at * p.lda + p0, p.ta ? 1 : p.lda, p.ta ? p.lda : 1,
-                       std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
+        if (p.ta) {
+          for (int64_t i = 0; i < g.m; i += mr) {
+            kernels.pack(p.a + p0 * p.lda + i0 + i, 1, p.lda, std::min<int64_t>(mr, g.m - i), k, mr,
+                         a_packed.data + i * k);
+          }
+          g.a = a_packed.data;
+          g.a_panel = mr * k;
+        } else {
+          g.a = p.a + i0 * p.lda + p0;
+          g.a_row = p.lda;
+          g.a_col = 1;
         }
-        g.a = a_packed.data;
-        g.a_panel = mr * k;
-        g.b = b_packed.data();
+        g.b = b_packed.data() + c0 * k;
         g.b_panel = nr * k;
-        g.c = p.c + i0 * p.ldc + j0;
+        g.c = p.c + i0 * p.ldc + j0 + c0;
         g.ldc = p.ldc;
-        g.bias = p0 == 0 && p.bias ? p.bias + j0 : nullptr;
+        g.bias = p0 == 0 && p.bias ? p.bias + j0 + c0 : nullptr;
         g.accumulate = p.accumulate || p0 > 0;
         g.far_c = true;
         kernels.block(g, 0, g.m, 0, g.n);
       };
-      parallel_chunks(ceil_div(p.m, rows), cost_of(kernels, p.m, n, k), body);
+      parallel_chunks(down * across, cost_of(kernels, p.m, n, k), body);
     }
   }
 }
@@ -269,11 +267,11 @@ template <class T>
 void run(const GemmTable& table, const Product<T>& p) {
   if (p.m == 0 || p.n == 0) return;
   const GemmKernels<T>& kernels = kernels_of<T>(table);
-  // Rows of A serve as they are, unless they lie so that they push each other out of the cache.
-  const bool in_place = !p.ta && p.lda * sizeof(T) % 4096 != 0;
-  if (std::min({p.m, p.n, p.k}) < kSmall) direct(kernels, p);
-  else if (in_place) packed_columns(kernels, p);
-  else packed_both(kernels, p);
+  // Fewer rows, columns or steps than these, and packing B costs more than it gains.
+  const bool small = std::min(p.n, p.k) < 90 || p.m < (p.ta ? 90 : p.tb ? 44 : 24);
+  if (small) direct(kernels, p);
+  else if (p.m * gemm_depth(p.k) * static_cast<int64_t>(sizeof(T)) <= kNearBytes) by_panels(kernels, p);
+  else by_blocks(kernels, p);
 }
 
 // ---- halves: widened to float, multiplied, rounded once ----

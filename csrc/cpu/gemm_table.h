@@ -17,8 +17,10 @@ constexpr int64_t gemm_depth(int64_t k) {
 //   A    element (i, p) at a[i * a_row + p * a_col], where a_row or a_col is 1; packed: panels of `mr` rows, each
 //        stored [k][mr], a_panel elements apart (a_panel = 0: not packed)
 //   B    element (p, j) at b[p * b_row + j]; packed: panels of `nr` columns, each stored [k][nr], b_panel elements
-//   apart C    element (i, j) at c[i * ldc + j], or c[j * ldc + i] if c_transposed bias one value per column j (per row
-//   i if c_transposed), or null
+//        apart. With b_room, element (p, j) is at b[p * b_row + j * b_col], b_row or b_col being 1, and each panel is
+//        packed to b_room (kGemmDepth * nr + nr elements) before its tiles are computed, or while the first one is.
+//   C    element (i, j) at c[i * ldc + j], or c[j * ldc + i] if c_transposed
+//   bias one value per column j (per row i if c_transposed), or null
 template <class T>
 struct GemmBlock {
   int64_t m, n, k;  // extents of the whole product; a tile may read all of B's k * b_row + n elements
@@ -26,7 +28,8 @@ struct GemmBlock {
   const T* a;
   int64_t a_row, a_col, a_panel;
   const T* b;
-  int64_t b_row, b_panel;
+  int64_t b_row, b_col, b_panel;
+  T* b_room;
   T* c;
   int64_t ldc;
   const T* bias;

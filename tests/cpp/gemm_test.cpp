@@ -104,6 +104,8 @@ void check_sizes(const tahr::GemmTable& table, const char* isa) {
   }
   for (int bits = 0; bits < 4; ++bits)
     check_float<T>(table, isa, {bool(bits & 1), bool(bits & 2), 201, 230, 403, true, true, 3});
+  for (int bits = 0; bits < 4; ++bits)
+    check_float<T>(table, isa, {bool(bits & 1), bool(bits & 2), 620, 92, 391, true, true, 3});
 }
 
 template <class In, class Out>
@@ -182,6 +184,7 @@ int main() {
   check_int<bool, bool>();
   check_bits<float>(129, 150, 200);
   check_bits<float>(310, 220, 500);
+  check_bits<float>(620, 100, 400);
   check_bits<double>(64, 300, 390);
   return tahr::test::check_report();
 }

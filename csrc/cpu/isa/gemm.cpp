@@ -56,6 +56,29 @@ TAHR_INLINE void store(T* p, Vec<T> v) {
   *reinterpret_cast<Loose<T>*>(p) = v;
 }
 
+// The first `count` lanes, count < lanes: the others are zeros, or are left alone.
+#if defined(TAHR_ISA_v4)
+constexpr bool kMasks = true;
+TAHR_INLINE Vec<float> load_part(const float* p, int count) {
+  return __builtin_ia32_loadups512_mask(p, Vec<float>{}, static_cast<uint16_t>((1u << count) - 1));
+}
+TAHR_INLINE Vec<double> load_part(const double* p, int count) {
+  return __builtin_ia32_loadupd512_mask(p, Vec<double>{}, static_cast<uint8_t>((1u << count) - 1));
+}
+TAHR_INLINE void store_part(float* p, Vec<float> v, int count) {
+  __builtin_ia32_storeups512_mask(p, v, static_cast<uint16_t>((1u << count) - 1));
+}
+TAHR_INLINE void store_part(double* p, Vec<double> v, int count) {
+  __builtin_ia32_storeupd512_mask(p, v, static_cast<uint8_t>((1u << count) - 1));
+}
+#else
+constexpr bool kMasks = false;
+template <class T>
+Vec<T> load_part(const T* p, int count);
+template <class T>
+void store_part(T* p, Vec<T> v, int count);
+#endif
+
 // ---- the tile ----
 
 template <class T>
@@ -67,15 +90,17 @@ struct Tile {
   int64_t k;         // steps that read b
   const T* b_tail;   // the last steps of B, copied with padding, vectors of one tile wide apart
   int64_t k_tail;
+  T* b_kept;  // where a tile of kKeeps leaves B, packed
   T* c;
   int64_t ldc;
+  int cols;       // columns of C to write: all but the last vector are whole
   const T* bias;  // a row, or null
   bool accumulate;
   bool prefetch;  // of C, worth it when C is far
 };
 
 // C[MR][NV vectors] = A B (+ bias) (+ C).
-template <class T, int MR, int NV, bool kRowsStrided>
+template <class T, int MR, int NV, bool kRowsStrided, bool kKeeps = false>
 void tile(const Tile<T>& t) {
   constexpr int L = kLanes<T>;
   Vec<T> acc[MR][NV] = {};
@@ -94,11 +119,16 @@ void tile(const Tile<T>& t) {
       TAHR_UNROLL for (int v = 0; v < NV; ++v) __builtin_prefetch(t.c + i * t.ldc + v * L, 1);
     }
   }
+  T* kept = t.b_kept;
   for (int part = 0; part < 2; ++part) {
 #pragma GCC unroll 4
     for (int64_t p = 0; p < k; ++p) {
       Vec<T> bv[NV];
       TAHR_UNROLL for (int v = 0; v < NV; ++v) bv[v] = load(b + v * L);
+      if constexpr (kKeeps) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) store(kept + v * L, bv[v]);
+        kept += NV * L;
+      }
       TAHR_UNROLL for (int i = 0; i < MR; ++i) {
         const T x = kRowsStrided ? a[i / 3][i % 3 * as] : a[0][i];
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
@@ -112,19 +142,38 @@ void tile(const Tile<T>& t) {
     bs = NV * L;
   }
   T* c = t.c;
+  const int64_t ldc = t.ldc;
+  const bool accumulate = t.accumulate;
+  const int last = kMasks ? t.cols - (NV - 1) * L : L;  // lanes wanted of the last vector
   if (t.bias) {
     TAHR_UNROLL for (int v = 0; v < NV; ++v) {
-      const Vec<T> x = load(t.bias + v * L);
+      Vec<T> x{};
+      if (v + 1 < NV || last == L) x = load(t.bias + v * L);
+      else if constexpr (kMasks) x = load_part(t.bias + v * L, last);
       TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
     }
   }
-  if (t.accumulate) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(c + i * t.ldc + v * L);
+  if (last == L) {
+    if (accumulate) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(c + i * ldc + v * L);
+      }
     }
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + i * ldc + v * L, acc[i][v]);
+    }
+    return;
   }
-  TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-    TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + i * t.ldc + v * L, acc[i][v]);
+  if constexpr (kMasks) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      T* row = c + i * ldc;
+      TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) {
+        if (accumulate) acc[i][v] += load(row + v * L);
+        store(row + v * L, acc[i][v]);
+      }
+      if (accumulate) acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
+      store_part(row + (NV - 1) * L, acc[i][NV - 1], last);
+    }
   }
 }
 
@@ -136,8 +185,9 @@ using TileFn = void (*)(const Tile<T>&);
 
 template <class T>
 struct Tiles {
-  TileFn<T> fn[2][2][kMr + 1];     // [rows strided][two vectors][rows]
-  TileFn<T> wide[2][kWideMr + 1];  // [rows strided][rows]
+  TileFn<T> fn[2][2][kMr + 1];       // [rows strided][two vectors][rows]
+  TileFn<T> keeping[2][2][kMr + 1];  // the same, for more than half the rows, leaving B packed
+  TileFn<T> wide[2][kWideMr + 1];    // [rows strided][rows]
 };
 
 template <class T, int MR>
@@ -146,6 +196,12 @@ constexpr void fill_tiles(Tiles<T>& t) {
   t.fn[0][1][MR] = tile<T, MR, 2, false>;
   t.fn[1][0][MR] = tile<T, MR, 1, true>;
   t.fn[1][1][MR] = tile<T, MR, 2, true>;
+  if constexpr (MR > kMr / 2) {
+    t.keeping[0][0][MR] = tile<T, MR, 1, false, true>;
+    t.keeping[0][1][MR] = tile<T, MR, 2, false, true>;
+    t.keeping[1][0][MR] = tile<T, MR, 1, true, true>;
+    t.keeping[1][1][MR] = tile<T, MR, 2, true, true>;
+  }
   if constexpr (MR <= kWideMr) {
     t.wide[0][MR] = tile<T, MR, wide_of(MR), false>;
     t.wide[1][MR] = tile<T, MR, wide_of(MR), true>;
@@ -343,7 +399,7 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
   constexpr int L = kLanes<T>, kNrT = kNr<T>, kWideNr = 8 * L;
   const bool strided = !g.a_panel && g.a_row != 1;
   const int64_t depth = gemm_depth(g.k);
-  const int wide = g.mr <= kWideMr && !g.b_panel && !g.c_transposed ? wide_of(g.mr) * L : 0;
+  const int wide = g.mr <= kWideMr && !g.b_panel && !g.b_room && !g.c_transposed ? wide_of(g.mr) * L : 0;
   alignas(64) T tmp[kMr * kNrT > kWideNr * kWideMr ? kMr * kNrT : kWideNr * kWideMr];
   alignas(64) T tail[kWideNr * kWideNr > 4096 ? 4096 : kWideNr * kWideNr];
   constexpr int64_t kTailRoom = sizeof tail / sizeof(T);
@@ -363,6 +419,11 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
       if (g.b_panel) {
         t.b = g.b + j / kNrT * g.b_panel + p0 * kNrT;
         t.b_stride = kNrT;
+        t.k = k;
+      } else if (g.b_room && g.b_col != 1) {
+        pack<T>(g.b + p0 * g.b_row + j * g.b_col, g.b_col, g.b_row, cols, k, width, g.b_room);
+        t.b = g.b_room;
+        t.b_stride = width;
         t.k = k;
       } else {
         t.b = g.b + p0 * g.b_row + j;
@@ -399,7 +460,8 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.a = g.a + i * g.a_row + p0 * g.a_col;
           t.a_stride = strided ? g.a_row : g.a_col;
         }
-        const bool direct = cols == width && !g.c_transposed;
+        const bool direct = (kMasks ? cols > width - L : cols == width) && !g.c_transposed;
+        t.cols = static_cast<int>(direct ? cols : width);
         if (direct) {
           t.c = g.c + i * g.ldc + j;
           t.ldc = g.ldc;
@@ -412,9 +474,18 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.bias = nullptr;
           t.accumulate = t.prefetch = false;
         }
-        const TileFn<T> fn =
-            width == kNrT || width == L ? kTiles<T>.fn[strided][width == kNrT][rows] : kTiles<T>.wide[strided][rows];
+        const bool keep = g.b_room && g.b_col == 1 && i == i0 && rows > kMr / 2 && i + rows < i1;
+        t.b_kept = g.b_room;
+        const TileFn<T> fn = keep                          ? kTiles<T>.keeping[strided][width == kNrT][rows]
+                             : width == kNrT || width == L ? kTiles<T>.fn[strided][width == kNrT][rows]
+                                                           : kTiles<T>.wide[strided][rows];
         fn(t);
+        if (keep) {
+          t.b = g.b_room;
+          t.b_stride = width;
+          t.k = k;
+          t.k_tail = 0;
+        }
         if (!direct) {
           if (g.c_transposed) finish_transposed(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate);
           else finish(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate);
