@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B whose rows straddle cache lines
 constexpr double kChunkFmas = 300e3;       // a chunk of a direct product: a few microseconds
 constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
-constexpr int64_t kNearBytes = 900e3;      // an A up to this size stays in L2
+constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
 constexpr double kPanelChunkFmas = 4.5e6;  // a chunk of a product by panels
 constexpr int64_t kPanelBytes = 128;       // a step of B's panel, at most
 
