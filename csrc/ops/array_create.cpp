@@ -99,7 +99,12 @@ Example:
              .infer = infer_filled});
   define_op({.name = "empty",
              .inputs = "",
-             .doc = "A tensor of unspecified values (here: zeros). dtype: floatx by default.",
+             .doc = R"(A tensor of unspecified values (here: zeros). dtype: floatx by default.
+
+Example:
+>>> import tahr
+>>> tahr.ops.empty((2, 3)).shape
+(2, 3))",
              .traits = kNoGradient,
              .attrs = attr_type<FilledAttrs>(),
              .infer = infer_filled});
@@ -121,14 +126,21 @@ Example:
     const std::string content = std::string(name, std::string(name).find('_'));
     define_op({.name = name,
                .inputs = "x",
-               .doc = concat("A tensor as `", content, "` makes it, with x's shape and, by default, x's dtype."),
+               .doc = concat("A tensor as `", content, "` makes it, with x's shape and, by default, x's dtype.\n\n",
+                             "Example:\n>>> import tahr\n>>> tahr.ops.", name, "(tahr.constant([7, 8])).tolist()\n",
+                             content == "ones" ? "[1, 1]" : "[0, 0]"),
                .traits = kNoGradient,
                .attrs = attr_type<LikeAttrs>(),
                .infer = infer_like});
   }
   define_op({.name = "full_like",
              .inputs = "x",
-             .doc = "A tensor of one number, with x's shape and, by default, x's dtype.",
+             .doc = R"(A tensor of one number, with x's shape and, by default, x's dtype.
+
+Example:
+>>> import tahr
+>>> tahr.ops.full_like(tahr.constant([7, 8]), 3).tolist()
+[3, 3])",
              .traits = kNoGradient,
              .attrs = attr_type<FullLikeAttrs>(),
              .infer = [](const InferArgs& a) -> Specs {
@@ -180,7 +192,12 @@ Example:
              .infer = infer_eye});
   define_op({.name = "identity",
              .inputs = "",
-             .doc = "The n x n identity matrix. dtype: floatx by default.",
+             .doc = R"(The n x n identity matrix. dtype: floatx by default.
+
+Example:
+>>> import tahr
+>>> tahr.ops.identity(2).tolist()
+[[1.0, 0.0], [0.0, 1.0]])",
              .traits = kNoGradient,
              .attrs = attr_type<IdentityAttrs>(),
              .decompose = decompose_identity});

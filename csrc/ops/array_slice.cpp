@@ -336,11 +336,21 @@ Example:
              .decompose = decompose_flip});
   define_op({.name = "flipud",
              .inputs = "x",
-             .doc = "Reverses the order of elements along axis 0.",
+             .doc = R"(Reverses the order of elements along axis 0.
+
+Example:
+>>> import tahr
+>>> tahr.ops.flipud(tahr.constant([[1, 2], [3, 4]])).tolist()
+[[3, 4], [1, 2]])",
              .decompose = decompose_flip_axis<0>});
   define_op({.name = "fliplr",
              .inputs = "x",
-             .doc = "Reverses the order of elements along axis 1.",
+             .doc = R"(Reverses the order of elements along axis 1.
+
+Example:
+>>> import tahr
+>>> tahr.ops.fliplr(tahr.constant([[1, 2], [3, 4]])).tolist()
+[[2, 1], [4, 3]])",
              .decompose = decompose_flip_axis<1>});
   define_op({.name = "roll",
              .inputs = "x",
