@@ -51,9 +51,8 @@ class Identifiers:
         close = difflib.get_close_matches(name, list(self.table), n=3)
         hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
         raise ValueError(
-            f"[{self.kind}] expected the name of a known {self.kind}, received {name!r}.{hint} "
-            f"A class or function of your own can be passed directly, or registered with "
-            f"`keras.saving.register_keras_serializable`. (Could not interpret {self.kind} identifier: {name})"
+            f"[{self.kind}] expected the name of a known {self.kind}, received {name!r}.{hint} A class or function of "
+            "your own can be passed directly, or registered with `keras.saving.register_keras_serializable`."
         )
 
     def get(self, identifier: Any) -> Any:
@@ -69,6 +68,6 @@ class Identifiers:
         if not callable(identifier):
             raise ValueError(
                 f"[{self.kind}] expected a name, a config dict, a class or a callable, received {identifier!r} of type "
-                f"{type(identifier).__name__}. (Could not interpret {self.kind} identifier: {identifier})"
+                f"{type(identifier).__name__}."
             )
         return identifier

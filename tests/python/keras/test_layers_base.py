@@ -105,7 +105,7 @@ def test_losses_of_the_last_call():
     np.testing.assert_allclose(losses, [1.0, 2.0, 0.03, 0.03], rtol=1e-6)  # add_loss twice, then l2(0.01) of ones twice
     outer.scales[0].trainable = False
     assert len(outer.losses) == 3  # a frozen weight is not regularised
-    with pytest.raises(ValueError, match="can only be called from inside"):
+    with pytest.raises(ValueError, match=r"\[outer\] expected a tensor in add_loss\(\), received .* of type function"):
         outer.add_loss(lambda: 1.0)
 
 
@@ -221,7 +221,7 @@ def test_messages():
         layers.Dense(1, unit=3)
     with pytest.raises(ValueError, match=r"\[dropout\] expected rate to be a number from 0 to 1, received rate=2"):
         layers.Dropout(2)
-    with pytest.raises(ValueError, match="Only input tensors may be passed as positional arguments"):
+    with pytest.raises(ValueError, match=r"expected tensors as positional arguments, received .*by keyword"):
         layers.Dense(1)("text")
 
     class Bad(layers.Layer):

@@ -128,7 +128,7 @@ def test_config_is_that_of_keras_and_comes_back(make):
 
 def test_sequential_add_pop_and_shapes():
     model = keras.Sequential()
-    with pytest.raises(AttributeError, match="no defined output shape"):
+    with pytest.raises(AttributeError, match=r"\[.*\] expected a built model for its output shape"):
         _ = model.output_shape
     model.add(keras.Input((4,)))
     model.add(keras.layers.Dense(3, name="first"))
@@ -141,9 +141,9 @@ def test_sequential_add_pop_and_shapes():
         model.add(keras.layers.Dense(3, name="first"))
     with pytest.raises(ValueError, match=r"\[sequential\] expected a layer, received 3"):
         model.add(3)
-    with pytest.raises(ValueError, match="already been configured"):
+    with pytest.raises(ValueError, match=r"expected one Input, received a second one.*\(None, 4\)"):
         model.add(keras.Input((4,)))
-    with pytest.raises(ValueError, match="No such layer: nothing. Existing layers are: \\['first'\\]"):
+    with pytest.raises(ValueError, match=r"received 'nothing'. This model holds \['first'\]"):
         model.get_layer("nothing")
 
 

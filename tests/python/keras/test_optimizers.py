@@ -216,7 +216,7 @@ def test_learning_rate_can_be_replaced():
     assert float(optimizer.learning_rate.numpy()) == 0.25
     optimizer.learning_rate = optimizers.schedules.ExponentialDecay(1.0, 1, 0.5)
     assert float(optimizer.learning_rate) == 1.0 and len(optimizer.variables) == 1
-    with pytest.raises(TypeError, match="not settable"):
+    with pytest.raises(TypeError, match="expected a schedule or a callable, received the learning rate 0.1"):
         optimizer.learning_rate = 0.1
     assert float(optimizers.SGD(lambda: 0.125).learning_rate) == 0.125
 
@@ -230,7 +230,9 @@ def test_state_is_saved_and_restored_by_position():
     store = {}
     first.save_own_variables(store)
     second = optimizers.Adam(0.1, amsgrad=True)
-    with pytest.warns(UserWarning, match="Skipping variable loading"):
+    with pytest.warns(
+        UserWarning, match="expected 2 saved variables, received 17: the state of the optimizer is not restored"
+    ):
         second.load_own_variables(store)
     second.build(variables)
     second.load_own_variables(store)
@@ -304,13 +306,13 @@ def test_messages():
         optimizers.SGD().apply([one, one], [v])
     built = optimizers.SGD()
     built.apply([one], [v])
-    with pytest.raises(ValueError, match="Unknown variable"):
+    with pytest.raises(ValueError, match="expected the variables that this optimizer was built for, received"):
         built.apply([one], [tahr.Variable(1.0)])
     with pytest.raises(ValueError, match="Did you mean 'adam'"):
         optimizers.get("adan")
     with pytest.raises(ValueError, match="expected learning_rate to be a number"):
         optimizers.SGD("fast")
-    with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
+    with pytest.warns(UserWarning, match=r"expected a gradient for every variable, received None for .*left"):
         optimizers.SGD().apply([one, None], [tahr.Variable(1.0), tahr.Variable(1.0, name="left")])
 
 

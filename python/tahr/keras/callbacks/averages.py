@@ -37,8 +37,7 @@ class SwapEMAWeights(Callback):
         if not getattr(optimizer, "use_ema", False):
             raise ValueError(
                 "[SwapEMAWeights] expected an optimizer that keeps moving averages, received one made with "
-                "use_ema=False. "
-                "Pass use_ema=True. (SwapEMAWeights must be used when `use_ema=True` is set)"
+                "use_ema=False. Pass use_ema=True."
             )
         for variable, average in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average):
             current = ops.convert_to_tensor(variable)

@@ -114,5 +114,5 @@ class RemoteMonitor(Callback):
                 pass
         except OSError as error:
             warnings.warn(
-                f"[RemoteMonitor] Could not reach RemoteMonitor root server at {self.root}: {error}", stacklevel=2
+                f"[RemoteMonitor] expected a server at {self.root} that takes the logs, received {error}.", stacklevel=2
             )

@@ -32,7 +32,7 @@ class TerminateOnNaN(Callback):
         if self.raise_error:
             raise RuntimeError(
                 f"[TerminateOnNaN] expected a finite loss, received {loss} at batch {batch}. Lower the learning rate, "
-                "or look for NaN in the data. (NaN or Inf loss encountered)"
+                "or look for NaN in the data."
             )
-        print_message(f"Batch {batch}: Invalid loss, terminating training")
+        print_message(f"TerminateOnNaN: the loss of batch {batch} is {loss}, training ends here.")
         self.model.stop_training = True

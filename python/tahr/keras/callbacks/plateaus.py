@@ -37,8 +37,7 @@ class MonitorCallback(Callback):
                 return 1 if metric._direction == "up" else -1
         raise ValueError(
             f"[{type(self).__name__}] expected mode='min' or mode='max' for monitor={self.monitor!r}, received "
-            f"mode='auto', and "
-            "nothing says whether more or less of it is better. (isn't able to automatically determine)"
+            "mode='auto', and nothing says whether more or less of it is better."
         )
 
     def _is_improvement(self, value: float, reference: float | None) -> bool:
@@ -62,7 +61,7 @@ class MonitorCallback(Callback):
 
 
 class EarlyStopping(MonitorCallback):
-    """Ends training when a metric has stopped improving.
+    """Ends training after a number of epochs that brought a metric no further.
 
     Args:
         monitor: name of the log to watch.
@@ -133,15 +132,17 @@ class EarlyStopping(MonitorCallback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print_message(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            print_message(f"EarlyStopping: training ends after epoch {self.stopped_epoch + 1}.")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print_message(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                print_message(
+                    f"EarlyStopping: the model takes back its weights of epoch {self.best_epoch + 1}, the best one."
+                )
             self.model.set_weights(self.best_weights)
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Lowers the learning rate when a metric has stopped improving.
+    """Lowers the learning rate after a number of epochs that brought a metric no further.
 
     Args:
         monitor: name of the log to watch.
@@ -177,10 +178,7 @@ class ReduceLROnPlateau(MonitorCallback):
     ):
         super().__init__(monitor, mode, min_delta)
         if factor >= 1.0:
-            raise ValueError(
-                f"[ReduceLROnPlateau] expected factor below 1, received factor={factor}. (does not support a "
-                f"factor >= 1.0)"
-            )
+            raise ValueError(f"[ReduceLROnPlateau] expected factor below 1, received factor={factor}.")
         self.factor = factor
         self.patience = patience
         self.verbose = verbose
@@ -217,6 +215,6 @@ class ReduceLROnPlateau(MonitorCallback):
                 new = max(old * self.factor, self.min_lr)
                 optimizer.learning_rate = new
                 if self.verbose > 0:
-                    print_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+                    print_message(f"\nReduceLROnPlateau: learning rate {new} from epoch {epoch + 2} on.")
                 self.cooldown_counter = self.cooldown
                 self.wait = 0

@@ -38,19 +38,16 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         optimizer = self.model.optimizer
         if not hasattr(optimizer, "learning_rate"):
-            raise ValueError(
-                "[LearningRateScheduler] expected an optimizer with a learning_rate. (Optimizer must have it.)"
-            )
+            raise ValueError("[LearningRateScheduler] expected an optimizer with a learning_rate.")
         rate = self.schedule(epoch, float(optimizer.learning_rate)) if self._takes_rate else self.schedule(epoch)
         if not isinstance(rate, (float, np.floating)):
             raise ValueError(
                 f"[LearningRateScheduler] expected the schedule to return a float, received {rate!r}. Wrap it in "
-                f"float(). "
-                "(The output of the `schedule` function should be a float.)"
+                "float()."
             )
         optimizer.learning_rate = float(rate)
         if self.verbose > 0:
-            print_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            print_message(f"\nLearningRateScheduler: learning rate {rate} in epoch {epoch + 1}.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:

@@ -34,10 +34,7 @@ def load_data(
     Source: R. K. Pace, R. Barry, "Sparse spatial autoregressions", 1997.
     """
     if version not in ("large", "small"):
-        raise ValueError(
-            f"[california_housing.load_data] expected version 'small' or 'large', received {version!r}. "
-            "(Argument `version` must be one of 'small', 'large'.)"
-        )
+        raise ValueError(f"[california_housing.load_data] expected version 'small' or 'large', received {version!r}.")
     found = sources.find(
         "california_housing",
         path,

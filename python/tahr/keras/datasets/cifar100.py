@@ -24,10 +24,7 @@ def load_data(label_mode: str = "fine") -> tuple[_Pair, _Pair]:
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
     """
     if label_mode not in ("fine", "coarse"):
-        raise ValueError(
-            f"[cifar100.load_data] expected label_mode 'fine' or 'coarse', received {label_mode!r}. "
-            '(`label_mode` must be one of `"fine"`, `"coarse"`.)'
-        )
+        raise ValueError(f"[cifar100.load_data] expected label_mode 'fine' or 'coarse', received {label_mode!r}.")
     path = sources.find(
         "cifar100",
         "cifar-100-python.tar.gz",

@@ -36,7 +36,7 @@ class DTypePolicy:
         if name is None:
             name = dtype_policy().name
         if not isinstance(name, str):
-            raise TypeError(f"[DTypePolicy] 'name' must be a string, such as 'mixed_float16', received {name!r}.")
+            raise TypeError(f"[DTypePolicy] expected a name such as 'mixed_float16' or 'float32', received {name!r}.")
         self._name = name
         if name in _MIXED:
             self._compute_dtype, self._variable_dtype = _MIXED[name], "float32"
@@ -45,8 +45,7 @@ class DTypePolicy:
                 self._compute_dtype = self._variable_dtype = dtypes.standardize_dtype(name)
             except ValueError:
                 raise ValueError(
-                    f"[DTypePolicy] Cannot convert {name!r} to a policy: expected a dtype, 'mixed_float16' or "
-                    f"'mixed_bfloat16', received {name!r}."
+                    f"[DTypePolicy] expected a dtype, 'mixed_float16' or 'mixed_bfloat16' as name, received {name!r}."
                 ) from None
 
     @property

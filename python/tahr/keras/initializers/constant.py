@@ -87,8 +87,8 @@ class Identity(Initializer):
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
         if len(shape) != 2:
             raise ValueError(
-                f"[Identity] expected the shape of a matrix, received {tuple(shape)} of rank {len(shape)}. "
-                "Identity matrix initializer can only be used for 2D matrices."
+                f"[Identity] expected the shape of a matrix, received {tuple(shape)} of rank {len(shape)}: only "
+                "matrices have an identity."
             )
         eye = ops.eye(shape[0], shape[1], dtype=checked_dtype(dtype))
         return eye if self.gain == 1.0 else self.gain * eye

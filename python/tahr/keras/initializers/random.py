@@ -67,7 +67,7 @@ class RandomNormal(RandomInitializer):
 
 
 class TruncatedNormal(RandomInitializer):
-    """Draws from a normal distribution, redrawing what lies more than two standard deviations from the mean.
+    """Draws from a normal distribution, drawing again whatever is off the mean by over two standard deviations.
 
     Arguments:
         mean: mean of the distribution before truncation.
@@ -297,8 +297,8 @@ class Orthogonal(RandomInitializer):
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
         if len(shape) < 2:
             raise ValueError(
-                f"[Orthogonal] expected a shape of rank 2 or more, received {tuple(shape)} of rank {len(shape)}. "
-                "The tensor to initialize must be at least two-dimensional."
+                f"[Orthogonal] expected a shape of rank 2 or more, received {tuple(shape)} of rank {len(shape)}: all "
+                "axes but the last make the rows of the matrix, the last its columns."
             )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         sample = random.normal((max(rows, columns), min(rows, columns)), dtype="float32", seed=self.seed)

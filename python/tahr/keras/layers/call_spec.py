@@ -105,7 +105,6 @@ def shapes_for(method: Any, spec: CallSpec, layer: str, what: str) -> dict[str, 
         if not name.endswith("_shape") or name[: -len("_shape")] not in spec.arguments:
             raise ValueError(
                 f"[{layer}] expected the parameters of {what}() to be named after the arguments of call(), with "
-                f"'_shape' at the end, received {name!r}. call() takes {list(spec.arguments)}; all arguments should "
-                "have a `_shape` suffix."
+                f"'_shape' at the end, received {name!r}. call() takes {list(spec.arguments)}."
             )
     return {n: shapes[n] for n in names if n in shapes}

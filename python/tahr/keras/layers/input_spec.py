@@ -81,16 +81,12 @@ def assert_input_compatibility(input_spec: Any, inputs: Any, layer_name: str) ->
             missing = [n for n in names if n not in inputs]
             if missing:
                 raise ValueError(
-                    f"[{layer_name}] expected inputs with the keys {names}, received {list(inputs)}. "
-                    f'Missing data for input "{missing[0]}".'
+                    f"[{layer_name}] expected inputs with the keys {names}, received {list(inputs)}. Add {missing}."
                 )
             inputs = [inputs[n] for n in names]
     flat = tree.flatten(inputs)
     if len(flat) != len(specs):
-        raise ValueError(
-            f"[{layer_name}] expected {len(specs)} inputs, received {len(flat)}: "
-            f"Layer '{layer_name}' expects {len(specs)} input(s), but it received {len(flat)} input tensors."
-        )
+        raise ValueError(f"[{layer_name}] expected {len(specs)} inputs, received {len(flat)}.")
     for x, spec in zip(flat, specs):
         if spec is not None and not (x is None and spec.optional):
             _check(spec, x, layer_name)
@@ -98,35 +94,29 @@ def assert_input_compatibility(input_spec: Any, inputs: Any, layer_name: str) ->
 
 def _check(spec: InputSpec, x: Any, layer: str) -> None:
     if not hasattr(x, "shape"):
-        raise ValueError(
-            f"[{layer}] expected a tensor as input, received {x!r} of type {type(x).__name__}. "
-            "Inputs to a layer should be tensors."
-        )
+        raise ValueError(f"[{layer}] expected a tensor as input, received {x!r} of type {type(x).__name__}.")
     shape = tuple(x.shape)
     rank = len(shape)
 
     def refuse(expected: str, advice: str = "") -> ValueError:
-        text = f"[{layer}] expected {expected}, received shape {shape}. The input is incompatible with the layer"
-        return ValueError(f"{text}{': ' + advice if advice else ''}.")
+        text = f"[{layer}] expected {expected}, received shape {shape}."
+        return ValueError(f"{text} {advice}." if advice else text)
 
     if spec.ndim is not None and rank != spec.ndim and not spec.allow_last_axis_squeeze:
-        raise refuse(f"input with {spec.ndim} axes (ndim={spec.ndim})", "reshape it, or add the missing batch axis")
+        raise refuse(f"input with {spec.ndim} axes (ndim={spec.ndim})", "Reshape it, or add the missing batch axis")
     if spec.max_ndim is not None and rank > spec.max_ndim:
         raise refuse(f"input with at most {spec.max_ndim} axes (max_ndim={spec.max_ndim})")
     if spec.min_ndim is not None and rank < spec.min_ndim:
-        advice = "the first axis is the batch; for one sample, pass x[None]"
+        advice = "The first axis is the batch; for one sample, pass x[None]"
         raise refuse(f"input with at least {spec.min_ndim} axes (min_ndim={spec.min_ndim})", advice)
     if spec.dtype is not None:
         dtype = standardize_dtype(x.dtype)
         if dtype != spec.dtype:
-            raise ValueError(
-                f"[{layer}] expected input of dtype={spec.dtype}, received dtype={dtype}. "
-                "The input is incompatible with the layer: cast it."
-            )
+            raise ValueError(f"[{layer}] expected input of dtype={spec.dtype}, received dtype={dtype}. Cast it.")
     for axis, size in spec.axes.items():
         if size is not None and shape[axis] is not None and shape[axis] != size:
             where = "last axis" if axis == -1 or axis == rank - 1 else f"axis {axis} of size"
-            advice = "it was built for that size; pass such data, or make a new layer for this size"
+            advice = "The layer was built for that size: pass such data, or make a new layer for this size"
             raise refuse(f"input with {where} {size}", advice)
     if spec.shape is not None:
         want, have = spec.shape, shape

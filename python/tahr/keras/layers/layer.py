@@ -119,8 +119,7 @@ class Layer(LayerState):
         self._take_input_shape(kwargs)
         if kwargs:
             raise ValueError(
-                f"[{type(self).__name__}] expected arguments of the layer only, received {sorted(kwargs)}. "
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
+                f"[{type(self).__name__}] expected arguments of the layer only, received {sorted(kwargs)}."
             )
         if not isinstance(trainable, bool):
             raise ValueError(f"[{type(self).__name__}] expected trainable to be a boolean, received {trainable!r}.")
@@ -158,8 +157,7 @@ class Layer(LayerState):
     def _check_super_called(self) -> None:
         if "_call_context_args" not in self.__dict__:
             raise RuntimeError(
-                f"[{type(self).__name__}] expected super().__init__() to run first in __init__(); "
-                "you forgot to call `super().__init__()`."
+                f"[{type(self).__name__}] expected super().__init__() to run first in __init__(); it did not."
             )
 
     # Building.
@@ -258,7 +256,7 @@ class Layer(LayerState):
         if args and isinstance(args[0], str):
             raise ValueError(
                 f"[{self.name}] expected the shape of the weight first, received the name {args[0]!r}. "
-                f"`name` must be passed as a keyword argument: add_weight(shape=..., name={args[0]!r})."
+                f"Write add_weight(shape=..., name={args[0]!r})."
             )
         if len(args) > 2 or (args and shape is not None) or (len(args) == 2 and initializer is not None):
             raise TypeError(f"[{self.name}] expected add_weight(shape, initializer, ...), received also {args}.")
@@ -315,7 +313,7 @@ class Layer(LayerState):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; subclasses implement it."""
         raise NotImplementedError(
-            f"[{self.name}] {type(self).__name__} does not have a `call` method implemented. Add call(self, inputs)."
+            f"[{self.name}] expected {type(self).__name__} to implement call(), found none. Add call(self, inputs)."
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -430,8 +428,7 @@ class Layer(LayerState):
                 if not is_tensor_like(leaf) and leaf is not None:
                     raise ValueError(
                         f"[{self.name}] expected tensors as positional arguments, received {leaf!r} of type "
-                        f"{type(leaf).__name__}. Only input tensors may be passed as positional arguments; pass "
-                        "an array, or other values by keyword."
+                        f"{type(leaf).__name__}. Make an array of it, or pass it by keyword."
                     )
 
     def _assert_input_compatibility(self, first: Any) -> None:
@@ -497,8 +494,8 @@ class Layer(LayerState):
         if not self._supports_masking:
             if any(m is not None for m in tree.flatten(previous_mask)):
                 warnings.warn(
-                    f"[{self.name}] {type(self).__name__} does not support masking and will therefore destroy the mask "
-                    "information of its input; layers after it will not see the mask.",
+                    f"[{self.name}] {type(self).__name__} does not support masking: the mask of its input ends here, and "
+                    "layers after it will not see it.",
                     stacklevel=3,
                 )
             return
@@ -519,8 +516,8 @@ class Layer(LayerState):
         """Passes these arguments on to all layers inside, as is done with `training`."""
         if self._called:
             raise RuntimeError(
-                f"[{self.name}] cannot take more context arguments: "
-                "Cannot add call-context args after the layer has been called."
+                f"[{self.name}] expected new context arguments before the first call of the layer, received {names} "
+                "after it."
             )
         self._call_context_args = self._call_context_args | set(names)
 

@@ -246,8 +246,8 @@ class LayerState(Operation):
         for x in values:
             if not is_tensor(x):
                 raise ValueError(
-                    f"[{self.name}] expected a tensor in add_loss(), received {x!r}. "
-                    "`add_loss()` can only be called from inside `build()` or `call()`."
+                    f"[{self.name}] expected a tensor in add_loss(), received {x!r} of type "
+                    f"{type(x).__name__}. Compute the loss in call() and add the tensor there."
                 )
         scope = scopes.get_stateless_scope()
         if scope is None:

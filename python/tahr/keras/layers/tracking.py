@@ -15,8 +15,8 @@ import tahr
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _LOCKED = (
-    "[{name}] expected no new variables or layers after build(), received {value!r}: you cannot add "
-    "new elements of state to a layer that is already built. Create all of them in __init__() or build()."
+    "[{name}] expected no new variables or layers after build(), received {value!r}. "
+    "Create all of them in __init__() or build()."
 )
 
 

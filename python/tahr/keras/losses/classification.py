@@ -23,7 +23,7 @@ def _smoothed(y_true: Any, label_smoothing: float, classes: int) -> Any:
 
 def _check_axis(name: str, axis: Any) -> None:
     if isinstance(axis, bool):
-        raise ValueError(f"[{name}] expected `axis` to be an integer, received {axis}. (`axis` must be of type `int`)")
+        raise ValueError(f"[{name}] expected `axis` to be an integer, received {axis}.")
 
 
 def _check_one_hot(op: str, y_true: Any, y_pred: Any) -> None:
@@ -517,10 +517,7 @@ class CategoricalGeneralizedCrossEntropy(FunctionLoss):
         dtype: Any = None,
     ):
         if not 0 < q < 1:
-            raise ValueError(
-                f"[CategoricalGeneralizedCrossEntropy] expected `q` to lie between 0 and 1, received {q}. "
-                "(q must be in the interval (0, 1))"
-            )
+            raise ValueError(f"[CategoricalGeneralizedCrossEntropy] expected `q` to lie between 0 and 1, received {q}.")
         super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
 
 

@@ -38,14 +38,10 @@ def ctc(y_true: Any, y_pred: Any) -> Any:
     """
     y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     if len(y_true.shape) != 2:
-        raise ValueError(
-            f"[ctc] expected labels of shape (batch, max_length), received shape {tuple(y_true.shape)}. "
-            "(Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer format.)"
-        )
+        raise ValueError(f"[ctc] expected labels of shape (batch, max_length), received shape {tuple(y_true.shape)}.")
     if len(y_pred.shape) != 3:
         raise ValueError(
-            f"[ctc] expected scores of shape (batch, frames, classes), received shape {tuple(y_pred.shape)}. "
-            "(Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, num_classes)`.)"
+            f"[ctc] expected scores of shape (batch, frames, classes), received shape {tuple(y_pred.shape)}."
         )
     labels = ops.cast(y_true, "int32")
     batch, length = tuple(labels.shape)

@@ -11,7 +11,7 @@ from tahr.keras.losses.base import FunctionLoss
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
-    """`1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred))`: 0 where prediction and region coincide.
+    """`1 - 2 |t p| / (|t| + |p|)` for targets `t` and predictions `p`, `|.|` a sum: 0 where they coincide.
 
     Arguments:
         y_true: targets in [0, 1].

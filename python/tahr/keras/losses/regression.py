@@ -242,7 +242,7 @@ class Huber(FunctionLoss):
 
 
 class LogCosh(FunctionLoss):
-    """The logarithm of the hyperbolic cosine of the error (see `log_cosh`).
+    """Mean of `log(cosh(y_pred - y_true))` (see `log_cosh`).
 
     Arguments:
         reduction, name, dtype: as in `Loss`.

@@ -66,10 +66,7 @@ class AUC(ThresholdMetric):
             self.__dict__["_is_evenly"] = bool(evenly_spaced([0.0, *inner, 1.0]))
         else:
             if num_thresholds <= 1:
-                raise ValueError(
-                    f"[{self.name}] expected num_thresholds to be 2 or more, received {num_thresholds}. (Argument "
-                    "`num_thresholds` must be an integer > 1.)"
-                )
+                raise ValueError(f"[{self.name}] expected num_thresholds to be 2 or more, received {num_thresholds}.")
             inner = [i / (num_thresholds - 1) for i in range(1, num_thresholds - 1)]
             self.__dict__["_is_evenly"] = True
         self.num_thresholds = len(inner) + 2
@@ -77,8 +74,7 @@ class AUC(ThresholdMetric):
         self._thresholds = np.array([-backend.epsilon(), *inner, 1.0 + backend.epsilon()])
         if num_labels and not multi_label:
             raise ValueError(
-                f"[{self.name}] expected num_labels only with multi_label=True, received num_labels={num_labels}. "
-                "(`num_labels` is needed only when `multi_label` is True.)"
+                f"[{self.name}] expected num_labels only with multi_label=True, received num_labels={num_labels}."
             )
         self.multi_label = multi_label
         self.num_labels = num_labels
@@ -92,10 +88,7 @@ class AUC(ThresholdMetric):
 
     def _choice(self, argument: str, value: str, choices: tuple[str, ...]) -> str:
         if value not in choices:
-            raise ValueError(
-                f"[{self.name}] expected {argument} to be one of {choices}, received {value!r}. (Invalid AUC "
-                f"{argument.replace('_', ' ')} value)"
-            )
+            raise ValueError(f"[{self.name}] expected {argument} to be one of {choices}, received {value!r}.")
         return value
 
     @property
@@ -119,7 +112,7 @@ class AUC(ThresholdMetric):
         if self.multi_label and len(y_pred.shape) != 2:
             raise ValueError(
                 f"[{self.name}] expected predictions of shape (batch, labels) with multi_label=True, received "
-                f"{tuple(y_pred.shape)}. (`y_pred` must have rank 2 when `multi_label=True`.)"
+                f"{tuple(y_pred.shape)}."
             )
         if not self._built:
             self._build((y_pred.shape[1],))

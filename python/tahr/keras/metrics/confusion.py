@@ -27,9 +27,7 @@ def checked_thresholds(name: str, thresholds: Any, default: float = 0.5) -> list
     found = list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
     wrong = [t for t in found if t is None or t < 0 or t > 1]
     if wrong:
-        raise ValueError(
-            f"[{name}] expected thresholds between 0 and 1, received {wrong}. (Threshold values must be in [0, 1].)"
-        )
+        raise ValueError(f"[{name}] expected thresholds between 0 and 1, received {wrong}.")
     return found
 
 
@@ -88,7 +86,7 @@ def confusion_counts(
         if len(y_pred.shape) == 1:
             raise ValueError(
                 f"[metric] expected predictions of shape (batch, classes) with class_id={class_id}, received "
-                f"{tuple(y_pred.shape)}. (When class_id is provided, y_pred must be a 2D array)"
+                f"{tuple(y_pred.shape)}."
             )
         y_true, y_pred = (ops.expand_dims(ops.take(x, class_id, axis=-1), -1) for x in (y_true, y_pred))
     positive = ops.cast(ops.not_equal(y_true, 0), dtype)
@@ -367,15 +365,9 @@ class _BestUnderConstraint(ThresholdMetric):
     ):
         super().__init__(name=name, dtype=dtype)
         if value < 0 or value > 1:
-            raise ValueError(
-                f"[{self.name}] expected {self._given} between 0 and 1, received {value}. (Argument `{self._given}` "
-                "must be in the range [0, 1].)"
-            )
+            raise ValueError(f"[{self.name}] expected {self._given} between 0 and 1, received {value}.")
         if num_thresholds <= 0:
-            raise ValueError(
-                f"[{self.name}] expected num_thresholds to be 1 or more, received {num_thresholds}. (Argument "
-                "`num_thresholds` must be an integer > 0.)"
-            )
+            raise ValueError(f"[{self.name}] expected num_thresholds to be 1 or more, received {num_thresholds}.")
         self.value = value
         self.class_id = class_id
         self.num_thresholds = num_thresholds

@@ -45,17 +45,13 @@ class FBetaScore(Metric):
         super().__init__(name=name, dtype=dtype)
         if average not in (None, "micro", "macro", "weighted"):
             raise ValueError(
-                f"[{self.name}] expected average to be None, 'micro', 'macro' or 'weighted', received {average!r}. "
-                "(Invalid `average` argument value.)"
+                f"[{self.name}] expected average to be None, 'micro', 'macro' or 'weighted', received {average!r}."
             )
         if not isinstance(beta, float) or beta <= 0.0:
-            raise ValueError(
-                f"[{self.name}] expected beta to be a float above 0, received {beta!r}. (Invalid `beta` argument value)"
-            )
+            raise ValueError(f"[{self.name}] expected beta to be a float above 0, received {beta!r}.")
         if threshold is not None and (not isinstance(threshold, float) or threshold > 1.0 or threshold <= 0.0):
             raise ValueError(
-                f"[{self.name}] expected threshold to be a float in (0, 1] or None, received {threshold!r}. (Invalid "
-                "`threshold` argument value.)"
+                f"[{self.name}] expected threshold to be a float in (0, 1] or None, received {threshold!r}."
             )
         self.average = average
         self.beta = beta
@@ -67,8 +63,7 @@ class FBetaScore(Metric):
         if len(y_pred.shape) != 2 or len(y_true.shape) != 2:
             raise ValueError(
                 f"[{self.name}] expected targets and predictions of shape (batch, classes), received "
-                f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}. Class ids need keras.utils.to_categorical first. "
-                "(FBetaScore expects 2D inputs with shape (batch_size, output_dim).)"
+                f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}. Class ids need keras.utils.to_categorical first."
             )
         shape = () if self.average == "micro" else (y_pred.shape[-1],)
         for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):

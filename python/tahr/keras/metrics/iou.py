@@ -48,8 +48,7 @@ class IoU(Metric):
         if max(target_class_ids) >= num_classes:
             raise ValueError(
                 f"[{self.name}] expected target_class_ids below num_classes={num_classes}, received "
-                f"{max(target_class_ids)}. (Target class id {max(target_class_ids)} is out of range, which is [0, "
-                f"{num_classes}).)"
+                f"{max(target_class_ids)}."
             )
         self.num_classes = num_classes
         self.target_class_ids = list(target_class_ids)
@@ -78,8 +77,7 @@ class IoU(Metric):
         if sample_weight is not None and backend.is_int_dtype(self.dtype) and not backend.is_int_dtype(weight.dtype):
             warnings.warn(
                 f"[{self.name}] expected integer weights, because the counts are of dtype {self.dtype}, received dtype "
-                f"{weight.dtype}: they are cut off to integers. Make the metric with dtype='float32'. (You are passing "
-                "weight as `float`, but dtype is `int`.)",
+                f"{weight.dtype}: they are cut off to integers. Make the metric with dtype='float32'.",
                 stacklevel=2,
             )
         weight = ops.cast(weight, self.dtype)

@@ -138,8 +138,7 @@ class Metric:
         if len(metric_variables) != len(own):
             raise ValueError(
                 f"[{self.name}] expected metric_variables to have {len(own)} values, one per variable, received "
-                f"{len(metric_variables)}. (Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
-                f"{type(self).__name__}().variables.)"
+                f"{len(metric_variables)}."
             )
         return list(zip(own, metric_variables))
 
@@ -191,8 +190,7 @@ class Metric:
         tracker = self.__dict__.get("_tracker")
         if tracker is None:
             raise RuntimeError(
-                f"[{type(self).__name__}] expected the constructor to call super().__init__() first; it did not. "
-                "(You forgot to call `super().__init__()` in the `__init__()` method. Go add it!)"
+                f"[{type(self).__name__}] expected the constructor to call super().__init__() first; it did not."
             )
         return tracker
 

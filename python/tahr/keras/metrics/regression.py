@@ -279,14 +279,10 @@ class R2Score(Metric):
         choices = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in choices:
             raise ValueError(
-                f"[{self.name}] expected class_aggregation to be one of {choices}, received {class_aggregation!r}. "
-                "(Invalid value for argument `class_aggregation`)"
+                f"[{self.name}] expected class_aggregation to be one of {choices}, received {class_aggregation!r}."
             )
         if num_regressors < 0:
-            raise ValueError(
-                f"[{self.name}] expected num_regressors to be 0 or more, received {num_regressors}. (Invalid value for "
-                "argument `num_regressors`)"
-            )
+            raise ValueError(f"[{self.name}] expected num_regressors to be 0 or more, received {num_regressors}.")
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), "zeros", name="num_samples")
@@ -296,8 +292,7 @@ class R2Score(Metric):
         if len(y_pred.shape) != 2 or len(y_true.shape) != 2:
             raise ValueError(
                 f"[{self.name}] expected targets and predictions of shape (batch, outputs), received "
-                f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}. (R2Score expects 2D inputs with shape (batch_size, "
-                "output_dim))"
+                f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}."
             )
         shape = (y_pred.shape[-1],)
         self.squared_sum = self.add_variable(shape, "zeros", name="squared_sum")
@@ -342,8 +337,7 @@ class R2Score(Metric):
             else:
                 warnings.warn(
                     f"[{self.name}] expected more than num_regressors + 1 = {self.num_regressors + 1} samples for the "
-                    f"adjusted score, received {free + self.num_regressors + 1:g}: this is the plain score. (Falling "
-                    "back to standard R2 score.)",
+                    f"adjusted score, received {free + self.num_regressors + 1:g}: this is the plain score.",
                     stacklevel=2,
                 )
         return scores

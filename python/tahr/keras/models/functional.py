@@ -144,8 +144,7 @@ class Functional(Function, Model):
         flat = self._order_inputs(inputs)
         if len(flat) != len(self._inputs):
             raise ValueError(
-                f"[{self.name}] expected {len(self._inputs)} inputs named {self.input_names}, received {len(flat)}. "
-                f"Layer '{self.name}' expects {len(self._inputs)} input(s)."
+                f"[{self.name}] expected {len(self._inputs)} inputs named {self.input_names}, received {len(flat)}."
             )
         result: list[Any] = []
         for x, ref in zip(flat, self._inputs):

@@ -110,22 +110,18 @@ class Model(Trainer, Layer):
         layers = self.layers
         if (name is None) == (index is None):
             raise ValueError(
-                f"[{self.name}] expected either a layer name or a layer index in get_layer, received name={name!r}, "
-                f"index={index!r}. Provide either one."
+                f"[{self.name}] expected one of name and index in get_layer, received name={name!r}, index={index!r}."
             )
         if index is not None:
             if index >= len(layers):
-                raise ValueError(
-                    f"[{self.name}] expected an index below {len(layers)} in get_layer, received {index}: the model "
-                    f"only has {len(layers)} layers."
-                )
+                raise ValueError(f"[{self.name}] expected an index below {len(layers)} in get_layer, received {index}.")
             return layers[index]
         for layer in layers:
             if layer.name == name:
                 return layer
         raise ValueError(
-            f"[{self.name}] expected the name of a layer in get_layer, received {name!r}. No such layer: {name}. "
-            f"Existing layers are: {[lr.name for lr in layers]}."
+            f"[{self.name}] expected the name of a layer in get_layer, received {name!r}. This model "
+            f"holds {[lr.name for lr in layers]}."
         )
 
     def build(self, input_shape: Any) -> None:

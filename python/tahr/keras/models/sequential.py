@@ -61,13 +61,13 @@ class Sequential(Model):
             layer = history.operation
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"[{self.name}] expected a layer, received {layer!r} of type {type(layer).__name__}. Only instances of "
-                "`keras.Layer` can be added to a Sequential model."
+                f"[{self.name}] expected a layer, received {layer!r} of type {type(layer).__name__}. A "
+                "function needs keras.layers.Lambda around it."
             )
         if any(layer.name == other.name and layer is not other for other in self._layers):
             raise ValueError(
-                f"[{self.name}] expected layers with different names, received a second {layer.name!r}. All layers "
-                "added to a Sequential model should have unique names; pass name=... to the layer."
+                f"[{self.name}] expected layers with different names, received a second {layer.name!r}. Pass "
+                "name=... to the layer."
             )
         if not self._layers and not isinstance(layer, InputLayer):
             shape = getattr(layer, "_batch_input_shape", None)
@@ -75,8 +75,8 @@ class Sequential(Model):
                 self._push(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
         if isinstance(layer, InputLayer) and self._layers and isinstance(self._layers[0], InputLayer):
             raise ValueError(
-                f"[{self.name}] has already been configured to use input shape {self._layers[0].batch_shape}; "
-                "a second Input cannot be added."
+                f"[{self.name}] expected one Input, received a second one: the first gives the shape "
+                f"{self._layers[0].batch_shape}."
             )
         self._push(layer)
         if not rebuild:
@@ -127,14 +127,14 @@ class Sequential(Model):
         except (TypeError, ValueError):
             return  # several inputs: the first call builds the layers
         if not self._layers:
-            raise ValueError(f"[{self.name}] cannot be built because it has no layers. Call `model.add(layer)`.")
+            raise ValueError(f"[{self.name}] expected layers before build(), found none. Add them by model.add(layer).")
         first = self._layers[0]
         if not isinstance(first, InputLayer):
             self._push(InputLayer(batch_shape=input_shape, dtype=_input_dtype(first)), bottom=True)
         elif first.batch_shape != input_shape:
             raise ValueError(
-                f"[{self.name}] has already been configured to use input shape {first.batch_shape}, received "
-                f"input_shape {input_shape}."
+                f"[{self.name}] expected the input shape {first.batch_shape} of its Input in build(), received "
+                f"{input_shape}."
             )
         self._end = self._layers[0].output
         _count_as_functional()
@@ -170,9 +170,8 @@ class Sequential(Model):
         required = [p.name for p in positional if p.default is inspect.Parameter.empty]
         if not positional or len(required) > 1:
             raise ValueError(
-                f"[{self.name}] expected layers whose call() takes a single required positional argument, the input "
-                f"tensor, received {type(layer).__name__} with {required or 'no positional arguments'}. "
-                "Layers added to a Sequential model should have a single positional argument."
+                f"[{self.name}] expected layers whose call() needs one tensor and nothing else, received "
+                f"{type(layer).__name__} with {required or 'no positional arguments'}. A functional model takes it."
             ) from None
 
     @property
@@ -255,7 +254,7 @@ class Sequential(Model):
     def _defined(self, what: str, value: Any) -> Any:
         if self._end is None:
             raise AttributeError(
-                f"Sequential model '{self.name}' has no defined {what} yet. Build it, or call it on data."
+                f"[{self.name}] expected a built model for its {what}, found it unbuilt. Build it, or call it on data."
             )
         return value()
 

@@ -80,7 +80,7 @@ def get(identifier: Any) -> Any:
         return identifier
     raise ValueError(
         f"[optimizer] expected a name, a config dict or an Optimizer, received {identifier!r} of type "
-        f"{type(identifier).__name__}. (Could not interpret optimizer identifier: {identifier})"
+        f"{type(identifier).__name__}."
     )
 
 

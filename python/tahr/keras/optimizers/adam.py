@@ -135,10 +135,7 @@ class AdamW(Adam):
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
         if self.weight_decay is None:
-            raise ValueError(
-                f"[{self.name}] expected weight_decay to be a number, received None. Use Adam for none. (Argument "
-                "`weight_decay` must be a float.)"
-            )
+            raise ValueError(f"[{self.name}] expected weight_decay to be a number, received None. Use Adam for none.")
 
 
 class Nadam(_TwoMoments):

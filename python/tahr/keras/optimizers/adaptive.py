@@ -239,8 +239,7 @@ class Ftrl(Optimizer):
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         if learning_rate_power > 0.0:
             raise ValueError(
-                f"[{self.name}] expected learning_rate_power to be zero or negative, received {learning_rate_power}. "
-                "(`learning_rate_power` needs to be negative or zero.)"
+                f"[{self.name}] expected learning_rate_power to be zero or negative, received {learning_rate_power}."
             )
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = initial_accumulator_value
@@ -250,10 +249,7 @@ class Ftrl(Optimizer):
         self.beta = beta
         for key in self._hyperparameters[1:5]:
             if getattr(self, key) < 0.0:
-                raise ValueError(
-                    f"[{self.name}] expected {key} to be zero or positive, received {getattr(self, key)}. (`{key}` needs "
-                    "to be positive or zero.)"
-                )
+                raise ValueError(f"[{self.name}] expected {key} to be zero or positive, received {getattr(self, key)}.")
 
     def build(self, var_list: Sequence[Any]) -> None:
         if self.built:

@@ -99,24 +99,20 @@ class Optimizer:
         given = {key: value for key, value in clips.items() if value is not None}
         if len(given) > 1:
             raise ValueError(
-                f"[{self.name}] expected at most one of clipnorm, clipvalue and global_clipnorm, received {given}. "
-                "(Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set)"
+                f"[{self.name}] expected at most one of clipnorm, clipvalue and global_clipnorm, received {given}."
             )
         if gradient_accumulation_steps and gradient_accumulation_steps < 2:
             raise ValueError(
                 f"[{self.name}] expected gradient_accumulation_steps to be None or 2 or more, received "
-                f"{gradient_accumulation_steps}. (`gradient_accumulation_steps` must be an integer >= 2)"
+                f"{gradient_accumulation_steps}."
             )
         if use_ema and not 0 <= ema_momentum <= 1:
-            raise ValueError(
-                f"[{self.name}] expected ema_momentum to be between 0 and 1, received {ema_momentum}. "
-                "(`ema_momentum` must be in the range [0, 1])"
-            )
+            raise ValueError(f"[{self.name}] expected ema_momentum to be between 0 and 1, received {ema_momentum}.")
         if use_ema and ema_overwrite_frequency is not None:
             if not isinstance(ema_overwrite_frequency, int) or ema_overwrite_frequency < 1:
                 raise ValueError(
                     f"[{self.name}] expected ema_overwrite_frequency to be None or an integer of 1 or more, received "
-                    f"{ema_overwrite_frequency}. (`ema_overwrite_frequency` must be an integer >= 1 or None)"
+                    f"{ema_overwrite_frequency}."
                 )
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -147,9 +143,7 @@ class Optimizer:
         known = list(inspect.signature(type(self)).parameters)
         close = difflib.get_close_matches(key, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else f" Its arguments are: {', '.join(known)}."
-        return ValueError(
-            f"[{self.name}] expected known arguments, received {kwargs}.{hint} (Argument(s) not recognized)"
-        )
+        return ValueError(f"[{self.name}] expected known arguments, received {kwargs}.{hint}")
 
     def _checked_learning_rate(self, value: Any) -> Any:
         if callable(value) and not isinstance(value, type):
@@ -158,7 +152,7 @@ class Optimizer:
             if getattr(value, "shape", None) != ():
                 raise ValueError(
                     f"[{self.name}] expected learning_rate to be a number, a LearningRateSchedule or a callable "
-                    f"without arguments, received {value!r}. (Argument `learning_rate` should be float)"
+                    f"without arguments, received {value!r}."
                 )
         return float(value)
 
@@ -184,9 +178,9 @@ class Optimizer:
             self._learning_rate.assign(value)
         else:
             raise TypeError(
-                f"[{self.name}] expected a schedule or a callable, received the learning rate {value!r}: this optimizer "
-                "was made with a schedule, which sets the learning rate at every step. Make the optimizer with a number "
-                "to be able to set it. (its learning rate is not settable)"
+                f"[{self.name}] expected a schedule or a callable, received the learning rate {value!r}: this "
+                "optimizer was made with a schedule, which sets the learning rate at every step. Make the optimizer "
+                "with a number to be able to set it."
             )
 
     @property
@@ -294,7 +288,7 @@ class Optimizer:
         if len(names) != len(given):
             raise ValueError(
                 f"[{self.name}] expected as many initializers as names, received name={name!r} and "
-                f"initializer={initializer!r}. (The number of provided names must match the number of initializers)"
+                f"initializer={initializer!r}."
             )
         lists: tuple[list[Any], ...] = tuple([] for _ in names)
         for variable in trainable_variables:
@@ -311,15 +305,13 @@ class Optimizer:
         if not self.built:
             raise ValueError(
                 f"[{self.name}] expected a built optimizer, this one has no state yet. Call "
-                "`optimizer.build(trainable_variables)` first. (You are calling `set_weights()` on an optimizer that has "
-                "not yet been built.)"
+                "`optimizer.build(trainable_variables)` first."
             )
         for variable, weight in zip(self.variables, weights):
             if tuple(variable.shape) != tuple(weight.shape):
                 raise ValueError(
                     f"[{self.name}] expected shape {tuple(variable.shape)} for {variable.name!r}, received "
-                    f"{tuple(weight.shape)}. The optimizer was built for other variables. (not compatible with provided "
-                    "weight shape)"
+                    f"{tuple(weight.shape)}. The optimizer was built for other variables."
                 )
             variable.assign(weight)
 
@@ -334,8 +326,7 @@ class Optimizer:
         if len(store.keys()) != len(variables):
             warnings.warn(
                 f"[{self.name}] expected {len(variables)} saved variables, received {len(store.keys())}: the state of "
-                "the optimizer is not restored. Was it built? (Skipping variable loading for optimizer "
-                f"'{self.name}')",
+                "the optimizer is not restored. Was it built?",
                 stacklevel=2,
             )
             return
@@ -442,16 +433,14 @@ class Optimizer:
             if not self.built:
                 raise ValueError(
                     f"[{self.name}] expected `trainable_variables` in the first call of `apply`, received none. Pass "
-                    "them, or call `optimizer.build(trainable_variables)` first. (When passing `grads` without "
-                    "`variables`, the optimizer must already be built on a list of variables.)"
+                    "them, or call `optimizer.build(trainable_variables)` first."
                 )
             variables = self._trainable_variables
         variables = list(variables)
         if len(grads) != len(variables):
             raise ValueError(
                 f"[{self.name}] expected one gradient per variable, received {len(grads)} gradients for "
-                f"{len(variables)} variables. (Received a list of {len(grads)} gradients, but the optimizer is tracking "
-                f"{len(variables)} trainable variables.)"
+                f"{len(variables)} variables."
             )
         if not self.built:
             self.build(variables)
@@ -460,7 +449,7 @@ class Optimizer:
             if id(variable) not in self._index:
                 raise ValueError(
                     f"[{self.name}] expected the variables that this optimizer was built for, received {variable!r}. "
-                    "Make a new optimizer for other variables. (Unknown variable)"
+                    "Make a new optimizer for other variables."
                 )
         return variables
 
@@ -470,12 +459,11 @@ class Optimizer:
             return grads, variables
         if len(missing) == len(grads):
             raise ValueError(
-                f"[{self.name}] expected a gradient for at least one variable, received None for all of {missing}. Does "
-                "the loss depend on them, and was it computed inside the tape? (No gradients provided for any variable.)"
+                f"[{self.name}] expected a gradient for at least one variable, received None for all of {missing}. "
+                "Does the loss depend on them, and was it computed inside the tape?"
             )
         warnings.warn(
-            f"[{self.name}] expected a gradient for every variable, received None for {missing}: they do not change. "
-            f"(Gradients do not exist for variables {missing} when minimizing the loss.)",
+            f"[{self.name}] expected a gradient for every variable, received None for {missing}: they do not change.",
             stacklevel=4,
         )
         pairs = [(g, v) for g, v in zip(grads, variables) if g is not None]
@@ -580,8 +568,7 @@ class Optimizer:
         """
         if self.built:
             raise ValueError(
-                f"[{self.name}] expected `exclude_from_weight_decay` before the optimizer is built, received it after. "
-                "(`exclude_from_weight_decay()` can only be configured before the optimizer is built.)"
+                f"[{self.name}] expected `exclude_from_weight_decay` before the optimizer is built, received it after."
             )
         self._excluded_from_weight_decay = {id(v) for v in var_list or ()}
         self._excluded_pattern = re.compile("|".join(set(var_names))) if var_names else None
@@ -653,17 +640,14 @@ class Optimizer:
         if not self.built:
             raise ValueError(
                 f"[{self.name}] expected a built optimizer, received one without state. Call "
-                "`optimizer.build(trainable_variables)` first. (To call `stateless_apply`, it must be built)"
+                "`optimizer.build(trainable_variables)` first."
             )
         for what, given, own in (
             ("optimizer_variables", optimizer_variables, self.variables),
             ("trainable_variables", trainable_variables, self._trainable_variables),
         ):
             if len(given) != len(own):
-                raise ValueError(
-                    f"[{self.name}] expected {len(own)} values in `{what}`, received {len(given)}. (Argument `{what}` "
-                    "must be a list of tensors corresponding 1:1)"
-                )
+                raise ValueError(f"[{self.name}] expected {len(own)} values in `{what}`, received {len(given)}.")
         mapping = [*zip(self._trainable_variables, trainable_variables), *zip(self.variables, optimizer_variables)]
         with backend.StatelessScope(state_mapping=mapping) as scope:
             self.apply(grads)

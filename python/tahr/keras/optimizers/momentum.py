@@ -40,7 +40,7 @@ class Lion(Optimizer):
         if beta_1 <= 0 or beta_1 > 1:
             raise ValueError(
                 f"[{self.name}] expected beta_1 to be in (0, 1], received {beta_1}: at 0 only the sign of the gradient "
-                "would count. (Argument `beta_1` must be in the [0, 1] range.)"
+                "would count."
             )
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -203,10 +203,7 @@ class Muon(Optimizer):
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         """A matrix with the singular vectors of `x` and singular values near one."""
         if len(x.shape) < 2:
-            raise ValueError(
-                f"[{self.name}] expected a matrix, received shape {tuple(x.shape)}. (Expected gradient or momentum to "
-                "have at least 2 dimensions.)"
-            )
+            raise ValueError(f"[{self.name}] expected a matrix, received shape {tuple(x.shape)}.")
         tall = x.shape[-2] > x.shape[-1]
         if tall:
             x = self.transpose_last_axis(x)

@@ -37,15 +37,14 @@ class LossScaleOptimizer(Optimizer):
     ):
         if not kwargs.pop("dynamic", True):
             raise ValueError(
-                "[LossScaleOptimizer] expected a dynamic scale, received dynamic=False. Set `loss_scale_factor` on the "
-                "inner optimizer for a fixed one. (LossScaleOptimizer no longer supports `dynamic=False`.)"
+                "[LossScaleOptimizer] expected a dynamic scale, received dynamic=False. Set `loss_scale_factor` on "
+                "the inner optimizer for a fixed one."
             )
         options = {"use_ema": False, "ema_momentum": 0.99}
         for key, value in kwargs.items():
             if value != options.get(key):
                 raise ValueError(
-                    f"[LossScaleOptimizer] expected `{key}` on the inner optimizer, received {key}={value!r} here. "
-                    f"(LossScaleOptimizer does not support `{key}`. Instead, set it on the `inner_optimizer`.)"
+                    f"[LossScaleOptimizer] expected `{key}` on the inner optimizer, received {key}={value!r} here."
                 )
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer
@@ -158,14 +157,10 @@ class OptimizerMap(MutableMapping):
     def __init__(self, default_optimizer: Optimizer, optimizer_map: dict[str, Optimizer] | None = None):
         if not isinstance(default_optimizer, Optimizer):
             raise TypeError(
-                f"[OptimizerMap] expected default_optimizer to be an Optimizer, received {default_optimizer!r}. "
-                "(default_optimizer must be a Keras Optimizer instance)"
+                f"[OptimizerMap] expected default_optimizer to be an Optimizer, received {default_optimizer!r}."
             )
         if optimizer_map is not None and not isinstance(optimizer_map, dict):
-            raise TypeError(
-                f"[OptimizerMap] expected optimizer_map to be a dict, received {optimizer_map!r}. (optimizer_map must be "
-                "a dictionary)"
-            )
+            raise TypeError(f"[OptimizerMap] expected optimizer_map to be a dict, received {optimizer_map!r}.")
         self._default_optimizer = default_optimizer
         self._optimizer_map = dict(optimizer_map or {})
 
@@ -179,20 +174,14 @@ class OptimizerMap(MutableMapping):
             return self._optimizer_map[key]
         matches = [pattern for pattern in self._optimizer_map if re.fullmatch(pattern, key)]
         if len(matches) > 1:
-            raise ValueError(
-                f"[OptimizerMap] expected one matching key for {key!r}, received {matches}. (Multiple optimizers assigned "
-                f"to variable {key}.)"
-            )
+            raise ValueError(f"[OptimizerMap] expected one matching key for {key!r}, received {matches}.")
         return self._optimizer_map[matches[0]] if matches else self._default_optimizer
 
     def __setitem__(self, key: str, optimizer: Optimizer) -> None:
         if key in self._optimizer_map:
-            raise ValueError(
-                f"[OptimizerMap] expected a new key, received {key!r}. Delete the old entry first. ('{key}' already "
-                "exists in the OptimizerMap)"
-            )
+            raise ValueError(f"[OptimizerMap] expected a new key, received {key!r}. Delete the old entry first.")
         if not isinstance(key, str):
-            raise ValueError(f"[OptimizerMap] expected a string as key, received {key!r}. (key must be a string)")
+            raise ValueError(f"[OptimizerMap] expected a string as key, received {key!r}.")
         _check_simple(optimizer)
         self._optimizer_map[key] = optimizer
 
@@ -273,17 +262,11 @@ class MultiOptimizer(Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        raise AttributeError(
-            f"[{self.name}] expected the learning rate of one of `optimizers`. (Learning rate cannot be accessed on a "
-            "MultiOptimizer.)"
-        )
+        raise AttributeError(f"[{self.name}] expected the learning rate of one of `optimizers`.")
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        raise AttributeError(
-            f"[{self.name}] expected the learning rate to be set on one of `optimizers`. (Learning rate cannot be set on "
-            "a MultiOptimizer.)"
-        )
+        raise AttributeError(f"[{self.name}] expected the learning rate to be set on one of `optimizers`.")
 
     def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
@@ -337,11 +320,9 @@ class MultiOptimizer(Optimizer):
 
 def _check_simple(optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
-        raise ValueError(
-            f"[OptimizerMap] expected an Optimizer, received {optimizer!r}. (optimizer must be a Keras Optimizer instance)"
-        )
+        raise ValueError(f"[OptimizerMap] expected an Optimizer, received {optimizer!r}.")
     if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
         raise ValueError(
-            f"[OptimizerMap] expected an optimizer that updates variables itself, received a "
-            f"{type(optimizer).__name__}. (optimizer cannot be {type(optimizer).__name__}.)"
+            "[OptimizerMap] expected an optimizer that updates variables itself, received a "
+            f"{type(optimizer).__name__}."
         )

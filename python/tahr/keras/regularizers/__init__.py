@@ -40,8 +40,8 @@ class Regularizer:
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain Python values."""
         raise NotImplementedError(
-            f"[regularizer] {type(self).__name__} expected to implement `get_config()`, found none. "
-            f"A model that uses it cannot be saved without. ({self} does not implement get_config())"
+            f"[regularizer] {type(self).__name__} expected to implement `get_config()`, found none. A model that uses "
+            "it cannot be saved without."
         )
 
 
@@ -142,18 +142,12 @@ class OrthogonalRegularizer(Regularizer):
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
         self.factor = _factor(factor, "factor")
         if mode not in ("rows", "columns"):
-            raise ValueError(
-                f"[OrthogonalRegularizer] expected `mode` to be 'rows' or 'columns', received {mode!r}. "
-                f"(Invalid value for argument `mode`)"
-            )
+            raise ValueError(f"[OrthogonalRegularizer] expected `mode` to be 'rows' or 'columns', received {mode!r}.")
         self.mode = mode
 
     def __call__(self, inputs: Any) -> Any:
         if len(inputs.shape) != 2:
-            raise ValueError(
-                f"[OrthogonalRegularizer] expected a matrix, received shape {tuple(inputs.shape)}. "
-                "(Inputs to OrthogonalRegularizer must have rank 2)"
-            )
+            raise ValueError(f"[OrthogonalRegularizer] expected a matrix, received shape {tuple(inputs.shape)}.")
         rows = inputs if self.mode == "rows" else ops.transpose(inputs)
         rows = ops.normalize(rows, axis=1)
         count = rows.shape[0]
@@ -169,8 +163,7 @@ def _factor(value: Any, name: str) -> float:
     valid = isinstance(value, (int, float)) or getattr(value, "shape", None) == ()
     if not valid or not math.isfinite(float(value)) or value < 0:
         raise ValueError(
-            f"[regularizer] expected `{name}` to be a finite number that is not negative, received {value!r}. "
-            f"(Invalid value for argument {name}: expected a non-negative float)"
+            f"[regularizer] expected `{name}` to be a finite number that is not negative, received {value!r}."
         )
     return float(value)
 

@@ -60,8 +60,7 @@ class CompileMetrics:
             if value is not None and not isinstance(value, (list, tuple, dict)):
                 raise ValueError(
                     f"[compile] expected {argument} to be a list, tuple or dict, received {value!r}. Write "
-                    f"{argument}=[{value!r}]. "
-                    f"(Expected `{argument}` argument to be a list, tuple, or dict.)"
+                    f"{argument}=[{value!r}]."
                 )
             for leaf in flatten(value):
                 if leaf is not None and not (isinstance(leaf, str) and leaf.lower() in _ALIASES):

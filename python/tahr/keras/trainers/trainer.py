@@ -173,9 +173,8 @@ class Trainer:
     def _require_compiled(self, method: str) -> None:
         if not self.compiled:
             raise ValueError(
-                f"[{method}] expected a compiled model, received one that is not. Call model.compile(optimizer, "
-                f"loss) first. "
-                "(You must call `compile()` before.)"
+                f"[{method}] expected a compiled model, received one that is not. Call model.compile(optimizer, loss) "
+                "first."
             )
 
     # ---------------------------------------------------------------- losses and metrics
@@ -316,8 +315,7 @@ class Trainer:
             self._compile_metrics.update_state(y, y_pred, sample_weight)
 
     def _test_step(self, batch: Any) -> Any:
-        """One evaluation step on a batch of tensors: loss and metrics, no update of weights. Returns the "
-        "predictions."""
+        """One step of evaluation: loss and metrics of a batch, no update of weights. Returns the predictions."""
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self._forward(x, training=False)
         loss = self._compute_loss(x, y, y_pred, sample_weight, training=False)

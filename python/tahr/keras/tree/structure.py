@@ -100,7 +100,7 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
     """`func` applied to the leaves of one or more structures of the same shape.
 
     Args:
-        func: takes as many arguments as there are structures.
+        func: function of one leaf per structure.
         structures: nested containers.
         none_is_leaf: if False, a None stays as it is wherever all structures hold one.
 

@@ -41,7 +41,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
         sample_weight: weights or None.
 
     Returns:
-        `x`, `(x, y)` or `(x, y, sample_weight)`.
+        Just `x`, a pair of `x` and `y`, or all three as a tuple.
 
     Example:
         >>> from tahr import keras

@@ -60,8 +60,7 @@ def plain_name(name: str) -> str:
     ):
         raise ValueError(
             f"[get_file] expected fname to be the name of a file, received {name!r}. Choose the directory with "
-            f"cache_dir and "
-            "cache_subdir. (Paths are no longer accepted as the `fname` argument.)"
+            "cache_dir and cache_subdir."
         )
     return name
 
@@ -104,7 +103,7 @@ def get_file(
         OSError: the download failed.
     """
     if origin is None:
-        raise ValueError('[get_file] expected origin, received None. (Please specify the "origin" argument.)')
+        raise ValueError("[get_file] expected the URL of a file as origin, received None.")
     if md5_hash is not None and file_hash is None:
         file_hash, hash_algorithm = md5_hash, "md5"
     name = plain_name(os.fspath(fname) if fname else os.path.basename(urllib.parse.urlsplit(origin).path))
@@ -152,10 +151,8 @@ def download(origin: str, target: str, file_hash: str | None = None, hash_algori
             _copy(origin, file)
         if file_hash is not None and not has_hash(partial, file_hash, hash_algorithm):
             raise ValueError(
-                f"[get_file] expected the file from {origin} to have the hash {file_hash}, received one with "
-                f"another hash. "
-                "The download was damaged or the file has changed; nothing was kept. (Incomplete or corrupted "
-                "file detected.)"
+                f"[get_file] expected the file from {origin} to have the hash {file_hash}, received one with another "
+                "hash. The download was damaged or the file has changed; nothing was kept."
             )
         os.chmod(partial, 0o644)
         os.replace(partial, target)
@@ -178,10 +175,10 @@ def _copy(origin: str, file: Any) -> None:
             if total is not None and seen != total:
                 raise OSError(f"the connection ended after {seen} of {total} bytes")
     except urllib.error.HTTPError as error:
-        raise OSError(f"[get_file] URL fetch failure on {origin}: {error.code} -- {error.msg}") from error
+        raise OSError(f"[get_file] expected the file at {origin}, received {error.code} ({error.msg}).") from error
     except OSError as error:
         reason = getattr(error, "reason", error)
-        raise OSError(f"[get_file] URL fetch failure on {origin}: {reason}") from error
+        raise OSError(f"[get_file] expected the file at {origin}, received {reason}.") from error
 
 
 def extract_archive(path: str, directory: str, archive_format: Any = "auto") -> bool:

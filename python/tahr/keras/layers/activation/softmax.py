@@ -44,8 +44,8 @@ class Softmax(Layer):
         fits = all(m is None or n is None or m in (1, n) for m, n in pairs)
         if len(mask.shape) > len(inputs.shape) or not fits:
             raise ValueError(
-                f"[{self.name}] expected a `mask` that must be broadcastable to `inputs` of shape "
-                f"{tuple(inputs.shape)}, received shape {tuple(mask.shape)}."
+                f"[{self.name}] expected a `mask` that broadcasts to the shape {tuple(inputs.shape)} of the inputs, "
+                f"received shape {tuple(mask.shape)}."
             )
         return mask if mask.dtype == "bool" else ops.greater(mask, 0.5)
 

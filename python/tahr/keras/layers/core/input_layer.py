@@ -62,7 +62,9 @@ class InputLayer(Layer):
             raise ValueError(f"[{self.name}] expected either shape or batch_shape, received both. Leave one out.")
         if batch_shape is None:
             if shape is None:
-                raise ValueError(f"[{self.name}] expected shape or batch_shape; You must pass a `shape` argument.")
+                raise ValueError(
+                    f"[{self.name}] expected shape or batch_shape, received neither. Pass shape=(...), without the batch."
+                )
             shape = (shape,) if isinstance(shape, int) else tuple(shape)
             batch_shape = (batch_size, *shape)
         self._shape_of_batch = standardize_shape(batch_shape)

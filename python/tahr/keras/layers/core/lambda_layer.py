@@ -64,8 +64,8 @@ class Lambda(Layer):
             return tree.map_structure(lambda x: x.shape, compute_output_spec(self.call, inputs))
         except Exception as error:
             raise NotImplementedError(
-                f"[{self.name}] could not automatically infer the shape of the output: {error}. "
-                "Give it as output_shape."
+                f"[{self.name}] expected a function whose output shape a symbolic call can find, received {error}. "
+                "Give the shape as output_shape."
             ) from error
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

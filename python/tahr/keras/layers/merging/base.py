@@ -41,8 +41,7 @@ class Merge(Layer):
     def _check_list(self, shapes: Any) -> None:
         if not isinstance(shapes, (list, tuple)) or not shapes or not isinstance(shapes[0], (list, tuple, type(None))):
             raise ValueError(
-                f"[{self.name}] A merge layer should be called on a list of inputs; expected at least 1 input, "
-                f"received input_shape={shapes}."
+                f"[{self.name}] expected the shapes of a list of one or more inputs, received input_shape={shapes}."
             )
 
     def build(self, input_shape: Any) -> None:
@@ -50,15 +49,13 @@ class Merge(Layer):
         self._check_list(input_shape)
         batches = {s[0] for s in input_shape if s} - {None}
         if len(batches) > 1:
-            raise ValueError(
-                f"[{self.name}] Cannot merge tensors with different batch sizes: received shapes {input_shape}."
-            )
+            raise ValueError(f"[{self.name}] expected inputs of one batch size, received shapes {input_shape}.")
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Any) -> Any:
         """The merged tensor."""
         if not isinstance(inputs, (list, tuple)):
-            raise ValueError(f"[{self.name}] A merge layer should be called on a list of inputs, received {inputs!r}.")
+            raise ValueError(f"[{self.name}] expected a list of tensors to merge, received {inputs!r}.")
         rank = max(x.ndim for x in inputs)
         same = []
         for x in inputs:
@@ -79,7 +76,7 @@ class Merge(Layer):
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
         """The merged shape, in the compute dtype."""
         if not isinstance(inputs, (list, tuple)):
-            raise ValueError(f"[{self.name}] A merge layer should be called on a list of inputs, received {inputs!r}.")
+            raise ValueError(f"[{self.name}] expected a list of tensors to merge, received {inputs!r}.")
         return KerasTensor(self.compute_output_shape([x.shape for x in inputs]), dtype=self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -100,6 +97,5 @@ class Merge(Layer):
                 raise ValueError(f"[{self.name}] `{what}` should be a list, received {value!r}.")
         if len(mask) != len(inputs):
             raise ValueError(
-                f"[{self.name}] The lists `inputs` and `mask` should have the same length, received {len(inputs)} and "
-                f"{len(mask)}."
+                f"[{self.name}] expected one mask per input, received {len(mask)} masks for {len(inputs)} inputs."
             )

@@ -48,8 +48,7 @@ class Concatenate(Merge):
             )
             if clash:
                 raise ValueError(
-                    f"[{self.name}] expected shapes that agree but for axis {self.axis}, received {input_shape}. A "
-                    "`Concatenate` layer requires inputs with matching shapes except for the concatenation axis."
+                    f"[{self.name}] expected shapes that agree but for axis {self.axis}, received {input_shape}."
                 )
             for i, n in enumerate(shape):
                 if i == axis:

@@ -25,9 +25,7 @@ class Dot(Merge):
         super().__init__(**kwargs)
         if not isinstance(axes, int):
             if not isinstance(axes, (list, tuple)):
-                raise TypeError(
-                    f"[{self.name}] Invalid type for argument `axes`: it should be a list or an int, not {axes!r}."
-                )
+                raise TypeError(f"[{self.name}] expected axes to be one integer or a pair of them, received {axes!r}.")
             if len(axes) != 2 or not all(isinstance(a, int) for a in axes):
                 raise ValueError(f"[{self.name}] expected axes to be two integers, received {axes}.")
         self.axes = axes
@@ -35,7 +33,7 @@ class Dot(Merge):
 
     def _axes(self, shapes: Any) -> tuple[int, int]:
         if not isinstance(shapes, (list, tuple)) or len(shapes) != 2 or not isinstance(shapes[0], (list, tuple)):
-            raise ValueError(f"[{self.name}] A `Dot` layer should be called on a list of 2 inputs, received {shapes}.")
+            raise ValueError(f"[{self.name}] expected two inputs in a list, received shapes {shapes}.")
         pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         return pair[0] % len(shapes[0]), pair[1] % len(shapes[1])
 
@@ -45,8 +43,8 @@ class Dot(Merge):
         a, b = input_shape
         if a[i] != b[j]:
             raise ValueError(
-                f"[{self.name}] Incompatible input shapes: axis values {a[i]} (at axis {i}) != {b[j]} (at axis {j}). "
-                f"Received shapes {a}, {b}."
+                f"[{self.name}] expected the same size along axis {i} of the first input and axis {j} of the second, "
+                f"received {a[i]} and {b[j]} in shapes {a} and {b}."
             )
 
     def call(self, inputs: Any) -> Any:

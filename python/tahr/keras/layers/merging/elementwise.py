@@ -43,7 +43,7 @@ class Subtract(Merge):
         super().build(input_shape)
         if len(input_shape) != 2:
             raise ValueError(
-                f"[{self.name}] A `Subtract` layer should be called on exactly 2 inputs, received {len(input_shape)}."
+                f"[{self.name}] expected two inputs, the second to be taken off the first, received {len(input_shape)}."
             )
 
     def _merge(self, inputs: list[Any]) -> Any:

@@ -53,12 +53,12 @@ class Normalization(Layer):
             if shape != np.shape(variance):
                 raise ValueError(
                     f"[{self.name}] expected mean and variance of the same shape, received {shape} and "
-                    f"{np.shape(variance)}. They must have the same shape."
+                    f"{np.shape(variance)}."
                 )
             if len(shape) > len(self.axis):
                 raise ValueError(
                     f"[{self.name}] expected mean with at most {len(self.axis)} axes (axis={self.axis}), received "
-                    f"shape {shape}. The rank of `mean` must be less than or equal to the number of axes."
+                    f"shape {shape}."
                 )
 
     def build(self, input_shape: Any) -> None:
@@ -67,18 +67,14 @@ class Normalization(Layer):
             return
         rank = len(input_shape)
         if any(not -rank <= a < rank for a in self.axis):
-            raise ValueError(
-                f"[{self.name}] expected axes within [-{rank}, {rank}), received axis={self.axis}. All `axis` values "
-                "must be in the range [-ndim, ndim)."
-            )
+            raise ValueError(f"[{self.name}] expected axes within [-{rank}, {rank}), received axis={self.axis}.")
         self._input_shape = tuple(input_shape)
         self._keep = tuple(sorted(a % rank for a in self.axis))
         self._reduce = tuple(a for a in range(rank) if a not in self._keep)
         for a in self._keep:
             if input_shape[a] is None:
                 raise ValueError(
-                    f"[{self.name}] expected a known size of axis {a}, received shape {tuple(input_shape)}. "
-                    "All `axis` values to be kept must have a known shape."
+                    f"[{self.name}] expected a known size of axis {a}, received shape {tuple(input_shape)}."
                 )
         self._wide = tuple(input_shape[a] if a in self._keep else 1 for a in range(rank))
         if self.input_mean is not None:
@@ -135,7 +131,7 @@ class Normalization(Layer):
             raise TypeError(f"[{self.name}] expected an array or an iterable of batches, received {type(data)}.")
         first = next(iter_ := iter(batches), None)
         if first is None:
-            raise ValueError(f"[{self.name}] expected data in adapt(), received an empty iterable.")
+            raise ValueError(f"[{self.name}] expected data in adapt(), received an iterable without any.")
         if not hasattr(first, "shape"):
             raise TypeError(f"[{self.name}] expected batches with a `.shape` in adapt(), received {type(first)}.")
         if not self.built:

@@ -11,10 +11,7 @@ from tahr.keras.layers.layer import Layer
 def check_rate(name: str, rate: Any) -> float:
     """`rate` as a float; ValueError unless it is between 0 and 1."""
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-        raise ValueError(
-            f"[{name}] expected rate to be a number from 0 to 1, received rate={rate!r}. "
-            f"Invalid value received for argument `rate`. Expected a float value between 0 and 1."
-        )
+        raise ValueError(f"[{name}] expected rate to be a number from 0 to 1, received rate={rate!r}.")
     return float(rate)
 
 

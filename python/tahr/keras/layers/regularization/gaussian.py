@@ -27,10 +27,7 @@ class GaussianNoise(Layer):
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if isinstance(stddev, bool) or not isinstance(stddev, (int, float)) or not 0 <= stddev <= 1:
-            raise ValueError(
-                f"[{self.name}] expected stddev to be a number from 0 to 1, received stddev={stddev!r}. "
-                "Invalid value received for argument `stddev`."
-            )
+            raise ValueError(f"[{self.name}] expected stddev to be a number from 0 to 1, received stddev={stddev!r}.")
         self.stddev = stddev
         self.seed = seed
         if stddev > 0:

@@ -27,8 +27,7 @@ class Permute(Layer):
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
-                f"[{self.name}] expected dims to hold each of 1 to {len(self.dims)} once, received dims={dims}. "
-                "Invalid permutation argument `dims` for Permute Layer."
+                f"[{self.name}] expected dims to hold each of 1 to {len(self.dims)} once, received dims={dims}."
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 

@@ -43,7 +43,7 @@ class Reshape(Layer):
         if (-1 not in self.target_shape and known != total) or (known == 0 and total) or (known and total % known):
             raise ValueError(
                 f"[{self.name}] expected samples whose size fits target_shape={self.target_shape}, received "
-                f"shape {tuple(sizes)}. The total size of the tensor must be unchanged."
+                f"shape {tuple(sizes)}. Both need the same number of elements."
             )
         left = total // known if known else 0
         return (input_shape[0], *(left if d == -1 else d for d in self.target_shape))

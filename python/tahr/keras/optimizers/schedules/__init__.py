@@ -32,16 +32,12 @@ class LearningRateSchedule:
 
     def __call__(self, step: Any) -> Any:
         raise NotImplementedError(
-            f"[schedule] expected {type(self).__name__} to implement `__call__(step)`, found none. (Learning rate "
-            f"schedule '{type(self).__name__}' must override `__call__(self, step)`.)"
+            f"[schedule] expected {type(self).__name__} to implement `__call__(step)`, found none."
         )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain Python values."""
-        raise NotImplementedError(
-            f"[schedule] expected {type(self).__name__} to implement `get_config()`, found none. (Learning rate schedule "
-            f"'{type(self).__name__}' must override `get_config()` in order to be serializable.)"
-        )
+        raise NotImplementedError(f"[schedule] expected {type(self).__name__} to implement `get_config()`, found none.")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
@@ -57,10 +53,7 @@ def _as_float(step: Any) -> Any:
 def _check_positive(schedule: Any, **values: float) -> None:
     for name, value in values.items():
         if value <= 0:
-            raise ValueError(
-                f"[{type(schedule).__name__}] expected `{name}` to be positive, received {value}. (Argument `{name}` "
-                "must be > 0)"
-            )
+            raise ValueError(f"[{type(schedule).__name__}] expected `{name}` to be positive, received {value}.")
 
 
 class ExponentialDecay(LearningRateSchedule):
@@ -131,8 +124,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         if len(boundaries) != len(values) - 1:
             raise ValueError(
                 f"[PiecewiseConstantDecay] expected one more values than boundaries, received {len(boundaries)} "
-                f"boundaries and {len(values)} values. (The length of boundaries should be 1 less than the length of "
-                "values.)"
+                f"boundaries and {len(values)} values."
             )
         self.boundaries = boundaries
         self.values = values

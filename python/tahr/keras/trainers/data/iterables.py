@@ -12,7 +12,7 @@ from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
 
 
 class IterableSource:
-    """Batches as an iterable yields them: x, (x,), (x, y) or (x, y, sample_weight)."""
+    """Batches as an iterable yields them: inputs alone or a tuple of inputs, then targets, then weights."""
 
     def __init__(self, where: str, iterable: Any, class_weight: dict[int, float] | None = None):
         self._iterable = iterable
