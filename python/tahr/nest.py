@@ -8,8 +8,14 @@ from typing import Any
 __all__ = ["flatten", "map_structure", "pack_sequence_as"]
 
 
+_kinds: dict[type, bool] = {}  # by class: isinstance with an abstract class is slow, and leaves are of few classes
+
+
 def _is_structure(x: Any) -> bool:
-    return isinstance(x, (list, tuple, Mapping))
+    kind = _kinds.get(x.__class__)
+    if kind is None:
+        kind = _kinds[x.__class__] = isinstance(x, (list, tuple, Mapping))
+    return kind
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -23,7 +29,13 @@ def flatten(structure: Any) -> list[Any]:
     if not _is_structure(structure):
         return [structure]
     items = [structure[k] for k in sorted(structure)] if isinstance(structure, Mapping) else structure
-    return [leaf for item in items for leaf in flatten(item)]
+    leaves = []
+    for item in items:
+        if _is_structure(item):
+            leaves.extend(flatten(item))
+        else:
+            leaves.append(item)
+    return leaves
 
 
 def pack_sequence_as(structure: Any, flat: Any) -> Any:
@@ -31,14 +43,14 @@ def pack_sequence_as(structure: Any, flat: Any) -> Any:
     leaves = iter(flat)
 
     def pack(s: Any) -> Any:
+        if not _is_structure(s):
+            return next(leaves)
         if isinstance(s, Mapping):
             packed = {k: pack(s[k]) for k in sorted(s)}
             return type(s)((k, packed[k]) for k in s)  # type: ignore[call-arg]
         if isinstance(s, tuple) and hasattr(s, "_fields"):
             return type(s)(*[pack(i) for i in s])
-        if isinstance(s, (list, tuple)):
-            return type(s)([pack(i) for i in s])
-        return next(leaves)
+        return type(s)([pack(i) for i in s])  # type: ignore[call-arg]
 
     return pack(structure)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tahr.keras.backend import state
 from tahr.keras.backend.dtypes import standardize_dtype
+from tahr.keras.backend.engine import Tensor
 from tahr.keras.backend.variable import standardize_shape
 
 
@@ -171,7 +172,7 @@ def is_keras_tensor(x: Any) -> bool:
 
 def any_symbolic(args: Any, kwargs: Any = None) -> bool:
     """Whether a KerasTensor is among the leaves of `args` and `kwargs`."""
-    stack = list(args)
+    stack = [x for x in args if x.__class__ is not Tensor]
     if kwargs:
         stack.extend(kwargs.values())
     while stack:

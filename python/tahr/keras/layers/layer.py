@@ -470,12 +470,13 @@ class Layer(LayerState):
     def _autocast_scope(self) -> scopes.AutocastScope | None:
         """The scope in which weights are read, if it has to change."""
         now = scopes.get_autocast_scope()
-        compute = self.compute_dtype
+        policy = self._policy()
+        compute = policy.compute_dtype
         if now is not None:
             if not self.autocast or not is_float_dtype(compute):
                 return scopes.AutocastScope(None)
             return scopes.AutocastScope(compute) if now.dtype != compute else None
-        return scopes.AutocastScope(compute) if compute != self.variable_dtype else None
+        return scopes.AutocastScope(compute) if compute != policy.variable_dtype else None
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors; `__call__` records them."""

@@ -268,11 +268,17 @@ class LayerState(Operation):
         """The losses of the last call: those of `add_loss`, here and in layers inside, then those of regularizers."""
         if self._losses_override:
             return self._losses_override
-        found = [x for layer in self._flatten_layers() for x in layer._get_own_losses()]
-        for v in self.trainable_weights:
-            regularizer = getattr(v, "regularizer", None)
-            if regularizer is not None:
-                found.append(regularizer(v.value if isinstance(v, Variable) else v))
+        layers = self._flatten_layers()
+        found = [x for layer in layers for x in layer._get_own_losses()]
+        if not self.trainable:
+            return found
+        seen: set[int] = set()
+        for layer in layers:
+            for v in (*layer._trainable_variables, *layer._non_trainable_variables):
+                regularizer = getattr(v, "regularizer", None)
+                if regularizer is not None and v.trainable and id(v) not in seen:
+                    seen.add(id(v))
+                    found.append(regularizer(v.value if isinstance(v, Variable) else v))
         return found
 
     def _clear_losses(self) -> None:
@@ -286,8 +292,15 @@ class LayerState(Operation):
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[LayerState]:
         if not recursive:
             return ([self] if include_self else []) + list(self._layers)
-        found = self._collect(lambda lr: [lr])
-        return found if include_self else found[1:]
+        found: dict[int, LayerState] = {}
+        stack: list[LayerState] = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                stack.extend(reversed(layer._layers))
+        layers = list(found.values())
+        return layers if include_self else layers[1:]
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """Puts the layer's own weights into `store`, under "0", "1", ..."""
