@@ -99,6 +99,15 @@ struct Tile {
   bool prefetch;  // of C, worth it when C is far
 };
 
+// p + ld, in a way that keeps the compiler from forming all rows' addresses ahead of the loop, where they cost
+// registers that the loop needs.
+template <class T>
+TAHR_INLINE T* next_row(T* p, int64_t ld) {
+  p += ld;
+  asm("" : "+r"(p));
+  return p;
+}
+
 // C[MR][NV vectors] = A B (+ bias) (+ C).
 template <class T, int MR, int NV, bool kRowsStrided, bool kKeeps = false>
 void tile(const Tile<T>& t) {
@@ -115,8 +124,10 @@ void tile(const Tile<T>& t) {
     asm("" : "+r"(a[q]));  // keeps the compiler from deriving one from another
   }
   if (t.prefetch) {  // C arrives while the sums are formed
+    const T* row = t.c;
     TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) __builtin_prefetch(t.c + i * t.ldc + v * L, 1);
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) __builtin_prefetch(row + v * L, 1);
+      row = next_row(row, t.ldc);
     }
   }
   T* kept = t.b_kept;
@@ -155,24 +166,31 @@ void tile(const Tile<T>& t) {
   }
   if (last == L) {
     if (accumulate) {
+      const T* row = c;
       TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(c + i * ldc + v * L);
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(row + v * L);
+        row = next_row(row, ldc);
       }
     }
     TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + i * ldc + v * L, acc[i][v]);
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + v * L, acc[i][v]);
+      c = next_row(c, ldc);
     }
     return;
   }
   if constexpr (kMasks) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      T* row = c + i * ldc;
-      TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) {
-        if (accumulate) acc[i][v] += load(row + v * L);
-        store(row + v * L, acc[i][v]);
+    if (accumulate) {
+      const T* row = c;
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) acc[i][v] += load(row + v * L);
+        acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
+        row = next_row(row, ldc);
       }
-      if (accumulate) acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
-      store_part(row + (NV - 1) * L, acc[i][NV - 1], last);
+    }
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) store(c + v * L, acc[i][v]);
+      store_part(c + (NV - 1) * L, acc[i][NV - 1], last);
+      c = next_row(c, ldc);
     }
   }
 }
