@@ -130,7 +130,7 @@ def test_add_weight_by_position_as_in_keras():
     layer = Own()
     layer.build((None, 3))
     np.testing.assert_array_equal(layer.kernel.numpy(), np.ones((3, 2)))
-    with pytest.raises(ValueError, match="`name` must be passed as a keyword argument"):
+    with pytest.raises(ValueError, match="shape of the weight first.*name=.kernel."):
         layer.add_weight("kernel", shape=(3, 2))
     with pytest.raises(TypeError, match="received also"):
         layer.add_weight((3, 2), shape=(3, 2))
