@@ -16,8 +16,8 @@ def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False,
 
     Example:
         >>> import tahr
-        >>> tahr.matmul([[1.0, 2.0]], [[3.0], [4.0]]).numpy()
-        array([[11.]], dtype=float32)
+        >>> tahr.matmul([[2.0, -1.0]], [[5.0], [3.0]]).numpy()
+        array([[7.]], dtype=float32)
     """
     return ops.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 

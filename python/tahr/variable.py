@@ -143,10 +143,10 @@ class SlicedTensor:
 
     Example:
         >>> import tahr
-        >>> v = tahr.Variable([[1.0, 2.0], [3.0, 4.0]])
-        >>> _ = v[0, 0].assign(9.0)
-        >>> float(v[0, 0])
-        9.0
+        >>> v = tahr.Variable([5.0, 6.0, 7.0])
+        >>> _ = v[1].assign(-2.0)
+        >>> v.numpy()
+        array([ 5., -2.,  7.], dtype=float32)
     """
 
     def __init__(self, variable: Variable, key: Any) -> None:

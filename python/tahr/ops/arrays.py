@@ -58,9 +58,9 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Tensor:
 
     Example:
         >>> import tahr
-        >>> tahr.ops.full((2, 2), [1, 2], dtype="int32").numpy()
-        array([[1, 2],
-               [1, 2]], dtype=int32)
+        >>> tahr.ops.full((2, 3), [[7], [9]], dtype="int32").numpy()
+        array([[7, 7, 7],
+               [9, 9, 9]], dtype=int32)
     """
     return _filled(shape, fill_value, dtype if dtype is not None else config.floatx())
 
@@ -99,8 +99,8 @@ def linspace(
 
     Example:
         >>> import tahr
-        >>> tahr.ops.linspace(0, 1, num=3).numpy()
-        array([0. , 0.5, 1. ], dtype=float32)
+        >>> tahr.ops.linspace(3, 5, num=5).numpy()
+        array([3. , 3.5, 4. , 4.5, 5. ], dtype=float32)
     """
     points = _C.ops.linspace(start, stop, num, endpoint, axis)
     result = points if dtype is None else _C.ops.cast(points, dtype)
@@ -118,8 +118,8 @@ def logspace(
 
     Example:
         >>> import tahr
-        >>> tahr.ops.logspace(0, 2, num=3).numpy()
-        array([  1.,  10., 100.], dtype=float32)
+        >>> tahr.ops.logspace(1, 4, num=4, base=2).numpy()
+        array([ 2.,  4.,  8., 16.], dtype=float32)
     """
     points = _C.ops.power(base, _C.ops.linspace(start, stop, num, endpoint, axis))
     return points if dtype is None else _C.ops.cast(points, dtype)
@@ -130,8 +130,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
     Example:
         >>> import tahr
-        >>> tahr.ops.geomspace(1, 100, num=3).numpy().round(3)
-        array([  1.,  10., 100.], dtype=float32)
+        >>> tahr.ops.geomspace(2, 54, num=4).numpy().round(3)
+        array([ 2.,  6., 18., 54.], dtype=float32)
     """
     kind = _C.ops.linspace(start, stop, 0).dtype
     low, high = (_C.ops.log(_C.ops.abs(_C.ops.cast(e, kind))) for e in (start, stop))
@@ -266,8 +266,8 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Tensor:
 
     Example:
         >>> import tahr
-        >>> float(tahr.ops.trapezoid([1.0, 2.0, 3.0]))
-        4.0
+        >>> float(tahr.ops.trapezoid([0.0, 2.0, 6.0, 2.0], dx=0.5))
+        4.5
     """
     y = y if hasattr(y, "shape") else _C.to_tensor(y, None, "[trapezoid]")
     width: Any = dx

@@ -71,8 +71,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
 
     Example:
         >>> import tahr
-        >>> float(tahr.ops.einsum("i,i->", [1.0, 2.0], [3.0, 4.0]))
-        11.0
+        >>> tahr.ops.einsum("ij,j->i", [[2.0, 1.0], [0.5, 3.0]], [4.0, 6.0]).numpy()
+        array([14., 20.], dtype=float32)
     """
     return _C.ops.einsum(operands, subscripts)
 

@@ -406,7 +406,7 @@ def bad(x=X, y=LINE, model=linear, **arguments):
         (lambda: keras.Sequential([keras.layers.Dense(1)]).fit(X, LINE), r"\[fit\] expected a compiled model"),
         (
             lambda: linear(metrics="mae"),
-            r"expected metrics to be a list, tuple or dict, received 'mae'\. Write metrics=\['mae'\]",
+            r"expected metrics in a list, tuple or dict, received 'mae'\. Write metrics=\['mae'\]",
         ),
         (lambda: linear(loss="msee"), r"msee"),
         (lambda: linear(metrics=["maee"]), r"maee"),

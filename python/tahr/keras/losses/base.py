@@ -31,11 +31,12 @@ class Loss:
 
     >>> from tahr import ops
     >>> from tahr.keras import losses
-    >>> class Cubed(losses.Loss):
+    >>> class LargestError(losses.Loss):
     ...     def call(self, y_true, y_pred):
-    ...         return ops.mean(ops.abs(y_true - y_pred) ** 3, axis=-1)
-    >>> float(Cubed()(ops.zeros((2, 3)), 2 * ops.ones((2, 3))))
-    8.0
+    ...         errors = ops.abs(y_true - y_pred)
+    ...         return ops.max(errors, axis=-1)
+    >>> float(LargestError()([[2.0, 0.0], [6.0, 4.0]], [[1.0, 3.0], [6.0, 9.0]]))
+    4.0
     """
 
     # Losses whose targets are class ids take integers as they come (their functions say so by an attribute

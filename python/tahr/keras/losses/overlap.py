@@ -23,8 +23,8 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
     Example:
 
     >>> from tahr.keras import losses
-    >>> round(float(losses.dice([1.0, 0.0], [1.0, 1.0])), 4)
-    0.3333
+    >>> round(float(losses.dice([1.0, 1.0, 0.0], [0.5, 1.0, 0.5])), 4)
+    0.25
     """
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.convert_to_tensor(y_true, dtype=y_pred.dtype)
@@ -49,8 +49,8 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     Example:
 
     >>> from tahr.keras import losses
-    >>> round(float(losses.tversky([1.0, 0.0], [1.0, 1.0])), 4)
-    0.3333
+    >>> round(float(losses.tversky([1.0, 1.0, 0.0], [0.5, 1.0, 0.5], alpha=0.25, beta=0.75)), 4)
+    0.25
     """
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.convert_to_tensor(y_true, dtype=y_pred.dtype)

@@ -108,8 +108,8 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     Example:
 
     >>> from tahr.keras import metrics
-    >>> y_true, y_pred = [[0, 0, 1], [0, 1, 0]], [[0.1, 0.6, 0.3], [0.5, 0.1, 0.4]]
-    >>> metrics.top_k_categorical_accuracy(y_true, y_pred, k=2).numpy().tolist()
+    >>> y_true, y_pred = [[0, 0, 1, 0], [0, 0, 1, 0]], [[0.3, 0.4, 0.2, 0.1], [0.4, 0.3, 0.1, 0.2]]
+    >>> metrics.top_k_categorical_accuracy(y_true, y_pred, k=3).numpy().tolist()
     [1.0, 0.0]
     """
     return sparse_top_k_categorical_accuracy(ops.argmax(y_true, axis=-1), y_pred, k)
@@ -130,8 +130,9 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     Example:
 
     >>> from tahr.keras import metrics
-    >>> metrics.sparse_top_k_categorical_accuracy([2, 1], [[0.1, 0.6, 0.3], [0.5, 0.1, 0.4]], k=2).numpy().tolist()
-    [1.0, 0.0]
+    >>> best = [[6, 2, 9], [4, 0, 1]]  # class ids, the best first
+    >>> metrics.sparse_top_k_categorical_accuracy([9, 0], best, k=2, from_sorted_ids=True).numpy().tolist()
+    [0.0, 1.0]
     """
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.convert_to_tensor(y_true, dtype=y_pred.dtype if from_sorted_ids else "int32")
@@ -153,8 +154,8 @@ class Accuracy(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.Accuracy()([1, 2, 3, 4], [0, 2, 3, 4]))
-    0.75
+    >>> float(metrics.Accuracy()([7, 2, 5, 5], [7, 1, 5, 3]))
+    0.5
     """
 
     _direction = "up"
@@ -173,8 +174,8 @@ class BinaryAccuracy(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.BinaryAccuracy()([[1], [1], [0], [0]], [[0.98], [1], [0], [0.6]]))
-    0.75
+    >>> float(metrics.BinaryAccuracy(threshold=0.25)([1, 0, 1, 0], [0.3, 0.2, 0.1, 0.4]))
+    0.5
     """
 
     _direction = "up"
@@ -192,7 +193,8 @@ class CategoricalAccuracy(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.CategoricalAccuracy()([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]]))
+    >>> y_true, y_pred = [[1, 0, 0], [0, 0, 1]], [[0.7, 0.2, 0.1], [0.4, 0.5, 0.1]]
+    >>> float(metrics.CategoricalAccuracy()(y_true, y_pred))
     0.5
     """
 
@@ -211,8 +213,8 @@ class SparseCategoricalAccuracy(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]]))
-    0.5
+    >>> float(metrics.SparseCategoricalAccuracy()([0, 0, 1, 1], [[7, 3], [4, 6], [2, 8], [1, 9]]))
+    0.75
     """
 
     _direction = "up"
@@ -231,7 +233,8 @@ class TopKCategoricalAccuracy(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.TopKCategoricalAccuracy(k=1)([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]]))
+    >>> y_true, y_pred = [[0, 1, 0, 0], [0, 1, 0, 0]], [[0.2, 0.3, 0.4, 0.1], [0.4, 0.1, 0.3, 0.2]]
+    >>> float(metrics.TopKCategoricalAccuracy(k=2)(y_true, y_pred))
     0.5
     """
 
@@ -252,8 +255,9 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.SparseTopKCategoricalAccuracy(k=1)([2, 1], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]]))
-    0.5
+    >>> m = metrics.SparseTopKCategoricalAccuracy(k=2, from_sorted_ids=True)
+    >>> float(m([4, 4, 4, 4], [[4, 1, 0], [2, 4, 7], [9, 8, 4], [4, 2, 1]]))
+    0.75
     """
 
     _direction = "up"

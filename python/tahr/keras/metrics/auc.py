@@ -37,8 +37,8 @@ class AUC(ThresholdMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.AUC(num_thresholds=3)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9]))
-    0.75
+    >>> round(float(metrics.AUC(num_thresholds=101)([0, 1, 0, 1, 1], [0.15, 0.35, 0.45, 0.65, 0.85])), 4)
+    0.8333
     """
 
     _direction = "up"

@@ -238,7 +238,7 @@ class TruePositives(_Count):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.TruePositives()([0, 1, 1, 1], [1, 0, 1, 1]))
+    >>> float(metrics.TruePositives(thresholds=0.7)([1, 1, 0, 1, 0], [0.9, 0.8, 0.95, 0.6, 0.1]))
     2.0
     """
 
@@ -251,8 +251,8 @@ class TrueNegatives(_Count):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.TrueNegatives()([0, 1, 0, 0], [1, 1, 0, 0]))
-    2.0
+    >>> float(metrics.TrueNegatives()([0, 0, 1, 0, 0], [0.2, 0.7, 0.1, 0.4, 0.3]))
+    3.0
     """
 
     _counted = ("true_negatives",)
@@ -264,8 +264,8 @@ class FalsePositives(_Count):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.FalsePositives()([0, 1, 0, 0], [0, 0, 1, 1]))
-    2.0
+    >>> metrics.FalsePositives([0.5, 0.8])([0, 0, 0, 1], [0.6, 0.9, 0.1, 0.7]).numpy().tolist()
+    [2.0, 1.0]
     """
 
     _counted = ("false_positives",)
@@ -277,8 +277,8 @@ class FalseNegatives(_Count):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.FalseNegatives()([0, 1, 1, 1], [0, 1, 0, 0]))
-    2.0
+    >>> float(metrics.FalseNegatives()([1, 1, 1, 0, 1], [0.3, 0.9, 0.4, 0.2, 0.1]))
+    3.0
     """
 
     _counted = ("false_negatives",)
@@ -327,8 +327,8 @@ class Precision(_Rate):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.Precision()([0, 1, 1, 1], [1, 0, 1, 1])), 4)
-    0.6667
+    >>> float(metrics.Precision()([1, 0, 1, 0, 1], [0.7, 0.6, 0.9, 0.2, 0.8]))
+    0.75
     """
 
     _counted = ("true_positives", "false_positives")
@@ -340,8 +340,8 @@ class Recall(_Rate):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.Recall()([0, 1, 1, 1], [1, 0, 1, 1])), 4)
-    0.6667
+    >>> float(metrics.Recall(thresholds=0.25)([1, 1, 0, 1, 1], [0.3, 0.2, 0.8, 0.9, 0.5]))
+    0.75
     """
 
     _counted = ("true_positives", "false_negatives")
@@ -407,8 +407,9 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.SensitivityAtSpecificity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]))
-    0.5
+    >>> y_true, y_pred = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.25, 0.2, 0.6, 0.3, 0.8, 0.7, 0.9]
+    >>> float(metrics.SensitivityAtSpecificity(0.75)(y_true, y_pred))
+    0.75
     """
 
     _given = "specificity"
@@ -439,8 +440,9 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.SpecificityAtSensitivity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8])), 4)
-    0.6667
+    >>> y_true, y_pred = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.25, 0.2, 0.6, 0.3, 0.8, 0.7, 0.9]
+    >>> float(metrics.SpecificityAtSensitivity(1.0)(y_true, y_pred))
+    0.5
     """
 
     _given = "sensitivity"
@@ -471,8 +473,9 @@ class PrecisionAtRecall(_BestUnderConstraint):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.PrecisionAtRecall(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]))
-    0.5
+    >>> y_true, y_pred = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.25, 0.2, 0.6, 0.3, 0.8, 0.7, 0.9]
+    >>> float(metrics.PrecisionAtRecall(0.75)(y_true, y_pred))
+    0.75
     """
 
     _given = "recall"
@@ -503,7 +506,8 @@ class RecallAtPrecision(_BestUnderConstraint):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.RecallAtPrecision(0.8)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9]))
+    >>> y_true, y_pred = [0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.25, 0.2, 0.6, 0.3, 0.8, 0.7, 0.9]
+    >>> float(metrics.RecallAtPrecision(0.9)(y_true, y_pred))
     0.5
     """
 

@@ -22,9 +22,9 @@ class FBetaScore(Metric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> m = metrics.FBetaScore(average="macro", beta=2.0, threshold=0.5)
-    >>> round(float(m([[1, 1], [1, 0], [1, 1]], [[0.2, 0.6], [0.2, 0.6], [0.6, 0.8]])), 4)
-    0.6469
+    >>> m = metrics.FBetaScore(average="weighted", beta=0.5, threshold=0.4)
+    >>> round(float(m([[1, 0], [0, 1], [1, 1], [1, 0]], [[0.9, 0.3], [0.5, 0.7], [0.6, 0.2], [0.3, 0.1]])), 4)
+    0.7333
     """
 
     _direction = "up"

@@ -27,8 +27,8 @@ class IoU(Metric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.IoU(num_classes=2, target_class_ids=[0])([0, 0, 1, 1], [0, 1, 0, 1])), 4)
-    0.3333
+    >>> round(float(metrics.IoU(num_classes=3, target_class_ids=[1, 2])([0, 1, 1, 2, 2, 2], [1, 1, 1, 2, 0, 2])), 4)
+    0.6667
     """
 
     _direction = "up"
@@ -134,9 +134,9 @@ class BinaryIoU(IoU):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> m = metrics.BinaryIoU(target_class_ids=[0, 1], threshold=0.3)
-    >>> round(float(m([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7])), 4)
-    0.3333
+    >>> m = metrics.BinaryIoU(target_class_ids=[1], threshold=0.6)
+    >>> round(float(m([1, 1, 0, 1], [0.9, 0.5, 0.7, 0.8])), 4)
+    0.5
     """
 
     _arguments = ("target_class_ids", "threshold")
@@ -166,8 +166,8 @@ class MeanIoU(IoU):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.MeanIoU(num_classes=2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
-    0.3333
+    >>> round(float(metrics.MeanIoU(num_classes=3)([0, 1, 1, 2, 2, 2], [1, 1, 1, 2, 0, 2])), 4)
+    0.4444
     """
 
     _arguments: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
@@ -195,11 +195,9 @@ class OneHotIoU(IoU):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> m = metrics.OneHotIoU(num_classes=3, target_class_ids=[0, 2])
-    >>> y_true = [[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0]]
-    >>> y_pred = [[0.2, 0.3, 0.5], [0.1, 0.2, 0.7], [0.5, 0.3, 0.1], [0.1, 0.4, 0.5]]
-    >>> round(float(m(y_true, y_pred)), 4)
-    0.1667
+    >>> m = metrics.OneHotIoU(num_classes=2, target_class_ids=[1])
+    >>> round(float(m([[0, 1], [0, 1], [1, 0]], [[0.1, 0.9], [0.7, 0.3], [0.45, 0.55]])), 4)
+    0.3333
     """
 
     _arguments = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")

@@ -59,9 +59,10 @@ class Sum(Metric):
 
     >>> from tahr.keras import metrics
     >>> m = metrics.Sum()
-    >>> m.update_state([1, 3, 5])
+    >>> m.update_state([2.5, 4.0])
+    >>> m.update_state([-1.0])
     >>> float(m.result())
-    9.0
+    5.5
     """
 
     def __init__(self, name: str = "sum", dtype: Any = None):
@@ -93,9 +94,9 @@ class Mean(Metric):
 
     >>> from tahr.keras import metrics
     >>> m = metrics.Mean()
-    >>> m.update_state([1, 3], sample_weight=[3, 1])
+    >>> m.update_state([10, 20, 60], sample_weight=[2, 1, 1])
     >>> float(m.result())
-    1.5
+    25.0
     """
 
     def __init__(self, name: str = "mean", dtype: Any = None):

@@ -28,8 +28,8 @@ class MeanSquaredError(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.MeanSquaredError()([[0, 1], [0, 0]], [[1, 1], [0, 0]]))
-    0.25
+    >>> float(metrics.MeanSquaredError()([[1.5, 2.0], [6.0, 5.5]], [[1.5, 4.0], [6.0, 3.5]]))
+    2.0
     """
 
     _direction = "down"
@@ -47,8 +47,8 @@ class RootMeanSquaredError(Mean):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.RootMeanSquaredError()([[0, 1], [0, 0]], [[1, 1], [0, 0]]))
-    0.5
+    >>> float(metrics.RootMeanSquaredError()([[1.0, 9.0]], [[2.0, 2.0]]))
+    5.0
     """
 
     _direction = "down"
@@ -77,8 +77,8 @@ class MeanAbsoluteError(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> float(metrics.MeanAbsoluteError()([[0, 1], [0, 0]], [[1, 1], [0, 0]]))
-    0.25
+    >>> float(metrics.MeanAbsoluteError()([[3.0, 1.0]], [[2.5, 4.0]]))
+    1.75
     """
 
     _direction = "down"
@@ -115,8 +115,8 @@ class MeanSquaredLogarithmicError(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.MeanSquaredLogarithmicError()([[0.0, 1.0]], [[1.0, 1.0]])), 4)
-    0.2402
+    >>> round(float(metrics.MeanSquaredLogarithmicError()([[7.0]], [[1.0]])), 4)
+    1.9218
     """
 
     _direction = "down"
@@ -134,8 +134,8 @@ class LogCoshError(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.LogCoshError()([[0.0, 1.0]], [[1.0, 1.0]])), 4)
-    0.2169
+    >>> round(float(metrics.LogCoshError()([[2.0]], [[4.0]])), 4)
+    1.325
     """
 
     _direction = "down"
@@ -160,8 +160,8 @@ class CosineSimilarity(FunctionMetric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.CosineSimilarity()([[0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]])), 4)
-    0.5
+    >>> round(float(metrics.CosineSimilarity()([[3.0, 4.0]], [[4.0, 3.0]])), 4)
+    0.96
     """
 
     _direction = "up"
@@ -183,8 +183,8 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.pearson_correlation([[0.0, 1.0, 0.5]], [[0.1, 0.9, 1.0]])[0]), 4)
-    0.8109
+    >>> round(float(metrics.pearson_correlation([[1.0, 2.0, 4.0, 5.0]], [[2.0, 1.0, 5.0, 4.0]])[0]), 4)
+    0.8
     """
     y_true, y_pred = targets_like(y_true, y_pred)
     standard = []
@@ -209,8 +209,8 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.concordance_correlation([[0.0, 1.0, 0.5]], [[0.1, 0.9, 1.0]])[0]), 4)
-    0.7477
+    >>> round(float(metrics.concordance_correlation([[3.0, 5.0, 7.0, 9.0]], [[3.0, 6.0, 9.0, 12.0]])[0]), 4)
+    0.8108
     """
     y_true, y_pred = targets_like(y_true, y_pred)
     mean_true, mean_pred = (ops.mean(x, axis=axis, keepdims=True) for x in (y_true, y_pred))
@@ -262,8 +262,8 @@ class R2Score(Metric):
     Example:
 
     >>> from tahr.keras import metrics
-    >>> round(float(metrics.R2Score()([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]])), 4)
-    0.5714
+    >>> round(float(metrics.R2Score()([[2.0], [5.0], [8.0]], [[3.0], [5.0], [6.0]])), 4)
+    0.7222
     """
 
     _direction = "up"

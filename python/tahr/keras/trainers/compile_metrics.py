@@ -59,7 +59,7 @@ class CompileMetrics:
         for argument, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if value is not None and not isinstance(value, (list, tuple, dict)):
                 raise ValueError(
-                    f"[compile] expected {argument} to be a list, tuple or dict, received {value!r}. Write "
+                    f"[compile] expected {argument} in a list, tuple or dict, received {value!r}. Write "
                     f"{argument}=[{value!r}]."
                 )
             for leaf in flatten(value):

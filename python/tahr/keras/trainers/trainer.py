@@ -112,8 +112,8 @@ class Trainer:
 
         Example:
             >>> from tahr import keras
-            >>> model = keras.Sequential([keras.layers.Dense(1)])
-            >>> model.compile(optimizer="sgd", loss="mse", metrics=["mae"])
+            >>> model = keras.Sequential([keras.layers.Dense(2)])
+            >>> model.compile(keras.optimizers.Nadam(0.02), loss="mae", metrics=["mse"])
         """
         if jit_compile is True:
             warnings.warn("[compile] jit_compile=True changes nothing: tahr runs its own kernels.", stacklevel=2)
@@ -460,7 +460,7 @@ class Trainer:
             >>> from tahr import keras
             >>> x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
             >>> model = keras.Sequential([keras.layers.Dense(1)])
-            >>> model.compile(optimizer="sgd", loss="mse")
+            >>> model.compile(optimizer="adam", loss="huber")
             >>> history = model.fit(x, 2 * x, epochs=3, verbose=0)
             >>> len(history.history["loss"])
             3

@@ -23,10 +23,10 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
 
     Example:
         >>> from tahr import keras
-        >>> keras.utils.to_categorical([0, 2, 1])
-        array([[1., 0., 0.],
-               [0., 0., 1.],
-               [0., 1., 0.]], dtype=float32)
+        >>> keras.utils.to_categorical([2, 2, 0], num_classes=4)
+        array([[0., 0., 1., 0.],
+               [0., 0., 1., 0.],
+               [1., 0., 0., 0.]], dtype=float32)
     """
     import tahr
     from tahr.keras.backend.config import floatx
@@ -112,9 +112,9 @@ def pad_sequences(
 
     Example:
         >>> from tahr import keras
-        >>> keras.utils.pad_sequences([[1], [2, 3]])
-        array([[0, 1],
-               [2, 3]], dtype=int32)
+        >>> keras.utils.pad_sequences([[7, 8, 9], [5]], maxlen=2, padding="post")
+        array([[8, 9],
+               [5, 0]], dtype=int32)
     """
     for name, choice in (("padding", padding), ("truncating", truncating)):
         if choice not in ("pre", "post"):

@@ -37,8 +37,8 @@ class Dense(Layer):
     >>> import numpy as np
     >>> from tahr import keras
     >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
-    >>> layer(np.array([[1.0, 2.0, 3.0]])).numpy()
-    array([[6., 6.]], dtype=float32)
+    >>> layer(np.array([[4.0, 0.5, -2.0]])).numpy()
+    array([[2.5, 2.5]], dtype=float32)
     """
 
     def __init__(

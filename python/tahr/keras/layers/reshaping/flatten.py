@@ -22,8 +22,8 @@ class Flatten(Layer):
 
     >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Flatten()(np.array([[[1.0, 2.0], [3.0, 4.0]]])).shape
-    (1, 4)
+    >>> keras.layers.Flatten()(np.ones((2, 3, 4))).shape
+    (2, 12)
     """
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:

@@ -18,8 +18,8 @@ class Permute(Layer):
 
     >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Permute((2, 1))(np.array([[[1.0, 2.0, 3.0]]])).shape
-    (1, 3, 1)
+    >>> keras.layers.Permute((2, 1))(np.ones((4, 5, 3))).shape
+    (4, 3, 5)
     """
 
     def __init__(self, dims: Any, **kwargs: Any) -> None:

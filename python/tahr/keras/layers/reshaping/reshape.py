@@ -21,8 +21,8 @@ class Reshape(Layer):
 
     >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.Reshape((2, -1))(np.array([[1.0, 2.0, 3.0, 4.0]])).shape
-    (1, 2, 2)
+    >>> keras.layers.Reshape((2, -1))(np.ones((5, 6))).shape
+    (5, 2, 3)
     """
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
