@@ -1,10 +1,11 @@
 // Matrix products in GFLOP/s: squares, and a dense layer's forward, dW and dX. Beside the peak of bench_machine.
+#include "cpu/gemm.h"
+
 #include <benchmark/benchmark.h>
 
 #include <vector>
 
 #include "core/parallel.h"
-#include "cpu/gemm.h"
 
 namespace {
 
@@ -13,12 +14,15 @@ void product(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
   const bool ta = state.range(3) != 0, tb = state.range(4) != 0;
   tahr::set_num_threads(static_cast<int>(state.range(5)));
-  std::vector<float> a(static_cast<size_t>(m * k), 0.5f), b(static_cast<size_t>(k * n), 0.25f), c(static_cast<size_t>(m * n));
+  std::vector<float> a(static_cast<size_t>(m * k), 0.5f), b(static_cast<size_t>(k * n), 0.25f),
+      c(static_cast<size_t>(m * n));
   for (auto _ : state) {
-    tahr::gemm(tahr::DType::Float32, ta, tb, m, n, k, a.data(), ta ? m : k, b.data(), tb ? k : n, c.data(), n, false, nullptr);
+    tahr::gemm(tahr::DType::Float32, ta, tb, m, n, k, a.data(), ta ? m : k, b.data(), tb ? k : n, c.data(), n, false,
+               nullptr);
     benchmark::ClobberMemory();
   }
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(m * n * k * state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(2e-9 * static_cast<double>(m * n * k * state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void arguments(benchmark::internal::Benchmark* b) {
