@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def check_whole_labels(array: Any, name: str, where: str) -> None:
 
 
 def check_binary_labels(array: Any, name: str, where: str) -> None:
-    """Raises where targets of a binary cross-entropy fall outside 0..1, where it is no measure of anything."""
+    """Warns where targets of a binary cross-entropy fall outside 0..1: Keras computes on, but it measures nothing."""
     labels = np.asarray(array)
     if labels.size == 0 or labels.dtype.kind not in "iuf":
         return
@@ -90,9 +91,10 @@ def check_binary_labels(array: Any, name: str, where: str) -> None:
             if low >= 0
             else "Scale the targets, or use another loss"
         )
-        raise ValueError(
+        warnings.warn(
             f"[{where}] expected labels from 0 to 1 in argument {name} for binary_crossentropy, received labels from "
-            f"{low:g} to {high:g}. {hint}."
+            f"{low:g} to {high:g}. {hint}.",
+            stacklevel=4,
         )
 
 
