@@ -9,7 +9,7 @@ from typing import Any
 
 from tahr import _C, nest
 from tahr.tensor import Tensor
-from tahr.variable import Variable, _by_id
+from tahr.variable import SlicedTensor, Variable, _by_id
 
 __all__ = ["GradientTape", "UnconnectedGradients", "custom_gradient", "no_gradient", "stop_gradient"]
 
@@ -79,7 +79,7 @@ class GradientTape:
         """
         if self._tape is None:
             raise ValueError("[GradientTape.watch] the tape is not recording yet: call it inside the tape's context.")
-        for t in nest.flatten(tensor):
+        for t in _leaves(tensor):
             if not isinstance(t, (_C.Tensor, _C.Variable)):
                 raise TypeError(f"[GradientTape.watch] expected tensors or variables, received {type(t).__name__}.")
             if not t.dtype.is_floating:
@@ -149,7 +149,7 @@ class GradientTape:
         """
         _check_unconnected(unconnected_gradients)
         tape = self._ask("gradient")
-        all_targets = nest.flatten(target)
+        all_targets = _leaves(target)
         given = [None] * len(all_targets) if output_gradients is None else nest.flatten(output_gradients)
         if len(given) != len(all_targets):
             raise ValueError(
@@ -159,7 +159,7 @@ class GradientTape:
         given = [None if g is None else _C.to_tensor(g, None, "[GradientTape.gradient]") for g in given]
         # What is no tensor (None, a Python number) depends on no source.
         known = [(t, g) for t, g in zip(all_targets, given) if isinstance(t, (_C.Tensor, _C.Variable))]
-        flat = nest.flatten(sources)
+        flat = _leaves(sources)
         try:
             grads = tape.gradient([t for t, _ in known], flat, [g for _, g in known], self._persistent)
         finally:
@@ -181,7 +181,8 @@ class GradientTape:
         """
         _check_unconnected(unconnected_gradients)
         tape = self._ask("jacobian")
-        flat = nest.flatten(sources)
+        (target,) = _leaves(target)
+        flat = _leaves(sources)
         n = target.size
         if n == 0:  # no element to ask about
             if not self._persistent:
@@ -224,6 +225,11 @@ class GradientTape:
         if not self._persistent:
             self._tape = None
         return _C.ops.reshape(_C.ops.stack(rows, axis=1), (batch, *inner, *source.shape[1:]))
+
+
+def _leaves(structure: Any) -> list[Any]:
+    """The leaves of a nested structure, with parts of variables (``v[0]``) as the tensors that they are."""
+    return [t._tensor if isinstance(t, SlicedTensor) else t for t in nest.flatten(structure)]
 
 
 def _check_unconnected(unconnected: str) -> None:

@@ -139,7 +139,7 @@ def set_variable_read_hook(hook: Callable[[Variable], Tensor | None] | None) -> 
 
 
 class SlicedTensor:
-    """``v[key]``: reads like the tensor it selects, and assigns into the variable.
+    """``v[key]``: the tensor selected when it was written, which can also be assigned into the variable.
 
     Example:
         >>> import tahr
@@ -151,9 +151,11 @@ class SlicedTensor:
 
     def __init__(self, variable: Variable, key: Any) -> None:
         self._variable, self._key = variable, key
+        # Read here, so that a tape around sees it and later assignments do not change it.
+        self._tensor = _C.read_variable(variable)[key]
 
     def __tahr_tensor__(self) -> Tensor:
-        return _C.read_variable(self._variable)[self._key]
+        return self._tensor
 
     def _update(self, value: Any, kind: str) -> Variable:
         v = self._variable

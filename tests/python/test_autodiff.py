@@ -345,3 +345,17 @@ class TestAskingTheTape:
             v.assign(5.0)
             z = v * v
         assert [float(tape.gradient(t, v)) for t in (y, z, [y, z])] == [4.0, 10.0, 14.0]
+
+    def test_a_part_of_a_variable_is_read_where_it_is_written(self):
+        v = tf.Variable([1.0, 2.0])
+        with tf.GradientTape(persistent=True) as tape:
+            first = v[0]
+            y = first * first
+        v.assign([7.0, 8.0])
+        assert float(first) == 1.0
+        np.testing.assert_array_equal(tape.gradient(first, v), [1.0, 0.0])
+        np.testing.assert_array_equal(tape.gradient(y, v), [2.0, 0.0])
+        np.testing.assert_array_equal(tape.jacobian(first, v), [1.0, 0.0])
+        assert float(tape.gradient(y, first)) == 2.0
+        v[0].assign_add(1.0)
+        np.testing.assert_array_equal(v, [8.0, 8.0])
