@@ -144,3 +144,18 @@ class TestDLPack:
         tahr.from_dlpack(capsule)
         with pytest.raises(ValueError, match=r"\[from_dlpack\] expected a fresh DLPack capsule"):
             tahr.from_dlpack(capsule)
+
+
+class TestLoopsOverSlices:
+    def test_no_slice_at_all(self):
+        empty = tahr.zeros((0, 2))
+        assert ops.map(lambda a: ops.sum(a) * 2.0, empty).shape == (0,)
+        assert ops.map(lambda a: a, tahr.zeros((0,), "int32")).dtype == "int32"
+        carry, ys = ops.scan(lambda c, a: (c + 1.0, ops.concatenate([a, a])), tahr.constant(5.0), empty)
+        assert float(carry) == 5.0 and ys.shape == (0, 4)
+        assert ops.associative_scan(lambda a, b: a + b, empty).shape == (0, 2)
+
+    def test_unequal_lengths_are_refused(self):
+        for xs in ((X, X[0:1]), tahr.constant(1.0)):
+            with pytest.raises(ValueError, match=r"\[map\] expected tensors of equal length"):
+                ops.map(lambda x: x, xs)

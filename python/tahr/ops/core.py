@@ -12,7 +12,7 @@ from tahr import _C, nest
 from tahr.dtypes import as_dtype
 from tahr.tape import custom_gradient as custom_gradient
 from tahr.tape import stop_gradient as stop_gradient
-from tahr.tensor import Tensor
+from tahr.tensor import Tensor, symbolic
 from tahr.tensor import is_tensor as is_tensor
 
 __all__ = [
@@ -128,8 +128,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     return val
 
 
-def _unstacked(xs: Any) -> list[Any]:
+def _unstacked(xs: Any, what: str) -> list[Any]:
     flat = [convert_to_tensor(x) for x in nest.flatten(xs)]
+    if not flat or any(x.ndim == 0 for x in flat) or len({x.shape[0] for x in flat}) > 1:
+        shapes = [x.shape for x in flat]
+        raise ValueError(f"[{what}] expected tensors of equal length along their first axis, received shapes {shapes}.")
     n = flat[0].shape[0]
     return [nest.pack_sequence_as(xs, [x[i] for x in flat]) for i in range(n)]
 
@@ -138,9 +141,16 @@ def _stacked(ys: list[Any]) -> Any:
     return nest.map_structure(lambda *leaves: _C.ops.stack([convert_to_tensor(v) for v in leaves], axis=0), *ys)
 
 
+def _stack_of_none(f: Callable[[Any], Any], xs: Any) -> Any:
+    """What stacking the results of `f` gives for no slice at all: its shapes are found without values."""
+    y = f(nest.map_structure(lambda x: symbolic(x.shape[1:], x.dtype), nest.map_structure(convert_to_tensor, xs)))
+    return None if y is None else nest.map_structure(lambda v: _C.ops.zeros((0, *v.shape), dtype=v.dtype), y)
+
+
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """`f` applied to each slice of `xs` along its first axis; the results stacked."""
-    return _stacked([f(x) for x in _unstacked(xs)])
+    items = _unstacked(xs, "map")
+    return _stacked([f(x) for x in items]) if items else _stack_of_none(f, xs)
 
 
 def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
@@ -165,7 +175,7 @@ def scan(
     """
     if xs is None and length is None:
         raise ValueError("[scan] expected xs or length, received neither.")
-    items = [None] * int(length or 0) if xs is None else _unstacked(xs)
+    items = [None] * int(length or 0) if xs is None else _unstacked(xs, "scan")
     if length is not None and len(items) != length:
         raise ValueError(f"[scan] expected {length} slices as length says, received {len(items)}.")
     carry, ys = init, []
@@ -174,13 +184,17 @@ def scan(
         ys.append(y)
     if reverse:
         ys.reverse()
+    if not items and xs is not None:
+        return carry, _stack_of_none(lambda x: f(carry, x)[1], xs)
     return carry, None if not ys or ys[0] is None else _stacked(ys)
 
 
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """The running combinations of the slices of `elems` along `axis` by an associative function."""
     moved = nest.map_structure(lambda e: _C.ops.moveaxis(convert_to_tensor(e), axis, 0), elems)
-    items = _unstacked(moved)
+    items = _unstacked(moved, "associative_scan")
+    if not items:
+        return nest.map_structure(convert_to_tensor, elems)
     if reverse:
         items.reverse()
     out = [items[0]]
