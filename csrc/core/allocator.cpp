@@ -21,6 +21,13 @@ constexpr size_t kMinCacheCap = size_t{256} << 20;
 constexpr int kStepBits = 3;  // 8 classes per power of two: at most 12.5% is wasted
 constexpr int kClasses = 64 << kStepBits;
 
+// Under AddressSanitizer each block is as large as was asked for and freed at once, so that it sees every stray access.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kExact = true;
+#else
+constexpr bool kExact = false;
+#endif
+
 struct FreeBlock {
   FreeBlock* next;
 };
@@ -46,7 +53,7 @@ struct Guard {
 
 int class_of(size_t bytes, size_t* class_bytes) {
   if (bytes <= kAlign) {
-    *class_bytes = kAlign;
+    *class_bytes = kExact && bytes ? bytes : kAlign;
     return 0;
   }
   const int top = std::bit_width(bytes - 1) - 1;  // 2^top < bytes <= 2^(top+1)
@@ -54,7 +61,7 @@ int class_of(size_t bytes, size_t* class_bytes) {
   const size_t steps = (bytes + (size_t{1} << shift) - 1) >> shift;  // in (2^kStepBits, 2^(kStepBits+1)]
   size_t size = steps << shift;
   size = (size + kAlign - 1) & ~(kAlign - 1);
-  *class_bytes = size;
+  *class_bytes = kExact ? bytes : size;
   return ((top - 5) << kStepBits) + static_cast<int>(steps - (size_t{1} << kStepBits));
 }
 
@@ -70,6 +77,7 @@ State& state() {
 
 void* system_allocate(size_t bytes) {
   void* p = nullptr;
+  if (kExact) return posix_memalign(&p, kAlign, bytes) == 0 ? p : nullptr;
   if (bytes >= kHugeFrom) {
     const size_t rounded = (bytes + kHugePage - 1) & ~(kHugePage - 1);
     p = std::aligned_alloc(kHugePage, rounded);
@@ -131,7 +139,7 @@ void deallocate(void* p, size_t bytes) noexcept {
     s.live -= size;
     // The cache may hold as much as was ever live at once, within reason.
     const size_t cap = s.peak > kMinCacheCap ? s.peak : kMinCacheCap;
-    if (s.cached + s.live + size <= cap) {
+    if (!kExact && s.cached + s.live + size <= cap) {
       auto* b = static_cast<FreeBlock*>(p);
       b->next = s.free[c];
       s.free[c] = b;
@@ -175,7 +183,7 @@ SmallPool& small_pool() {
 
 void* allocate_small(size_t bytes) {
   const size_t c = (bytes + kSmallStep - 1) / kSmallStep;
-  if (c * kSmallStep > kSmallMax) return ::operator new(bytes);
+  if (kExact || c * kSmallStep > kSmallMax) return ::operator new(bytes);
   SmallPool& pool = small_pool();
   {
     Guard g(pool.lock);
@@ -189,7 +197,7 @@ void* allocate_small(size_t bytes) {
 
 void deallocate_small(void* p, size_t bytes) noexcept {
   const size_t c = (bytes + kSmallStep - 1) / kSmallStep;
-  if (c * kSmallStep > kSmallMax) {
+  if (kExact || c * kSmallStep > kSmallMax) {
     ::operator delete(p);
     return;
   }

@@ -192,7 +192,11 @@ Specs infer_pad_constant(const InferArgs& a) {
   }
   for (size_t i = 0; i < rank; ++i) {
     int64_t& d = out.shape[static_cast<int>(i)];
-    if (d != kUnknown) d += at.low[i] + at.high[i];
+    if (d == kUnknown) continue;
+    if (__builtin_add_overflow(d, at.low[i], &d) || __builtin_add_overflow(d, at.high[i], &d)) {
+      throw_value("[", a.op, "] expected widths that give fewer than 2**63 elements, received ", at.low[i], " and ",
+                  at.high[i], " on axis ", i, ".");
+    }
   }
   return {out};
 }
@@ -379,7 +383,8 @@ Example:
 // ---- diagonals and triangles
 
 // In a matrix of the given shape: how many elements diagonal k has, and where it starts in row-major order.
-std::pair<int64_t, int64_t> diagonal_span(int64_t rows, int64_t columns, int64_t k) {
+std::pair<int64_t, int64_t> diagonal_span(int64_t rows, int64_t columns, int64_t offset) {
+  const int64_t k = std::clamp(offset, -rows, columns);
   const int64_t count = std::max<int64_t>(0, k >= 0 ? std::min(rows, columns - k) : std::min(rows + k, columns));
   return {count, k >= 0 ? k : -k * columns};
 }

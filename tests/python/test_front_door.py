@@ -76,6 +76,7 @@ def test_tensors_larger_than_memory_are_an_error(make):
         (lambda: ops.quantile(X, 1.5), ValueError, r"\[quantile\] expected `q` in \[0, 1\], received 1.5"),
         (lambda: ops.quantile(X, float("nan")), ValueError, r"\[quantile\] expected `q` in \[0, 1\]"),
         (lambda: ops.diagflat(X, k=2**62), ValueError, r"\[diagflat\] expected k"),
+        (lambda: ops.pad(X[0], ((2**62, 2**62),)), ValueError, r"\[pad.*\] expected widths"),
         (lambda: pow(X, 2, 3), TypeError, "pow"),
         (lambda: ops.add("a", X), TypeError, r"\[add\] expected numbers"),
         (lambda: X[1.0], TypeError, r"\[index\]"),
@@ -96,6 +97,7 @@ def test_diagonals_far_outside_the_matrix():
         np.testing.assert_array_equal(ops.tri(2, k=far), np.ones((2, 2)))
         np.testing.assert_array_equal(ops.eye(2, k=far), np.zeros((2, 2)))
         np.testing.assert_array_equal(ops.eye(2, k=-far - 1), np.zeros((2, 2)))
+        assert ops.diagonal(X, offset=far).shape == ops.diagonal(X, offset=-far - 1).shape == (0,)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "uint64", "bool"])
