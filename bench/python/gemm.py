@@ -3,7 +3,7 @@
 Usage: python bench/python/gemm.py [--threads 1 2] [--seconds 0.4]
 
 Rows: square products, and those of a dense layer (batch x in x out) with its backward forms dW = x^T dy and dX = dy W^T.
-Prints GFLOP/s (the best of many short runs, which is what an undisturbed machine gives) and our ratio to the faster peer.
+Prints GFLOP/s (the best of many short runs, what an undisturbed machine gives) and our ratio to the faster peer.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ LAYERS = ((32, 784, 300), (32, 300, 100), (32, 100, 10), (256, 784, 300), (17, 5
 
 
 def best(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """The least time per call of each contestant; short runs in turns."""
+    """The least time per call of each contestant. Turns are long, with a pause before each: the threads of a library
+    that has just finished spin for up to 0.2 s and would take a core from the next."""
     least = dict.fromkeys(calls, float("inf"))
-    inner = {}
-    for name, f in calls.items():
-        f()
-        start = time.perf_counter()
-        f()
-        inner[name] = max(1, int(2e-3 / max(time.perf_counter() - start, 1e-7)))
-    end = time.perf_counter() + seconds * len(calls)
-    while time.perf_counter() < end:
+    for _ in range(3):
         for name, f in calls.items():
+            time.sleep(0.25 if len(calls) > 1 else 0)
+            f()
             start = time.perf_counter()
-            for _ in range(inner[name]):
-                f()
-            least[name] = min(least[name], (time.perf_counter() - start) / inner[name])
+            f()
+            inner = max(1, int(1e-3 / max(time.perf_counter() - start, 1e-7)))
+            end = time.perf_counter() + seconds / 3
+            while time.perf_counter() < end:
+                start = time.perf_counter()
+                for _ in range(inner):
+                    f()
+                least[name] = min(least[name], (time.perf_counter() - start) / inner)
     return least
 
 
