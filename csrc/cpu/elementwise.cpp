@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/parallel.h"
@@ -22,8 +23,11 @@ constexpr size_t kStreamBytes = size_t{16} << 20;
 constexpr int64_t kStreamTile = 256;
 constexpr int64_t kStreamAhead = 2 * kStreamTile;
 
+// Bytes; the environment variable TAHR_CACHE_BYTES overrides what the system says, for tests of the streamed path.
 size_t last_level_cache() {
   static const size_t bytes = [] {
+    if (const char* s = std::getenv("TAHR_CACHE_BYTES"); s && *s)
+      return static_cast<size_t>(std::strtoull(s, nullptr, 10));
 #if defined(_SC_LEVEL3_CACHE_SIZE)
     if (const long n = sysconf(_SC_LEVEL3_CACHE_SIZE); n > 0) return static_cast<size_t>(n);
 #endif

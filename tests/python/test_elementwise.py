@@ -188,3 +188,26 @@ def test_examples_in_the_docs() -> None:
         if d["elementwise"] and ".numpy()" in d["doc"] and not d["hidden"]:
             test = doctest.DocTestParser().get_doctest(d["doc"], {}, d["name"], None, 0)
             assert runner.run(test).failed == 0, d["name"]
+
+
+STREAMED = """
+import numpy as np, tahr as tf
+a = np.random.default_rng(0).standard_normal(5_000_003, dtype=np.float32)
+x = tf.constant(a)
+np.testing.assert_array_equal((x + x).numpy(), a + a)
+h = tf.cast(x, "bfloat16")
+np.testing.assert_array_equal(tf.ops.negative(h).numpy().astype("float32"), -h.numpy().astype("float32"))
+np.testing.assert_array_equal(tf.ops.maximum(x, 0.5).numpy(), np.maximum(a, np.float32(0.5)))
+rows, row = a[:5_000_000].reshape(2500, 2000), a[:2000]
+np.testing.assert_array_equal((tf.constant(rows) * tf.constant(row)).numpy(), rows * row)
+tf.config.set_num_threads(3)
+np.testing.assert_array_equal((x * 3.0).numpy(), a * np.float32(3))
+print("same")
+"""
+
+
+def test_results_streamed_past_the_cache_are_the_same():
+    """In a process that takes its last-level cache to be tiny, large results go the other way."""
+    env = {**os.environ, "TAHR_CACHE_BYTES": "1000000"}
+    run = subprocess.run([sys.executable, "-c", STREAMED], env=env, capture_output=True, text=True)
+    assert run.stdout.strip() == "same", run.stderr
