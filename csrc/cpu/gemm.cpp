@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B whose rows straddle cache lines
 constexpr double kChunkFmas = 300e3;       // a chunk of a direct product: a few microseconds
+constexpr double kBandBytes = 256e3;       // B of a product cut into bands of rows, at most
 constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
 constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
 constexpr double kPanelChunkFmas = 4.5e6;  // a chunk of a product by panels
@@ -81,6 +82,13 @@ void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g) {
   if (rows >= g.m) {
     rows = g.m;
     cols = nr * std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / panel / g.m));
+  }
+  // Tall products with a small B are cut into bands of whole rows: two threads that share rows of C share the cache
+  // lines in which one's columns end and the other's begin.
+  if (g.m >= g.n && static_cast<double>(g.n) * g.k * sizeof(T) <= kBandBytes) {
+    const double fmas = static_cast<double>(g.n) * std::max<int64_t>(g.k, 1);
+    rows = std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / fmas / g.mr)) * g.mr;
+    cols = ceil_div(g.n, nr) * nr;
   }
   const int64_t down = ceil_div(g.m, rows), across = ceil_div(g.n, cols);
   auto body = [&](int64_t chunk) {
