@@ -194,7 +194,6 @@ Tensor from_list(PyObject* o, const std::optional<DType>& dtype, const char* wha
     }
     return ops::cast(t, DType::Int32);
   }
-  if (t.size() == 0 && t.dtype() == DType::Float64) return ops::cast(t, floatx());
   return t;
 }
 

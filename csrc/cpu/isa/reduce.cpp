@@ -28,14 +28,6 @@ template <>
 struct SumOf<int16_t> {
   using type = int32_t;
 };
-template <>
-struct SumOf<int32_t> {
-  using type = int32_t;
-};
-template <>
-struct SumOf<int64_t> {
-  using type = int64_t;
-};
 
 template <class T>
 struct UnsignedOf {
