@@ -5,6 +5,7 @@
 // its tests and its microbenchmark follow from those.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,6 +73,7 @@ struct KernelArgs {
   std::span<const Tensor> in;   // undefined where an optional input is absent
   std::span<const Tensor> out;  // allocated by the caller to the inferred specs
   const void* attrs;
+  const void* prepared = nullptr;  // what the op's PrepareFn made for these specs; null when called eagerly
   template <class A>
   const A& as() const {
     return *static_cast<const A*>(attrs);
@@ -81,6 +83,8 @@ struct KernelArgs {
 using InferFn = Specs (*)(const InferArgs&);
 using VjpFn = void (*)(const VjpArgs&, std::span<Tensor> dx);  // fill dx[i] for each needed i; leave undefined for zero
 using KernelFn = void (*)(const KernelArgs&);
+// What a kernel can work out from specs and attributes alone, once for many calls (a planned graph's node).
+using PrepareFn = std::shared_ptr<void> (*)(std::span<const Spec> in, std::span<const Spec> out, const void* attrs);
 using DecomposeFn = Tensors (*)(std::span<const Tensor> in, const void* attrs);
 // For ops whose outputs are not freshly allocated (views, variable reads): runs instead of allocate + kernel.
 using EagerFn = Tensors (*)(std::span<const Tensor> in, const void* attrs);
@@ -107,6 +111,7 @@ struct OpDef {
   EagerFn eager = nullptr;
   int outputs = 1;  // number of outputs; -1 if it depends on attributes (then Python returns a list)
   KernelFn kernel[kDeviceTypeCount] = {nullptr, nullptr};
+  PrepareFn prepare[kDeviceTypeCount] = {nullptr, nullptr};  // null: nothing to prepare
 
   // Derived from `inputs` at registration.
   std::vector<std::string> input_names = {};
@@ -116,8 +121,8 @@ struct OpDef {
 
 // Registration: one function per family, called once in a fixed order by init_op_table().
 void define_op(OpDef op);
-void define_kernel(std::string_view op, DeviceType device, KernelFn fn);  // throws if the op is unknown
-const OpDef& get_op(std::string_view name);                               // throws if unknown
+void define_kernel(std::string_view op, DeviceType device, KernelFn fn, PrepareFn prepare = nullptr);  // op must exist
+const OpDef& get_op(std::string_view name);  // throws if unknown
 const OpDef* find_op(std::string_view name);
 std::vector<const OpDef*> all_ops();  // in order of definition
 

@@ -52,10 +52,11 @@ void define_op(OpDef op) {
   r.by_name[r.ops.back().name] = &r.ops.back();
 }
 
-void define_kernel(std::string_view name, DeviceType device, KernelFn fn) {
+void define_kernel(std::string_view name, DeviceType device, KernelFn fn, PrepareFn prepare) {
   const auto it = registry().by_name.find(name);
   if (it == registry().by_name.end()) throw_runtime("kernel for the unknown op '", name, "'");
   it->second->kernel[static_cast<int>(device)] = fn;
+  it->second->prepare[static_cast<int>(device)] = prepare;
 }
 
 const OpDef* find_op(std::string_view name) {
@@ -152,7 +153,7 @@ Tensors apply(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
     if (!symbolic) {
       const KernelFn kernel = op.kernel[static_cast<int>(DeviceType::CPU)];
       if (!kernel) throw Error(ErrorKind::NotImplemented, concat("[", op.name, "] has no CPU kernel"));
-      kernel({in, out, attrs});
+      kernel({in, out, attrs, nullptr});
     }
   }
   if (recorder) recorder->record(op, in, attrs, out);
