@@ -142,18 +142,30 @@ void VariableImpl::set_value(Tensor v) {
   if (v.dtype() != value_.dtype()) {
     throw_type("[assign] variable '", name, "' has dtype ", name_of(value_.dtype()), ", received ", name_of(v.dtype()));
   }
-  value_ = std::move(v);
+  if (held()) std::memcpy(value_.mutable_raw(), v.raw(), v.nbytes());
+  else value_ = std::move(v);
   ++version_;
+}
+
+namespace {
+Tensor copy_of(const Tensor& t) {
+  Tensor copy = Tensor::empty(t.shape(), t.dtype());
+  std::memcpy(copy.mutable_raw(), t.raw(), t.nbytes());
+  return copy;
+}
+}  // namespace
+
+Tensor VariableImpl::snapshot() const { return held() ? copy_of(value_) : value_; }
+
+void VariableImpl::hold() {
+  writable_value();
+  holds_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 Tensor VariableImpl::writable_value() {
   // The variable's own tensor is one holder of the storage; anyone else must keep seeing the old value.
   const bool shared = value_.impl()->use_count() > 1 || value_.impl()->storage->use_count() > 1;
-  if (shared || !value_.impl()->storage->writable()) {
-    Tensor copy = Tensor::empty(value_.shape(), value_.dtype());
-    std::memcpy(copy.mutable_raw(), value_.raw(), value_.nbytes());
-    value_ = std::move(copy);
-  }
+  if (!held() && (shared || !value_.impl()->storage->writable())) value_ = copy_of(value_);
   ++version_;
   return value_;
 }

@@ -3,6 +3,7 @@
 // `handle.impl()->variable`.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "core/tensor.h"
@@ -19,6 +20,14 @@ class VariableImpl : public RefCounted {
   // The value's storage for writing in place: copied first if somebody else holds it. Bumps the version.
   Tensor writable_value();
   const Tensor& handle() const { return handle_; }
+
+  // While a running graph holds a variable, its storage stays where it is: assignments copy into it, updates write in
+  // place, and who wants a value to keep takes a snapshot. Holding first makes the storage the variable's own.
+  void hold();
+  void release_hold() noexcept { holds_.fetch_sub(1, std::memory_order_acq_rel); }
+  bool held() const { return holds_.load(std::memory_order_acquire) > 0; }
+  Tensor snapshot() const;  // a value that nobody will change
+  void touch() { ++version_; }  // the contents were changed in place
   uint64_t version() const { return version_; }
 
   std::string name;
@@ -28,6 +37,7 @@ class VariableImpl : public RefCounted {
   Tensor value_;
   Tensor handle_;
   uint64_t version_ = 0;
+  std::atomic<int> holds_{0};
 };
 
 }  // namespace tahr

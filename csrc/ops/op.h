@@ -150,6 +150,16 @@ struct Recorder {
 };
 void set_recorder(Recorder* r);  // thread-local; null: nothing records
 
+// Hook through which tracing takes applications over. Thread-local; null: nothing is traced.
+struct Tracing {
+  virtual ~Tracing() = default;
+  // Whether this application becomes a node: then its outputs are symbolic and `append` gets them.
+  virtual bool wants(const OpDef& op, std::span<const Tensor> in) const = 0;
+  virtual void append(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) = 0;
+};
+void set_tracing(Tracing* t);
+Tracing* tracing();
+
 // The Python face of an op: inputs, then attribute fields.
 std::string op_parameter(const OpDef& op, size_t i);
 std::string op_signature(const OpDef& op);  // "(x, axis=None, keepdims=False)"

@@ -19,6 +19,7 @@ Registry& registry() {
 }
 
 thread_local Recorder* recorder = nullptr;
+thread_local Tracing* tracer = nullptr;
 
 // Fills input_names, min_inputs and variadic from the comma-separated description.
 void parse_inputs(OpDef& op) {
@@ -98,6 +99,8 @@ std::string op_signature(const OpDef& op) {
 }
 
 void set_recorder(Recorder* r) { recorder = r; }
+void set_tracing(Tracing* t) { tracer = t; }
+Tracing* tracing() { return tracer; }
 
 namespace {
 
@@ -135,7 +138,23 @@ bool broadcasts_alone(const OpDef& op, std::span<const Tensor> in) {
 
 Specs infer_same(const InferArgs& a) { return {infer_broadcast(a)}; }
 
+namespace {
+
+// An application that becomes a node of the current trace.
+Tensors apply_traced(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
+  if (op.eager && op.decompose) return op.decompose(in, attrs);  // a state op in terms of those that graphs know
+  Tensors out;
+  for (const Spec& s : infer_specs(op, in, attrs)) out.push_back(Tensor::symbolic(s.shape, s.dtype));
+  tracer->append(op, in, attrs, out);
+  if (recorder) recorder->record(op, in, attrs, out);
+  return out;
+}
+
+}  // namespace
+
 Tensors apply(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
+  if (tracer && tracer->wants(op, in)) [[unlikely]]
+    return apply_traced(op, in, attrs);
   Tensors out;
   const bool symbolic = any_symbolic(in);
   if (!symbolic && op.eager) {

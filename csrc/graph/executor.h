@@ -1,0 +1,49 @@
+// Running a graph: a memory plan, made once, and a flat list of kernel calls.
+#pragma once
+
+#include "graph/graph.h"
+
+namespace tahr::graph {
+
+struct PlanStats {
+  size_t arena_bytes = 0;     // one block for all results whose size is known
+  size_t unshared_bytes = 0;  // what they would take without sharing memory
+  int kernels = 0, views = 0, in_place = 0, copies = 0, dynamic = 0;
+};
+
+struct StepTime {
+  int32_t node;
+  uint64_t runs;
+  double seconds;
+};
+
+// Not thread-safe: one run at a time (GraphFunction keeps several if threads meet).
+class Executable {
+ public:
+  explicit Executable(Graph g);  // the graph as it is to run: no pass is applied here
+  ~Executable();
+  Executable(const Executable&) = delete;
+  Executable& operator=(const Executable&) = delete;
+
+  Tensors run(std::span<const Tensor> inputs);
+
+  // Many runs on fixed inputs, whose contents the caller changes between them: bind, step, step, ..., release.
+  // In between, the variables are held: others read copies of them and write into them in place.
+  void bind(std::span<const Tensor> inputs);
+  void step();                // outputs are computed into buffers that the next step overwrites
+  const Tensor& output(size_t i) const;  // valid until the next step; never kept
+  void release() noexcept;
+
+  const Graph& graph() const;
+  const PlanStats& stats() const;
+  // Where a value lies: "arena+4096", "input", "variable kernel", "in place of %3", ...
+  std::string placement(ValueId v) const;
+  void set_profiling(bool on);
+  std::vector<StepTime> times() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tahr::graph

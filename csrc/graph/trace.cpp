@@ -1,0 +1,101 @@
+#include "graph/trace.h"
+
+namespace tahr::graph {
+
+Tracer::Tracer() : outer_(current_tracer()) {}
+Tracer::~Tracer() = default;
+
+Tracer* current_tracer() { return static_cast<Tracer*>(tracing()); }
+
+TraceScope::TraceScope(Tracer& t) : before_(tracing()) { set_tracing(&t); }
+TraceScope::~TraceScope() { set_tracing(before_); }
+
+PauseTracing::PauseTracing() : before_(tracing()) { set_tracing(nullptr); }
+PauseTracing::~PauseTracing() { set_tracing(before_); }
+
+bool Tracer::knows(const Tensor& symbolic) const {
+  const uint64_t id = symbolic.impl()->id;
+  return id != 0 && (ids_.count(id) != 0 || (outer_ && outer_->knows(symbolic)));
+}
+
+Tensor Tracer::input(const Spec& spec) {
+  const Tensor t = Tensor::symbolic(spec.shape, spec.dtype);
+  ids_[t.id()] = graph_.add_input(spec);
+  return t;
+}
+
+ValueId Tracer::value_of(const Tensor& t) {
+  if (!t.defined()) return kAbsent;
+  if (VariableImpl* v = t.impl()->variable) return graph_.add_variable(v);
+  const auto [it, fresh] = ids_.try_emplace(t.id(), kAbsent);
+  if (!fresh) return it->second;
+  if (!t.is_symbolic()) {
+    alive_.push_back(t);
+    return it->second = graph_.add_constant(t);
+  }
+  if (!outer_ || !outer_->knows(t)) {
+    ids_.erase(it);
+    throw_value("[function] met a symbolic tensor of shape ", t.shape().str(),
+                " that belongs to another trace. Pass it as an argument, or return it from the function that made it, "
+                "in place of storing it outside.");
+  }
+  const ValueId v = graph_.add_input(t.spec());
+  captures_.push_back({t, v});
+  return it->second = v;
+}
+
+bool Tracer::wants(const OpDef& op, std::span<const Tensor> in) const {
+  bool symbolic = false;
+  for (const Tensor& t : in) {
+    if (!t.defined()) continue;
+    if (t.impl()->variable) {
+      symbolic = true;
+    } else if (t.is_symbolic()) {
+      if (!knows(t)) return false;  // describing a layer or model, not tracing
+      symbolic = true;
+    }
+  }
+  return symbolic;
+}
+
+void Tracer::append(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) {
+  std::vector<ValueId> ids;
+  ids.reserve(in.size());
+  for (const Tensor& t : in) ids.push_back(value_of(t));
+  Specs specs;
+  for (const Tensor& t : out) specs.push_back(t.spec());
+  const Node& n = graph_.add_node(op, attrs ? op.attrs->clone(attrs) : nullptr, std::move(ids), specs);
+  for (size_t i = 0; i < out.size(); ++i) ids_[out[i].id()] = n.out[i];
+}
+
+Graph Tracer::finish(std::span<const Tensor> outputs) {
+  for (const Tensor& t : outputs) {
+    VariableImpl* v = t.impl()->variable;
+    if (v) throw_type("[function] a variable's handle is no result: return its value.");
+    graph_.outputs.push_back(value_of(t));
+  }
+  return std::move(graph_);
+}
+
+Tensors replay(const Graph& g, std::span<const Tensor> inputs) {
+  if (inputs.size() != g.inputs.size())
+    throw_runtime("[function] expected ", g.inputs.size(), " inputs, received ", inputs.size(), ".");
+  Tensors values(g.values.size());
+  for (size_t i = 0; i < g.values.size(); ++i) {
+    if (g.values[i].kind == Value::Kind::Constant) values[i] = g.values[i].constant;
+    if (g.values[i].kind == Value::Kind::Variable) values[i] = g.values[i].variable->handle();
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) values[static_cast<size_t>(g.inputs[i])] = inputs[i];
+  Tensors in;
+  for (const Node& n : g.nodes) {
+    in.clear();
+    for (ValueId v : n.in) in.push_back(v == kAbsent ? Tensor() : values[static_cast<size_t>(v)]);
+    Tensors out = apply(*n.op, in, n.attrs.get());
+    for (size_t i = 0; i < out.size(); ++i) values[static_cast<size_t>(n.out[i])] = std::move(out[i]);
+  }
+  Tensors result;
+  for (ValueId v : g.outputs) result.push_back(values[static_cast<size_t>(v)]);
+  return result;
+}
+
+}  // namespace tahr::graph
