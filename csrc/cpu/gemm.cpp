@@ -48,8 +48,20 @@ struct Product {
   int64_t ldb;
   T* c;
   int64_t ldc;
-  bool accumulate;
-  const T* bias;
+  GemmEpilogue end;
+  const T* bias() const { return static_cast<const T*>(end.bias); }
+  // Applies the epilogue's map to a rectangle of C.
+  void map(int64_t i0, int64_t i1, int64_t j0, int64_t j1) const {
+    if (!end.map) return;
+    const bool whole = j1 - j0 == ldc;
+    const int64_t rows = whole ? 1 : i1 - i0, size = whole ? (i1 - i0) * ldc : j1 - j0;
+    for (int64_t i = 0; i < rows; ++i) {
+      T* at = c + (i0 + i) * ldc + j0;
+      const void* in = at;
+      end.map(at, &in, size, end.map_params);
+    }
+  }
+  double map_cost() const { return static_cast<double>(m) * n * end.map_ns; }
 };
 
 template <class T>
@@ -75,7 +87,7 @@ void pack_b(const GemmKernels<T>& kernels, const T* b, int64_t line, int64_t ste
 
 // Cuts the product into chunks of about kChunkFmas and works them in parallel.
 template <class T>
-void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g) {
+void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Product<T>& p) {
   const int64_t nr = g.mr <= 3 ? kernels.nr * 4 : kernels.nr;                // tiles of few rows are wider
   const double panel = static_cast<double>(nr) * std::max<int64_t>(g.k, 1);  // products per row of a panel
   int64_t rows = std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / panel / g.mr)) * g.mr, cols = nr;
@@ -93,9 +105,12 @@ void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g) {
   const int64_t down = ceil_div(g.m, rows), across = ceil_div(g.n, cols);
   auto body = [&](int64_t chunk) {
     const int64_t i = chunk % down * rows, j = chunk / down * cols;
-    kernels.block(g, i, std::min(i + rows, g.m), j, std::min(j + cols, g.n));
+    const int64_t i1 = std::min(i + rows, g.m), j1 = std::min(j + cols, g.n);
+    kernels.block(g, i, i1, j, j1);
+    if (g.c_transposed) p.map(j, j1, i, i1);
+    else p.map(i, i1, j, j1);
   };
-  parallel_chunks(down * across, cost_of(kernels, g.m, g.n, g.k), body);
+  parallel_chunks(down * across, cost_of(kernels, g.m, g.n, g.k) + p.map_cost(), body);
 }
 
 // Some extent is small: A and B are read where they are, unless B's columns are strided. Then either B is packed, or
@@ -106,8 +121,10 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   g.k = p.k;
   g.c = p.c;
   g.ldc = p.ldc;
-  g.bias = p.bias;
-  g.accumulate = p.accumulate;
+  g.bias = p.bias();
+  g.factor = static_cast<T>(p.end.factor);
+  g.accumulate = p.end.accumulate;
+  g.relu = p.end.relu;
   auto straight = [&] {
     g.m = p.m;
     g.n = p.n;
@@ -121,14 +138,14 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
     pack_b(kernels, b, line, step, n, p.k, packed.data());
     g.b = packed.data();
     g.b_panel = p.k * kernels.nr;
-    run_blocks(kernels, g);
+    run_blocks(kernels, g, p);
   };
   if (!p.tb) {
     straight();
     if (p.m >= kManyRows && p.ldb * sizeof(T) % 64 != 0) return with_packed_b(p.b, 1, p.ldb, p.n);
     g.b = p.b;
     g.b_row = p.ldb;
-    return run_blocks(kernels, g);
+    return run_blocks(kernels, g, p);
   }
   // Estimated times, in units of one step of a full tile's row: elements moved, and products with the padding of the
   // last vector.
@@ -152,7 +169,7 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   if (p.ta) {
     g.b = p.a;
     g.b_row = p.lda;
-    return run_blocks(kernels, g);
+    return run_blocks(kernels, g, p);
   }
   with_packed_b(p.a, p.lda, 1, p.m);
 }
@@ -197,16 +214,21 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
     g.b_col = p.tb ? p.ldb : 1;
     g.c = p.c;
     g.ldc = p.ldc;
-    g.bias = p0 == 0 ? p.bias : nullptr;
-    g.accumulate = p.accumulate || p0 > 0;
+    const bool last = p0 + depth >= p.k;
+    g.bias = last ? p.bias() : nullptr;
+    g.factor = static_cast<T>(p.end.factor);
+    g.accumulate = p.end.accumulate || p0 > 0;
+    g.relu = last && p.end.relu;
     auto body = [&](int64_t chunk) {
       const int64_t i = chunk / across * rows, j = chunk % across * nr;
       Panel<T> panel;
       GemmBlock<T> own = g;
       own.b_room = panel.data;
-      kernels.block(own, i, std::min(i + rows, p.m), j, std::min<int64_t>(j + nr, p.n));
+      const int64_t i1 = std::min(i + rows, p.m), j1 = std::min<int64_t>(j + nr, p.n);
+      kernels.block(own, i, i1, j, j1);
+      if (last) p.map(i, i1, j, j1);
     };
-    parallel_chunks(down * across, cost_of(kernels, p.m, p.n, g.k), body);
+    parallel_chunks(down * across, cost_of(kernels, p.m, p.n, g.k) + p.map_cost(), body);
   }
 }
 
@@ -228,6 +250,7 @@ void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
     const int64_t n = std::min(kColumns, p.n - j0);
     for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
       const int64_t k = std::min(depth, p.k - p0);
+      const bool last = p0 + depth >= p.k;
       pack_b(kernels, p.tb ? p.b + j0 * p.ldb + p0 : p.b + p0 * p.ldb + j0, p.tb ? p.ldb : 1, p.tb ? 1 : p.ldb, n, k,
              b_packed.data());
       const int64_t down = ceil_div(p.m, rows), across = ceil_div(n, kChunkColumns);
@@ -255,12 +278,15 @@ void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
         g.b_panel = nr * k;
         g.c = p.c + i0 * p.ldc + j0 + c0;
         g.ldc = p.ldc;
-        g.bias = p0 == 0 && p.bias ? p.bias + j0 + c0 : nullptr;
-        g.accumulate = p.accumulate || p0 > 0;
+        g.bias = last && p.end.bias ? p.bias() + j0 + c0 : nullptr;
+        g.factor = static_cast<T>(p.end.factor);
+        g.accumulate = p.end.accumulate || p0 > 0;
+        g.relu = last && p.end.relu;
         g.far_c = true;
         kernels.block(g, 0, g.m, 0, g.n);
+        if (last) p.map(i0, i0 + g.m, j0 + c0, j0 + c0 + g.n);
       };
-      parallel_chunks(down * across, cost_of(kernels, p.m, n, k), body);
+      parallel_chunks(down * across, cost_of(kernels, p.m, n, k) + p.map_cost(), body);
     }
   }
 }
@@ -271,10 +297,24 @@ const GemmKernels<T>& kernels_of(const GemmTable& table) {
   else return table.f64;
 }
 
+// C += factor * product, where the product needs a place of its own first.
+template <class T>
+void add_scaled(const GemmKernels<T>& kernels, const T* product, int64_t m, int64_t n, T factor, T* c, int64_t ldc) {
+  const int64_t grain = std::max<int64_t>(1, 16384 / n);
+  parallel_for(m, grain, static_cast<double>(m) * n * 0.3, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) kernels.add_scaled(c + i * ldc, product + i * n, n, factor);
+  });
+}
+
 template <class T>
 void run(const GemmTable& table, const Product<T>& p) {
   if (p.m == 0 || p.n == 0) return;
   const GemmKernels<T>& kernels = kernels_of<T>(table);
+  if (p.end.factor != 1 && p.k > kGemmDepth) {  // the sums over the blocks of k are added up before they are scaled
+    Scratch<T> product(p.m * p.n);
+    run<T>(table, {p.ta, p.tb, p.m, p.n, p.k, p.a, p.lda, p.b, p.ldb, product.data(), p.n, {}});
+    return add_scaled(kernels, product.data(), p.m, p.n, static_cast<T>(p.end.factor), p.c, p.ldc);
+  }
   // Fewer rows, columns or steps than these, and packing B costs more than it gains.
   const bool small = std::min(p.n, p.k) < 90 || p.m < (p.ta ? 90 : p.tb ? 44 : 24);
   if (small) direct(kernels, p);
@@ -298,14 +338,33 @@ template <class H>
 void run_half(const GemmTable& table, const Product<H>& p) {
   const int64_t a_rows = p.ta ? p.k : p.m, a_cols = p.ta ? p.m : p.k;
   const int64_t b_rows = p.tb ? p.n : p.k, b_cols = p.tb ? p.k : p.n;
-  Scratch<float> a(a_rows * a_cols), b(b_rows * b_cols), c(p.m * p.n), bias(p.bias ? p.n : 0);
+  Scratch<float> a(a_rows * a_cols), b(b_rows * b_cols), c(p.m * p.n);
   convert(p.a, a_rows, a_cols, p.lda, a.data(), a_cols);
   convert(p.b, b_rows, b_cols, p.ldb, b.data(), b_cols);
-  if (p.accumulate) convert(p.c, p.m, p.n, p.ldc, c.data(), p.n);
-  if (p.bias) convert(p.bias, 1, p.n, p.n, bias.data(), p.n);
-  run<float>(table, {p.ta, p.tb, p.m, p.n, p.k, a.data(), a_cols, b.data(), b_cols, c.data(), p.n, p.accumulate,
-                     p.bias ? bias.data() : nullptr});
-  convert(c.data(), p.m, p.n, p.n, p.c, p.ldc);
+  run<float>(table, {p.ta, p.tb, p.m, p.n, p.k, a.data(), a_cols, b.data(), b_cols, c.data(), p.n, {}});
+  const GemmEpilogue& end = p.end;
+  if (!end.accumulate && !end.bias && !end.relu && !end.map && end.factor == 1) {
+    return convert(c.data(), p.m, p.n, p.n, p.c, p.ldc);
+  }
+  const float factor = static_cast<float>(end.factor);
+  const auto nearest = [](float v) { return load_as(store_as<H>(v)); };
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(p.n, 1));
+  parallel_for(p.m, grain, static_cast<double>(p.m) * p.n * 3 + p.map_cost(), [&](int64_t begin, int64_t stop) {
+    for (int64_t i = begin; i < stop; ++i) {
+      float* row = c.data() + i * p.n;
+      H* to = p.c + i * p.ldc;
+      for (int64_t j = 0; j < p.n; ++j) {
+        float v = nearest(row[j]);
+        v *= factor;
+        if (end.accumulate) v = nearest(v + load_as(to[j]));
+        if (end.bias) v = nearest(v + load_as(p.bias()[j]));
+        row[j] = end.relu && v < 0 ? 0 : v;
+      }
+      const void* in = row;
+      if (end.map) end.map(row, &in, p.n, end.map_params);
+      for (int64_t j = 0; j < p.n; ++j) to[j] = store_as<H>(row[j]);
+    }
+  });
 }
 
 // ---- integers: the plain sum, a row of C at a time ----
@@ -366,21 +425,20 @@ double gemm_cost_ns(DType dtype, int64_t m, int64_t n, int64_t k) {
 }
 
 void gemm(DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
-          int64_t ldb, void* c, int64_t ldc, bool accumulate, const void* bias) {
-  gemm_with(gemm_table(), dtype, ta, tb, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias);
+          int64_t ldb, void* c, int64_t ldc, const GemmEpilogue& epilogue) {
+  gemm_with(gemm_table(), dtype, ta, tb, m, n, k, a, lda, b, ldb, c, ldc, epilogue);
 }
 
 void gemm_with(const GemmTable& table, DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a,
-               int64_t lda, const void* b, int64_t ldb, void* c, int64_t ldc, bool accumulate, const void* bias) {
+               int64_t lda, const void* b, int64_t ldb, void* c, int64_t ldc, const GemmEpilogue& epilogue) {
   visit_dtype(dtype, [&]<class T>() {
     const T *at = static_cast<const T*>(a), *bt = static_cast<const T*>(b);
     if constexpr (std::is_integral_v<T>) {
       using Out = typename IntOut<T>::type;
-      run_int<T, Out>(ta, tb, m, n, k, at, lda, bt, ldb, static_cast<Out*>(c), ldc, accumulate,
-                      static_cast<const Out*>(bias));
+      run_int<T, Out>(ta, tb, m, n, k, at, lda, bt, ldb, static_cast<Out*>(c), ldc, epilogue.accumulate,
+                      static_cast<const Out*>(epilogue.bias));
     } else {
-      const Product<T> p{
-          ta, tb, m, n, k, at, lda, bt, ldb, static_cast<T*>(c), ldc, accumulate, static_cast<const T*>(bias)};
+      const Product<T> p{ta, tb, m, n, k, at, lda, bt, ldb, static_cast<T*>(c), ldc, epilogue};
       if constexpr (std::is_floating_point_v<T>) run<T>(table, p);
       else run_half<T>(table, p);
     }

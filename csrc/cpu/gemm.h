@@ -4,23 +4,37 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "cpu/elementwise_table.h"
 
 namespace tahr {
 
-// C = op(A) op(B) (+ bias) (+ C), row-major with leading dimensions in elements.
+// What becomes of a product on its way to C, in this order. Each step is rounded as an op of its own would be, so the
+// result has the bits of the plain ops one after the other.
+struct GemmEpilogue {
+  double factor = 1;           // multiplies the product
+  bool accumulate = false;     // adds C
+  const void* bias = nullptr;  // n values of C's dtype, added to every row
+  bool relu = false;
+  // Any other function of one element, from cpu/elementwise_table.h, with its parameters; the loop computes in float
+  // if C is of halves. Applied to each part of C while it is near.
+  EwLoop map = nullptr;
+  const double* map_params = nullptr;
+  double map_ns = 0;  // per element, roughly
+};
+
+// C = op(A) op(B), row-major with leading dimensions in elements, then what the epilogue says.
 //   op(A)  m x k: A is [m, k], or [k, m] if ta        op(B)  k x n: B is [k, n], or [n, k] if tb
 //   C      m x n, of the inputs' dtype, except that int8 inputs give int32
-//   bias   n values of C's dtype added to every row, or null
-// float16 and bfloat16 are summed in float32. Integers wrap around; bool is "or" of "and"s.
+// float16 and bfloat16 are summed in float32. Integers wrap around; bool is "or" of "and"s; both take `accumulate` and
+// `bias` only.
 // C overlaps neither input. The same bits at any number of threads, and each row of C the same whatever the other rows.
 void gemm(DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
-          int64_t ldb, void* c, int64_t ldc, bool accumulate = false, const void* bias = nullptr);
+          int64_t ldb, void* c, int64_t ldc, const GemmEpilogue& epilogue = {});
 
 // The same with the kernels of a given instruction set, which this CPU must have (tests).
 struct GemmTable;
 void gemm_with(const GemmTable& table, DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a,
-               int64_t lda, const void* b, int64_t ldb, void* c, int64_t ldc, bool accumulate = false,
-               const void* bias = nullptr);
+               int64_t lda, const void* b, int64_t ldb, void* c, int64_t ldc, const GemmEpilogue& epilogue = {});
 
 // Estimated nanoseconds of one product on one thread, for parallel_for.
 double gemm_cost_ns(DType dtype, int64_t m, int64_t n, int64_t k);

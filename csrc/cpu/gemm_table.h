@@ -13,7 +13,7 @@ constexpr int64_t gemm_depth(int64_t k) {
   return (k + blocks - 1) / blocks;
 }
 
-// A rectangle of C = A B (+ bias) (+ C), worked on with operands as the micro-kernel reads them.
+// A rectangle of C = relu?(factor A B (+ C) (+ bias)), worked on with operands as the micro-kernel reads them.
 //   A    element (i, p) at a[i * a_row + p * a_col], where a_row or a_col is 1; packed: panels of `mr` rows, each
 //        stored [k][mr], a_panel elements apart (a_panel = 0: not packed)
 //   B    element (p, j) at b[p * b_row + j]; packed: panels of `nr` columns, each stored [k][nr], b_panel elements
@@ -33,7 +33,8 @@ struct GemmBlock {
   T* c;
   int64_t ldc;
   const T* bias;
-  bool accumulate;
+  T factor;  // 1 if k is cut
+  bool accumulate, relu;
   bool c_transposed;
   bool far_c;  // C is large: its tiles are fetched ahead
 };
@@ -47,6 +48,8 @@ struct GemmKernels {
   // one of line, step being 1. Lines up to `panel` are filled with zeros. dst has room for k * panel + nr elements.
   // With line = 1 and panel = nr, width may be any number of lines: panels of k * nr elements follow one another.
   void (*pack)(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst);
+  // to[i] += factor * from[i], the product rounded.
+  void (*add_scaled)(T* to, const T* from, int64_t n, T factor);
 };
 
 struct GemmTable {

@@ -1,7 +1,9 @@
-// The kernel of matmul: batches of gemm.
+// The kernels of matmul and of its fused forms: batches of gemm.
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/variable.h"
+#include "cpu/elementwise.h"
 #include "cpu/gemm.h"
 #include "ops/functions.h"
 #include "ops/linalg_attrs.h"
@@ -21,11 +23,8 @@ std::array<int64_t, kMaxRank> batch_strides(const Shape& x, const Shape& batch) 
   return strides;
 }
 
-void matmul_kernel(const KernelArgs& args) {
-  const auto& at = args.as<MatmulAttrs>();
-  const Tensor &a = args.in[0], &b = args.in[1], &c = args.out[0];
+void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool ta, bool tb, const GemmEpilogue& end) {
   const int ra = a.rank(), rb = b.rank();
-  const bool ta = at.transpose_a, tb = at.transpose_b;
   int64_t m = ra == 1 ? 1 : a.dim(ta ? -1 : -2);
   const int64_t k = ra == 1 ? a.dim(0) : a.dim(ta ? -2 : -1);
   const int64_t n = rb == 1 ? 1 : b.dim(tb ? -2 : -1);
@@ -51,11 +50,11 @@ void matmul_kernel(const KernelArgs& args) {
       rest /= batch[d];
     }
     gemm(a.dtype(), ta, tb, m, n, k, a_data + ai * m * k * size_of(a.dtype()), lda,
-         b_data + bi * k * n * size_of(b.dtype()), ldb, c_data + i * m * n * size_of(c.dtype()), n);
+         b_data + bi * k * n * size_of(b.dtype()), ldb, c_data + i * m * n * size_of(c.dtype()), n, end);
   };
   // Large products share the threads one after the other, small ones side by side.
   constexpr double kLargeNs = 2e5, kChunkNs = 5e3;
-  const double cost = gemm_cost_ns(a.dtype(), m, n, k);
+  const double cost = gemm_cost_ns(a.dtype(), m, n, k) + static_cast<double>(m) * n * end.map_ns;
   if (count == 1 || cost > kLargeNs) {
     for (int64_t i = 0; i < count; ++i) one(i);
     return;
@@ -66,8 +65,69 @@ void matmul_kernel(const KernelArgs& args) {
   });
 }
 
+void matmul_kernel(const KernelArgs& args) {
+  const auto& at = args.as<MatmulAttrs>();
+  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, {});
+}
+
+struct Activation {
+  const char* name;
+  Ew op;
+  double params[3];
+};
+// The defaults of the ops in csrc/ops/elementwise_attrs.h; selu's alpha and scale.
+constexpr Activation kActivations[] = {
+    {"relu6", Ew::Relu6, {}},
+    {"leaky_relu", Ew::LeakyRelu, {0.2}},
+    {"elu", Ew::Elu, {1.0}},
+    {"selu", Ew::Selu, {1.6732632423543772848170429916717, 1.0507009873554804934193349852946}},
+    {"sigmoid", Ew::Sigmoid, {}},
+    {"tanh", Ew::Tanh, {}},
+    {"softplus", Ew::Softplus, {}},
+    {"softsign", Ew::Softsign, {}},
+    {"silu", Ew::Silu, {}},
+    {"mish", Ew::Mish, {}},
+    {"gelu", Ew::Gelu, {}},
+    {"gelu_tanh", Ew::GeluTanh, {}},
+    {"hard_tanh", Ew::HardTanh, {}},
+    {"hard_silu", Ew::HardSilu, {}},
+    {"hard_sigmoid", Ew::HardSigmoid, {}},
+    {"log_sigmoid", Ew::LogSigmoid, {}},
+};
+
+void linear_kernel(const KernelArgs& args) {
+  const auto& at = args.as<LinearAttrs>();
+  GemmEpilogue end;
+  if (args.in.size() > 2 && args.in[2].defined()) end.bias = args.in[2].raw();
+  if (at.activation == "relu") {
+    end.relu = true;
+  } else if (!at.activation.empty()) {
+    const DType type = args.out[0].dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    for (const Activation& f : kActivations) {
+      if (at.activation != f.name) continue;
+      end.map = elementwise_loop(f.op, type);
+      end.map_params = f.params;
+      end.map_ns = elementwise_ns(f.op);
+    }
+  }
+  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end);
+}
+
+void linear_sgd_kernel(const KernelArgs& args) {
+  const auto& at = args.as<MatmulAttrs>();
+  const VariableImpl* rate = args.in[3].impl()->variable;
+  GemmEpilogue end;
+  end.factor = -(rate ? rate->value() : args.in[3]).item();
+  end.accumulate = true;
+  multiply(args.in[1], args.in[2], args.in[0].impl()->variable->writable_value(), at.transpose_a, at.transpose_b, end);
+}
+
 }  // namespace
 
-void register_linalg_kernels() { define_kernel("matmul", DeviceType::CPU, matmul_kernel); }
+void register_linalg_kernels() {
+  define_kernel("matmul", DeviceType::CPU, matmul_kernel);
+  define_kernel("linear", DeviceType::CPU, linear_kernel);
+  define_kernel("linear_sgd", DeviceType::CPU, linear_sgd_kernel);
+}
 
 }  // namespace tahr

@@ -1,5 +1,5 @@
 // Products of matrices and vectors. `matmul` is the one with a kernel; the others are reshapes around it.
-// linalg_einsum.cpp and linalg_norm.cpp belong to the family too.
+// linalg_linear.cpp, linalg_einsum.cpp and linalg_norm.cpp belong to the family too.
 #include <algorithm>
 
 #include "ops/functions.h"
@@ -12,33 +12,7 @@ namespace {
 
 Specs infer_matmul(const InferArgs& a) {
   const auto& at = a.as<MatmulAttrs>();
-  const Shape &x1 = a.in[0].shape, &x2 = a.in[1].shape;
-  if (x1.rank() == 0 || x2.rank() == 0) {
-    throw_value("[", a.op, "] expected tensors of rank 1 or more, received shapes ", x1.str(), " and ", x2.str(),
-                ". Use multiply to scale by a scalar.");
-  }
-  if ((at.transpose_a && x1.rank() == 1) || (at.transpose_b && x2.rank() == 1)) {
-    throw_value("[", a.op, "] expected a matrix to transpose, received shapes ", x1.str(), " and ", x2.str(),
-                ". A vector has no transpose: leave the flag off.");
-  }
-  const int r1 = x1.rank(), r2 = x2.rank();
-  const int64_t k1 = at.transpose_a ? x1[r1 - 2] : x1[r1 - 1];
-  const int64_t k2 = r2 == 1 ? x2[0] : at.transpose_b ? x2[r2 - 1] : x2[r2 - 2];
-  if (k1 != k2 && k1 != kUnknown && k2 != kUnknown) {
-    throw_value("[", a.op, "] expected x1 and x2 to agree in the dimension that is summed over, received shapes ",
-                x1.str(), at.transpose_a ? " transposed" : "", " and ", x2.str(), at.transpose_b ? " transposed" : "",
-                ": ", k1, " is not ", k2, ".");
-  }
-  Shape out;
-  const Shape batch1(x1.dims().first(static_cast<size_t>(std::max(r1 - 2, 0))));
-  const Shape batch2(x2.dims().first(static_cast<size_t>(std::max(r2 - 2, 0))));
-  if (!broadcast_shapes(batch1, batch2, &out)) {
-    throw_value("[", a.op, "] expected leading dimensions that broadcast together, received shapes ", x1.str(), " and ",
-                x2.str(), ".");
-  }
-  if (r1 > 1) out.push_back(at.transpose_a ? x1[r1 - 1] : x1[r1 - 2]);
-  if (r2 > 1) out.push_back(at.transpose_b ? x2[r2 - 2] : x2[r2 - 1]);
-  return {{out, a.in[0].dtype == DType::Int8 ? DType::Int32 : a.in[0].dtype}};
+  return {infer_product(a.in[0], a.in[1], at.transpose_a, at.transpose_b, a.op)};
 }
 
 Tensor with_dim(const Tensor& x, int at) {
@@ -274,6 +248,36 @@ Tensors cross(std::span<const Tensor> in, const void* attrs) {
 
 }  // namespace
 
+Spec infer_product(const Spec& s1, const Spec& s2, bool transpose_a, bool transpose_b, const char* op) {
+  const Shape &x1 = s1.shape, &x2 = s2.shape;
+  if (x1.rank() == 0 || x2.rank() == 0) {
+    throw_value("[", op, "] expected tensors of rank 1 or more, received shapes ", x1.str(), " and ", x2.str(),
+                ". Use multiply to scale by a scalar.");
+  }
+  if ((transpose_a && x1.rank() == 1) || (transpose_b && x2.rank() == 1)) {
+    throw_value("[", op, "] expected a matrix to transpose, received shapes ", x1.str(), " and ", x2.str(),
+                ". A vector has no transpose: leave the flag off.");
+  }
+  const int r1 = x1.rank(), r2 = x2.rank();
+  const int64_t k1 = transpose_a ? x1[r1 - 2] : x1[r1 - 1];
+  const int64_t k2 = r2 == 1 ? x2[0] : transpose_b ? x2[r2 - 1] : x2[r2 - 2];
+  if (k1 != k2 && k1 != kUnknown && k2 != kUnknown) {
+    throw_value("[", op, "] expected x1 and x2 to agree in the dimension that is summed over, received shapes ",
+                x1.str(), transpose_a ? " transposed" : "", " and ", x2.str(), transpose_b ? " transposed" : "", ": ",
+                k1, " is not ", k2, ".");
+  }
+  Shape out;
+  const Shape batch1(x1.dims().first(static_cast<size_t>(std::max(r1 - 2, 0))));
+  const Shape batch2(x2.dims().first(static_cast<size_t>(std::max(r2 - 2, 0))));
+  if (!broadcast_shapes(batch1, batch2, &out)) {
+    throw_value("[", op, "] expected leading dimensions that broadcast together, received shapes ", x1.str(), " and ",
+                x2.str(), ".");
+  }
+  if (r1 > 1) out.push_back(transpose_a ? x1[r1 - 1] : x1[r1 - 2]);
+  if (r2 > 1) out.push_back(transpose_b ? x2[r2 - 2] : x2[r2 - 1]);
+  return {out, s1.dtype == DType::Int8 ? DType::Int32 : s1.dtype};
+}
+
 namespace ops {
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
@@ -396,6 +400,7 @@ Example:
 [1, 2, 10, 20])",
              .promote = Promote::Common,
              .decompose = kron});
+  define_linear_ops();
   define_einsum_op();
   define_norm_op();
 }

@@ -9,6 +9,11 @@ struct MatmulAttrs {
   bool transpose_a = false, transpose_b = false;
   TAHR_ATTRS(MatmulAttrs, TAHR_FIELD(transpose_a), TAHR_FIELD(transpose_b))
 };
+struct LinearAttrs {
+  bool transpose_a = false, transpose_b = false;
+  std::string activation;
+  TAHR_ATTRS(LinearAttrs, TAHR_FIELD(transpose_a), TAHR_FIELD(transpose_b), TAHR_FIELD(activation))
+};
 struct TensordotAttrs {
   IntPairs axes{2};  // a count, or x1's axes followed by as many of x2's
   TAHR_ATTRS(TensordotAttrs, TAHR_FIELD(axes))
@@ -33,7 +38,14 @@ struct NormAttrs {
   TAHR_ATTRS(NormAttrs, TAHR_FIELD(ord), TAHR_FIELD(axis), TAHR_FIELD(keepdims))
 };
 
-void define_einsum_op();  // linalg_einsum.cpp
-void define_norm_op();    // linalg_norm.cpp
+// The spec of op(x1) @ op(x2), with the checks of matmul.
+Spec infer_product(const Spec& x1, const Spec& x2, bool transpose_a, bool transpose_b, const char* op);
+
+// The value of LinearAttrs::activation that stands for an application of `op`; empty if there is none.
+std::string linear_activation(const OpDef& op, const void* attrs);
+
+void define_linear_ops();  // linalg_linear.cpp
+void define_einsum_op();   // linalg_einsum.cpp
+void define_norm_op();     // linalg_norm.cpp
 
 }  // namespace tahr

@@ -65,7 +65,7 @@ void check_float(const tahr::GemmTable& table, const char* isa, const Case& c) {
   const auto bias = draw<T>(c.n), before = draw<T>(c.m * ldc);
   auto out = before;
   tahr::gemm_with(table, tahr::DTypeOf<T>::value, c.ta, c.tb, c.m, c.n, c.k, a.data(), lda, b.data(), ldb, out.data(),
-                  ldc, c.accumulate, c.bias ? bias.data() : nullptr);
+                  ldc, {.accumulate = c.accumulate, .bias = c.bias ? bias.data() : nullptr});
   using C = tahr::Compute<T>;
   const double u = Limits<C>::u;
   const double bound = (c.k + 4) * u * (c.k + 2) + (std::is_same_v<T, C> ? 0 : Limits<T>::u * (c.k + 2));

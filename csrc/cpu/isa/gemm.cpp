@@ -95,7 +95,8 @@ struct Tile {
   int64_t ldc;
   int cols;       // columns of C to write: all but the last vector are whole
   const T* bias;  // a row, or null
-  bool accumulate;
+  T factor;
+  bool accumulate, relu;
   bool prefetch;  // of C, worth it when C is far
 };
 
@@ -108,7 +109,28 @@ TAHR_INLINE T* next_row(T* p, int64_t ld) {
   return p;
 }
 
-// C[MR][NV vectors] = A B (+ bias) (+ C).
+// A product that no sum is fused with.
+template <class T>
+TAHR_INLINE Vec<T> rounded(Vec<T> v) {
+#if defined(TAHR_ISA_v4)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#else
+  asm("" : "+m"(v));
+#endif
+  return v;
+}
+
+// NaN stays NaN.
+template <class V>
+TAHR_INLINE V relu(V v) {
+  return v < V{} ? V{} : v;
+}
+
+// C[MR][NV vectors] = relu?(factor A B (+ C) (+ bias)).
 template <class T, int MR, int NV, bool kRowsStrided, bool kKeeps = false>
 void tile(const Tile<T>& t) {
   constexpr int L = kLanes<T>;
@@ -154,8 +176,27 @@ void tile(const Tile<T>& t) {
   }
   T* c = t.c;
   const int64_t ldc = t.ldc;
-  const bool accumulate = t.accumulate;
   const int last = kMasks ? t.cols - (NV - 1) * L : L;  // lanes wanted of the last vector
+  if (t.factor != 1) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = rounded<T>(acc[i][v] * t.factor);
+    }
+  }
+  if (t.accumulate) {
+    const T* row = c;
+    if (last == L) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(row + v * L);
+        row = next_row(row, ldc);
+      }
+    } else if constexpr (kMasks) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) acc[i][v] += load(row + v * L);
+        acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
+        row = next_row(row, ldc);
+      }
+    }
+  }
   if (t.bias) {
     TAHR_UNROLL for (int v = 0; v < NV; ++v) {
       Vec<T> x{};
@@ -164,29 +205,15 @@ void tile(const Tile<T>& t) {
       TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
     }
   }
+  if (t.relu) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) { TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = relu(acc[i][v]); }
+  }
   if (last == L) {
-    if (accumulate) {
-      const T* row = c;
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(row + v * L);
-        row = next_row(row, ldc);
-      }
-    }
     TAHR_UNROLL for (int i = 0; i < MR; ++i) {
       TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + v * L, acc[i][v]);
       c = next_row(c, ldc);
     }
-    return;
-  }
-  if constexpr (kMasks) {
-    if (accumulate) {
-      const T* row = c;
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) acc[i][v] += load(row + v * L);
-        acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
-        row = next_row(row, ldc);
-      }
-    }
+  } else if constexpr (kMasks) {
     TAHR_UNROLL for (int i = 0; i < MR; ++i) {
       TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) store(c + v * L, acc[i][v]);
       store_part(c + (NV - 1) * L, acc[i][NV - 1], last);
@@ -340,60 +367,64 @@ void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, in
 // Copies columns of width kWidth, and calls itself for the narrower rest.
 template <class T, int kWidth>
 TAHR_INLINE void finish_columns(const T* tmp, int ld, T* c, int64_t ldc, int rows, int cols, const T* bias,
-                                bool accumulate) {
+                                bool accumulate, bool rectify) {
   typedef T Piece __attribute__((vector_size(kWidth * sizeof(T))));
   typedef T LoosePiece __attribute__((vector_size(kWidth * sizeof(T)), aligned(sizeof(T)), may_alias));
   const auto at = [](const T* p) -> Piece { return *reinterpret_cast<const LoosePiece*>(p); };
   if (cols & kWidth) {
     for (int i = 0; i < rows; ++i) {
       Piece v = at(tmp + i * ld);
-      if (bias) v += at(bias);
       if (accumulate) v += at(c + i * ldc);
+      if (bias) v += at(bias);
+      if (rectify) v = relu(v);
       *reinterpret_cast<LoosePiece*>(c + i * ldc) = v;
     }
     tmp += kWidth;
     c += kWidth;
     if (bias) bias += kWidth;
   }
-  if constexpr (kWidth > 1) finish_columns<T, kWidth / 2>(tmp, ld, c, ldc, rows, cols, bias, accumulate);
+  if constexpr (kWidth > 1) { finish_columns<T, kWidth / 2>(tmp, ld, c, ldc, rows, cols, bias, accumulate, rectify); }
 }
 
 template <class T>
 void finish(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t j0, int rows, int cols, int ld, const T* bias,
-            bool accumulate) {
+            bool accumulate, bool rectify) {
   constexpr int L = kLanes<T>;
   T* c = g.c + i0 * g.ldc + j0;
   if (bias) bias += j0;
   for (; cols >= L; cols -= L) {
-    finish_columns<T, L>(tmp, ld, c, g.ldc, rows, L, bias, accumulate);
+    finish_columns<T, L>(tmp, ld, c, g.ldc, rows, L, bias, accumulate, rectify);
     tmp += L;
     c += L;
     if (bias) bias += L;
   }
-  finish_columns<T, L / 2>(tmp, ld, c, g.ldc, rows, cols, bias, accumulate);
+  finish_columns<T, L / 2>(tmp, ld, c, g.ldc, rows, cols, bias, accumulate, rectify);
 }
 
 // rows <= kRows, which is known to the compiler; writes c[j][0..rows) for each column j of the tile.
 template <class T, int kRows>
-TAHR_INLINE void put_row(T* c, Vec<T> v, int rows, bool full, bool accumulate) {
+TAHR_INLINE void put_row(T* c, Vec<T> v, const Vec<T>* bias, int rows, bool full, bool accumulate, bool rectify) {
   if (accumulate) {
     Vec<T> old{};
     if (full) __builtin_memcpy(&old, c, kRows * sizeof(T));
     else __builtin_memcpy(&old, c, rows * sizeof(T));
     v += old;
   }
+  if (bias) v += *bias;
+  if (rectify) v = relu(v);
   if (full) __builtin_memcpy(c, &v, kRows * sizeof(T));
   else __builtin_memcpy(c, &v, rows * sizeof(T));
 }
 
 template <class T>
 void finish_transposed(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t j0, int rows, int cols, int ld,
-                       const T* bias, bool accumulate) {
+                       const T* bias, bool accumulate, bool rectify) {
   constexpr int L = kLanes<T>;
   for (int i = 0; i < rows; i += L) {
     const int part = rows - i < L ? rows - i : L;
     Vec<T> add{};
     if (bias) __builtin_memcpy(&add, bias + i0 + i, part * sizeof(T));
+    const Vec<T>* added = bias ? &add : nullptr;
     for (int j = 0; j < cols; j += L) {
       Vec<T> r[L];
       TAHR_UNROLL for (int x = 0; x < L; ++x) r[x] = x < part ? load(tmp + (i + x) * ld + j) : Vec<T>{};
@@ -402,9 +433,13 @@ void finish_transposed(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t 
       const int lines = cols - j < L ? cols - j : L;
       constexpr int kFull = kMr < L ? kMr : L;
       if (lines == L && part == kFull) {
-        TAHR_UNROLL for (int x = 0; x < L; ++x) put_row<T, kFull>(c + x * g.ldc, r[x] + add, part, true, accumulate);
+        TAHR_UNROLL for (int x = 0; x < L; ++x) {
+          put_row<T, kFull>(c + x * g.ldc, r[x], added, part, true, accumulate, rectify);
+        }
       } else {
-        for (int x = 0; x < lines; ++x) put_row<T, kFull>(c + x * g.ldc, r[x] + add, part, false, accumulate);
+        for (int x = 0; x < lines; ++x) {
+          put_row<T, kFull>(c + x * g.ldc, r[x], added, part, false, accumulate, rectify);
+        }
       }
     }
   }
@@ -424,8 +459,9 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
 
   for (int64_t p0 = 0; p0 < g.k || p0 == 0; p0 += depth) {
     const int64_t k = g.k - p0 < depth ? g.k - p0 : depth;
-    const T* bias = p0 == 0 ? g.bias : nullptr;
-    const bool accumulate = g.accumulate || p0 > 0;
+    const bool last_steps = p0 + depth >= g.k;
+    const T* bias = last_steps ? g.bias : nullptr;
+    const bool accumulate = g.accumulate || p0 > 0, rectify = last_steps && g.relu;
     int64_t cols;
     for (int64_t j = j0; j < j1; j += cols) {
       int width;  // columns that the tile computes; `cols` of them are wanted
@@ -485,13 +521,15 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.ldc = g.ldc;
           t.bias = bias ? bias + j : nullptr;
           t.accumulate = accumulate;
+          t.relu = rectify;
           t.prefetch = g.far_c;
         } else {
           t.c = tmp;
           t.ldc = width;
           t.bias = nullptr;
-          t.accumulate = t.prefetch = false;
+          t.accumulate = t.relu = t.prefetch = false;
         }
+        t.factor = g.factor;
         const bool keep = g.b_room && g.b_col == 1 && i == i0 && rows > kMr / 2 && i + rows < i1;
         t.b_kept = g.b_room;
         const TileFn<T> fn = keep                          ? kTiles<T>.keeping[strided][width == kNrT][rows]
@@ -505,8 +543,9 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.k_tail = 0;
         }
         if (!direct) {
-          if (g.c_transposed) finish_transposed(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate);
-          else finish(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate);
+          if (g.c_transposed)
+            finish_transposed(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate, rectify);
+          else finish(g, tmp, i, j, rows, static_cast<int>(cols), width, bias, accumulate, rectify);
         }
       }
     }
@@ -514,11 +553,23 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
   }
 }
 
+template <class T>
+void add_scaled(T* to, const T* from, int64_t n, T factor) {
+  constexpr int L = kLanes<T>;
+  int64_t i = 0;
+  for (; i + L <= n; i += L) store(to + i, load(to + i) + rounded<T>(load(from + i) * factor));
+  for (; i < n; ++i) {
+    Vec<T> product{};
+    product[0] = from[i];
+    to[i] += rounded<T>(product * factor)[0];
+  }
+}
+
 }  // namespace
 
 const GemmTable& gemm_table() {
-  static constexpr GemmTable t{{kMr, kNr<float>, block<float>, pack<float>},
-                               {kMr, kNr<double>, block<double>, pack<double>}};
+  static constexpr GemmTable t{{kMr, kNr<float>, block<float>, pack<float>, add_scaled<float>},
+                               {kMr, kNr<double>, block<double>, pack<double>, add_scaled<double>}};
   return t;
 }
 
