@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "cpu/elementwise_tiles.h"
 
 namespace tahr {
 namespace {
@@ -48,100 +49,16 @@ static_assert(static_cast<int>(EwType::F64) == static_cast<int>(DType::Float64) 
 
 // ---- filling tiles ----
 
-// One input during a call. After collapsing, dims and strides are those of the shared iteration space.
+// One input during a call.
 struct Operand {
   enum Kind { Contiguous, Scalar, Periodic, Strided } kind;
   const std::byte* data;
   size_t size;  // bytes of a stored element
   DType stored, wanted;
-  EwLoop convert;            // null if stored == wanted
-  int64_t period;            // Periodic: the input repeats after so many output elements
-  int64_t stride[kMaxRank];  // in elements
+  EwLoop convert;  // null if stored == wanted
+  int64_t period;  // Periodic: the input repeats after so many output elements
+  Strides stride;
 };
-
-struct Space {
-  int rank = 0;
-  int64_t dim[kMaxRank];
-};
-
-template <class T>
-void fill_value(void* to, const void* from, int64_t n) {
-  T v;
-  std::memcpy(&v, from, sizeof v);
-  T* t = static_cast<T*>(to);
-  for (int64_t i = 0; i < n; ++i) t[i] = v;
-}
-void splat(void* to, const void* from, int64_t n, size_t size) {
-  switch (size) {
-    case 1: std::memset(to, *static_cast<const unsigned char*>(from), static_cast<size_t>(n)); break;
-    case 2: fill_value<uint16_t>(to, from, n); break;
-    case 4: fill_value<uint32_t>(to, from, n); break;
-    default: fill_value<uint64_t>(to, from, n);
-  }
-}
-template <class T>
-void gather_strided(void* to, const void* from, int64_t n, int64_t stride) {
-  const T* f = static_cast<const T*>(from);
-  T* t = static_cast<T*>(to);
-  for (int64_t i = 0; i < n; ++i) t[i] = f[i * stride];
-}
-
-// Output elements [begin, begin + n) of a strided input, in order, to `to`.
-void fill_strided(const Operand& o, const Space& s, int64_t begin, int64_t n, std::byte* to) {
-  int64_t index[kMaxRank];
-  int64_t offset = 0;
-  for (int d = s.rank - 1; d >= 0; --d) {
-    index[d] = begin % s.dim[d];
-    begin /= s.dim[d];
-    offset += index[d] * o.stride[d];
-  }
-  const int last = s.rank - 1;
-  while (n > 0) {
-    const int64_t run = std::min(n, s.dim[last] - index[last]);
-    const std::byte* from = o.data + static_cast<size_t>(offset) * o.size;
-    if (o.stride[last] == 1) std::memcpy(to, from, static_cast<size_t>(run) * o.size);
-    else if (o.stride[last] == 0) splat(to, from, run, o.size);
-    else if (o.size == 1) gather_strided<uint8_t>(to, from, run, o.stride[last]);
-    else if (o.size == 2) gather_strided<uint16_t>(to, from, run, o.stride[last]);
-    else if (o.size == 4) gather_strided<uint32_t>(to, from, run, o.stride[last]);
-    else gather_strided<uint64_t>(to, from, run, o.stride[last]);
-    to += static_cast<size_t>(run) * o.size;
-    n -= run;
-    index[last] += run;
-    offset += run * o.stride[last];
-    for (int d = last; d > 0 && index[d] == s.dim[d]; --d) {
-      offset += o.stride[d - 1] - index[d] * o.stride[d];
-      index[d] = 0;
-      ++index[d - 1];
-    }
-  }
-}
-
-// Merges neighbouring dimensions that every input walks through in one go, and drops those of size 1.
-Space collapse(std::span<const Tensor> in, const Shape& out, Operand* ops) {
-  Space s;
-  const int n = static_cast<int>(in.size());
-  std::array<int64_t, kMaxRank> strides[kEwMaxInputs];
-  for (int i = 0; i < n; ++i) strides[i] = contiguous_strides(in[i].shape());
-  for (int d = 0; d < out.rank(); ++d) {
-    if (out[d] == 1) continue;
-    int64_t stride[kEwMaxInputs];
-    bool merge = s.rank > 0;
-    for (int i = 0; i < n; ++i) {
-      const int own = d - (out.rank() - in[i].rank());
-      stride[i] = own < 0 || in[i].shape()[own] == 1 ? 0 : strides[i][own];
-      merge = merge && ops[i].stride[s.rank - 1] == stride[i] * out[d];
-    }
-    const int at = merge ? s.rank - 1 : s.rank++;
-    s.dim[at] = merge ? s.dim[at] * out[d] : out[d];
-    for (int i = 0; i < n; ++i) ops[i].stride[at] = stride[i];
-  }
-  if (s.rank == 0) {
-    s.rank = 1, s.dim[0] = 1;
-    for (int i = 0; i < n; ++i) ops[i].stride[0] = 0;
-  }
-  return s;
-}
 
 void classify(Operand& o, const Space& s, int64_t out_size, int64_t in_size) {
   const int last = s.rank - 1;
@@ -203,10 +120,8 @@ void run_chunk(const Job& j, int64_t begin, int64_t end) {
       splat(t.raw[i], o.data, n, o.size);
     } else {
       n += o.period;
-      for (int64_t at = 0; at < n; at += o.period) {
-        std::memcpy(t.raw[i] + static_cast<size_t>(at) * o.size, o.data,
-                    static_cast<size_t>(std::min(o.period, n - at)) * o.size);
-      }
+      std::memcpy(t.raw[i], o.data, static_cast<size_t>(o.period) * o.size);
+      repeat(t.raw[i], o.period, n, o.size);
     }
     const void* raw = t.raw[i];
     if (o.convert) o.convert(t.ready[i], &raw, n, nullptr);
@@ -228,7 +143,7 @@ void run_chunk(const Job& j, int64_t begin, int64_t end) {
       }
       const void* raw = o.data + static_cast<size_t>(at) * o.size;
       if (o.kind == Operand::Strided) {
-        fill_strided(o, j.space, at, n, t.raw[i]);
+        fill_strided(o.data, o.size, o.stride, j.space, at, n, t.raw[i]);
         raw = t.raw[i];
       }
       if (o.convert) {
@@ -284,7 +199,10 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
     o.kind = Operand::Contiguous;
   }
   if (!direct) {
-    j.space = collapse(in, out.shape(), j.op);
+    const Shape* shapes[kEwMaxInputs];
+    Strides* strides[kEwMaxInputs];
+    for (int i = 0; i < inputs; ++i) shapes[i] = &in[i].shape(), strides[i] = &j.op[i].stride;
+    j.space = collapse({shapes, in.size()}, out.shape(), strides);
     for (int i = 0; i < inputs; ++i) classify(j.op[i], j.space, size, in[i].size());
   }
   const double cost = call.ns * static_cast<double>(size);

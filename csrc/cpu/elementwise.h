@@ -18,8 +18,18 @@ struct EwCall {
   DType in[kEwMaxInputs] = {};  // what the loop reads
   DType out = DType::Float32;   // what the loop writes
   double ns = 0.5;              // per element, roughly
-  const double* params = nullptr;
+  double params[3] = {};
 };
+
+// What decides how an elementwise op is computed.
+struct EwSite {
+  DType in;  // of the first input
+  DType out;
+  const void* attrs;
+  bool one_second = false;  // the second input is a single value, and the first as large as the result
+};
+// The loop of an elementwise op, its types and parameters.
+EwCall elementwise_call(std::string_view op, const EwSite& site);
 
 void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall& call);
 

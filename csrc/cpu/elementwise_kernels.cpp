@@ -39,87 +39,93 @@ inline void choose(EwCall* call, Ew op, DType* t) {
 }
 
 // The op computes in the type of its output, or, where that is bool, of its first input.
-void run(Ew op, const KernelArgs& a, const double* params = nullptr) {
-  const Tensor& out = a.out[0];
-  DType t = out.dtype() == DType::Bool ? a.in[0].dtype() : out.dtype();
-  EwCall call;
-  choose(&call, op, &t);
-  for (size_t i = 0; i < a.in.size(); ++i) call.in[i] = t;
-  call.out = out.dtype() == DType::Bool ? DType::Bool : t;
-  call.params = params;
-  run_elementwise(a.in, out, call);
+inline void resolve(Ew op, const EwSite& s, EwCall* call) {
+  DType t = s.out == DType::Bool ? s.in : s.out;
+  choose(call, op, &t);
+  for (DType& in : call->in) in = t;
+  call->out = s.out == DType::Bool ? DType::Bool : t;
 }
 
 template <Ew op>
-void plain(const KernelArgs& a) {
-  run(op, a);
+void plain(const EwSite& s, EwCall* call) {
+  resolve(op, s, call);
 }
 
 template <Ew op>
-void on_bools(const KernelArgs& a) {
-  EwCall call;
+void on_bools(const EwSite&, EwCall* call) {
   DType t = DType::Bool;
-  choose(&call, op, &t);
-  call.in[0] = call.in[1] = call.out = DType::Bool;
-  run_elementwise(a.in, a.out[0], call);
+  choose(call, op, &t);
+  call->in[0] = call->in[1] = call->out = DType::Bool;
 }
 
-void select_kernel(const KernelArgs& a) {
-  EwCall call;
-  DType t = a.out[0].dtype();
-  choose(&call, Ew::Select, &t);
-  call.in[0] = DType::Bool;
-  call.in[1] = call.in[2] = call.out = t;
-  run_elementwise(a.in, a.out[0], call);
+void select(const EwSite& s, EwCall* call) {
+  DType t = s.out;
+  choose(call, Ew::Select, &t);
+  call->in[0] = DType::Bool;
+  call->in[1] = call->in[2] = call->out = t;
 }
 
-void cast_kernel(const KernelArgs& a) {
-  EwCall call;
-  call.in[0] = a.in[0].dtype();
-  call.out = a.out[0].dtype();
-  call.loop = cast_loop(call.in[0], call.out);
-  run_elementwise(a.in, a.out[0], call);
+void cast(const EwSite& s, EwCall* call) {
+  call->in[0] = s.in;
+  call->out = s.out;
+  call->loop = cast_loop(s.in, s.out);
 }
 
-void ldexp_kernel(const KernelArgs& a) {
-  EwCall call;
-  DType t = a.out[0].dtype();
-  choose(&call, Ew::Ldexp, &t);
-  call.in[0] = call.out = t;
-  call.in[1] = DType::Int32;  // the cast saturates, as does the exponent's effect
-  run_elementwise(a.in, a.out[0], call);
+void copy(const EwSite& s, EwCall* call) {
+  call->in[0] = call->out = s.in;
+  call->loop = cast_loop(s.in, s.in);
 }
 
-template <bool value>
-void constant_kernel(const KernelArgs& a) {
-  const Tensor& out = a.out[0];
-  std::memset(out.mutable_raw(), value ? 1 : 0, out.nbytes());
+void ldexp(const EwSite& s, EwCall* call) {
+  DType t = s.out;
+  choose(call, Ew::Ldexp, &t);
+  call->in[0] = call->out = t;
+  call->in[1] = DType::Int32;  // the cast saturates, as does the exponent's effect
 }
 
-// A square or a copy costs a fraction of a general power, and is exact.
-void power_kernel(const KernelArgs& a) {
-  const Tensor& exponent = a.in[1];
-  if (is_float(a.out[0].dtype()) && exponent.size() == 1 && a.in[0].size() == a.out[0].size()) {
-    const double e = exponent.item();
-    const KernelArgs base{a.in.first(1), a.out, nullptr};
-    if (e == 2) return run(Ew::Square, base);
-    if (e == -1) return run(Ew::Reciprocal, base);
+template <int value, size_t size>
+void fill_loop(void* out, const void* const*, int64_t n, const double*) {
+  std::memset(out, value, static_cast<size_t>(n) * size);
+}
+template <int value>
+void constant(const EwSite& s, EwCall* call) {
+  call->in[0] = s.in;
+  call->out = s.out;
+  switch (size_of(s.out)) {
+    case 1: call->loop = fill_loop<value, 1>; break;
+    case 2: call->loop = fill_loop<value, 2>; break;
+    case 4: call->loop = fill_loop<value, 4>; break;
+    default: call->loop = fill_loop<value, 8>;
   }
-  run(Ew::Power, a);
+}
+
+// A square or a reciprocal costs a fraction of a general power, and is exact.
+template <class T>
+void power_by_one(void* out, const void* const* in, int64_t n, const double* params) {
+  const T e = *static_cast<const T*>(in[1]);
+  const Ew op = e == T(2) ? Ew::Square : e == T(-1) ? Ew::Reciprocal : Ew::Power;
+  g_loop[static_cast<int>(op)][static_cast<int>(DTypeOf<T>::value)](out, in, n, params);
+}
+void power(const EwSite& s, EwCall* call) {
+  resolve(Ew::Power, s, call);
+  if (!s.one_second) return;
+  if (call->out == DType::Float32) call->loop = power_by_one<float>;
+  if (call->out == DType::Float64) call->loop = power_by_one<double>;
 }
 
 template <bool to_degrees>
-void scale_kernel(const KernelArgs& a) {
+void scale(const EwSite& s, EwCall* call) {
   constexpr double kPi = 3.14159265358979323846;
-  const double p[3] = {to_degrees ? 180 / kPi : kPi / 180, 0, 0};
-  run(Ew::Scale, a, p);
+  resolve(Ew::Scale, s, call);
+  call->params[0] = to_degrees ? 180 / kPi : kPi / 180;
 }
 
-void round_kernel(const KernelArgs& a) {
-  const int64_t places = a.as<RoundAttrs>().decimals;
-  if (places == 0 && is_float(a.out[0].dtype())) return run(Ew::Rint, a);
-  const double p[3] = {std::pow(10., static_cast<double>(places)), std::pow(10., -static_cast<double>(places)), 0};
-  run(Ew::RoundDecimals, a, p);
+void round(const EwSite& s, EwCall* call) {
+  const int64_t places = static_cast<const RoundAttrs*>(s.attrs)->decimals;
+  if (places == 0 && is_float(s.out)) return resolve(Ew::Rint, s, call);
+  resolve(Ew::RoundDecimals, s, call);
+  call->params[0] = std::pow(10., static_cast<double>(places));
+  call->params[1] = std::pow(10., -static_cast<double>(places));
 }
 
 double largest(DType t) {
@@ -130,205 +136,243 @@ double largest(DType t) {
     default: return std::numeric_limits<double>::max();
   }
 }
-void nan_to_num_kernel(const KernelArgs& a) {
-  const Tensor& out = a.out[0];
-  if (!is_float(out.dtype())) {
-    if (out.nbytes()) std::memcpy(out.mutable_raw(), a.in[0].raw(), out.nbytes());
-    return;
-  }
-  const auto& at = a.as<NanToNumAttrs>();
-  const double max = largest(out.dtype());
-  const double p[3] = {at.nan, at.posinf.value_or(max), at.neginf.value_or(-max)};
-  run(Ew::NanToNum, a, p);
+void nan_to_num(const EwSite& s, EwCall* call) {
+  if (!is_float(s.out)) return copy(s, call);
+  const auto& at = *static_cast<const NanToNumAttrs*>(s.attrs);
+  const double max = largest(s.out);
+  resolve(Ew::NanToNum, s, call);
+  call->params[0] = at.nan;
+  call->params[1] = at.posinf.value_or(max);
+  call->params[2] = at.neginf.value_or(-max);
 }
 
 template <Ew op>
-void alpha_kernel(const KernelArgs& a) {
-  const double p[3] = {a.as<AlphaAttrs>().alpha, 0, 0};
-  run(op, a, p);
+void alpha(const EwSite& s, EwCall* call) {
+  resolve(op, s, call);
+  call->params[0] = static_cast<const AlphaAttrs*>(s.attrs)->alpha;
 }
 template <Ew op>
-void slope_kernel(const KernelArgs& a) {
-  const double p[3] = {a.as<LeakyReluAttrs>().negative_slope, 0, 0};
-  run(op, a, p);
+void slope(const EwSite& s, EwCall* call) {
+  resolve(op, s, call);
+  call->params[0] = static_cast<const LeakyReluAttrs*>(s.attrs)->negative_slope;
 }
 template <Ew op>
-void shrink_kernel(const KernelArgs& a) {
-  const double p[3] = {a.as<ShrinkAttrs>().threshold, 0, 0};
-  run(op, a, p);
+void shrink(const EwSite& s, EwCall* call) {
+  resolve(op, s, call);
+  call->params[0] = static_cast<const ShrinkAttrs*>(s.attrs)->threshold;
 }
 template <Ew exact, Ew approximate>
-void gelu_kernel(const KernelArgs& a) {
-  run(a.as<GeluAttrs>().approximate ? approximate : exact, a);
+void gelu(const EwSite& s, EwCall* call) {
+  resolve(static_cast<const GeluAttrs*>(s.attrs)->approximate ? approximate : exact, s, call);
 }
-void selu_kernel(const KernelArgs& a) {
-  const double p[3] = {1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 0};
-  run(Ew::Selu, a, p);
+void selu(const EwSite& s, EwCall* call) {
+  resolve(Ew::Selu, s, call);
+  call->params[0] = 1.6732632423543772848170429916717;
+  call->params[1] = 1.0507009873554804934193349852946;
 }
-void threshold_kernel(const KernelArgs& a) {
-  const auto& at = a.as<ThresholdAttrs>();
-  const double p[3] = {at.threshold, at.default_value, 0};
-  run(Ew::Threshold, a, p);
+void threshold(const EwSite& s, EwCall* call) {
+  const auto& at = *static_cast<const ThresholdAttrs*>(s.attrs);
+  resolve(Ew::Threshold, s, call);
+  call->params[0] = at.threshold;
+  call->params[1] = at.default_value;
 }
-void squareplus_kernel(const KernelArgs& a) {
-  const double p[3] = {a.as<SquareplusAttrs>().b, 0, 0};
-  run(Ew::Squareplus, a, p);
+void squareplus(const EwSite& s, EwCall* call) {
+  resolve(Ew::Squareplus, s, call);
+  call->params[0] = static_cast<const SquareplusAttrs*>(s.attrs)->b;
 }
-void range_grad_kernel(const KernelArgs& a) {
-  const auto& at = a.as<RangeGradAttrs>();
-  const double p[3] = {at.low, at.high, at.scale};
-  run(Ew::RangeGrad, a, p);
+void range_grad(const EwSite& s, EwCall* call) {
+  const auto& at = *static_cast<const RangeGradAttrs*>(s.attrs);
+  resolve(Ew::RangeGrad, s, call);
+  call->params[0] = at.low;
+  call->params[1] = at.high;
+  call->params[2] = at.scale;
 }
-void elu_grad_kernel(const KernelArgs& a) {
-  const auto& at = a.as<EluGradAttrs>();
-  const double p[3] = {at.factor, at.rate, at.slope};
-  run(Ew::EluGrad, a, p);
+void elu_grad(const EwSite& s, EwCall* call) {
+  const auto& at = *static_cast<const EluGradAttrs*>(s.attrs);
+  resolve(Ew::EluGrad, s, call);
+  call->params[0] = at.factor;
+  call->params[1] = at.rate;
+  call->params[2] = at.slope;
+}
+
+using EwResolve = void (*)(const EwSite&, EwCall*);
+
+template <EwResolve f>
+void kernel(const KernelArgs& a) {
+  EwCall call;
+  f({a.in[0].dtype(), a.out[0].dtype(), a.attrs}, &call);
+  run_elementwise(a.in, a.out[0], call);
+}
+
+// The value of a single exponent is at hand: a square or a reciprocal need not spread it over a tile.
+void power_kernel(const KernelArgs& a) {
+  const Tensor& exponent = a.in[1];
+  if (is_float(a.out[0].dtype()) && exponent.size() == 1 && a.in[0].size() == a.out[0].size()) {
+    const double e = exponent.item();
+    const KernelArgs base{a.in.first(1), a.out, nullptr};
+    if (e == 2) return kernel<plain<Ew::Square>>(base);
+    if (e == -1) return kernel<plain<Ew::Reciprocal>>(base);
+  }
+  kernel<plain<Ew::Power>>(a);
 }
 
 struct Registration {
   const char* op;
+  EwResolve resolve;
   KernelFn kernel;
 };
+#define TAHR_EW(name, ...) {#name, __VA_ARGS__, kernel<__VA_ARGS__>}
 constexpr Registration kRegistrations[] = {
-    {"add", plain<Ew::Add>},
-    {"subtract", plain<Ew::Subtract>},
-    {"multiply", plain<Ew::Multiply>},
-    {"divide", plain<Ew::Divide>},
-    {"true_divide", plain<Ew::Divide>},
-    {"divide_no_nan", plain<Ew::DivideNoNan>},
-    {"floor_divide", plain<Ew::FloorDivide>},
-    {"mod", plain<Ew::Mod>},
-    {"fmod", plain<Ew::Fmod>},
-    {"power", power_kernel},
-    {"maximum", plain<Ew::Maximum>},
-    {"minimum", plain<Ew::Minimum>},
-    {"fmax", plain<Ew::Fmax>},
-    {"fmin", plain<Ew::Fmin>},
-    {"hypot", plain<Ew::Hypot>},
-    {"copysign", plain<Ew::Copysign>},
-    {"heaviside", plain<Ew::Heaviside>},
-    {"nextafter", plain<Ew::Nextafter>},
-    {"gcd", plain<Ew::Gcd>},
-    {"lcm", plain<Ew::Lcm>},
-    {"ldexp", ldexp_kernel},
-    {"negative", plain<Ew::Negative>},
-    {"absolute", plain<Ew::Absolute>},
-    {"abs", plain<Ew::Absolute>},
-    {"fabs", plain<Ew::Absolute>},
-    {"sign", plain<Ew::Sign>},
-    {"square", plain<Ew::Square>},
-    {"sqrt", plain<Ew::Sqrt>},
-    {"rsqrt", plain<Ew::Rsqrt>},
-    {"cbrt", plain<Ew::Cbrt>},
-    {"reciprocal", plain<Ew::Reciprocal>},
-    {"deg2rad", scale_kernel<false>},
-    {"rad2deg", scale_kernel<true>},
-    {"floor", plain<Ew::Floor>},
-    {"ceil", plain<Ew::Ceil>},
-    {"trunc", plain<Ew::Trunc>},
-    {"rint", plain<Ew::Rint>},
-    {"round", round_kernel},
-    {"angle", plain<Ew::Angle>},
-    {"imag", constant_kernel<false>},
-    {"nan_to_num", nan_to_num_kernel},
+    TAHR_EW(add, plain<Ew::Add>),
+    TAHR_EW(subtract, plain<Ew::Subtract>),
+    TAHR_EW(multiply, plain<Ew::Multiply>),
+    TAHR_EW(divide, plain<Ew::Divide>),
+    TAHR_EW(true_divide, plain<Ew::Divide>),
+    TAHR_EW(divide_no_nan, plain<Ew::DivideNoNan>),
+    TAHR_EW(floor_divide, plain<Ew::FloorDivide>),
+    TAHR_EW(mod, plain<Ew::Mod>),
+    TAHR_EW(fmod, plain<Ew::Fmod>),
+    {"power", power, power_kernel},
+    TAHR_EW(maximum, plain<Ew::Maximum>),
+    TAHR_EW(minimum, plain<Ew::Minimum>),
+    TAHR_EW(fmax, plain<Ew::Fmax>),
+    TAHR_EW(fmin, plain<Ew::Fmin>),
+    TAHR_EW(hypot, plain<Ew::Hypot>),
+    TAHR_EW(copysign, plain<Ew::Copysign>),
+    TAHR_EW(heaviside, plain<Ew::Heaviside>),
+    TAHR_EW(nextafter, plain<Ew::Nextafter>),
+    TAHR_EW(gcd, plain<Ew::Gcd>),
+    TAHR_EW(lcm, plain<Ew::Lcm>),
+    TAHR_EW(ldexp, ldexp),
+    TAHR_EW(negative, plain<Ew::Negative>),
+    TAHR_EW(absolute, plain<Ew::Absolute>),
+    TAHR_EW(abs, plain<Ew::Absolute>),
+    TAHR_EW(fabs, plain<Ew::Absolute>),
+    TAHR_EW(sign, plain<Ew::Sign>),
+    TAHR_EW(square, plain<Ew::Square>),
+    TAHR_EW(sqrt, plain<Ew::Sqrt>),
+    TAHR_EW(rsqrt, plain<Ew::Rsqrt>),
+    TAHR_EW(cbrt, plain<Ew::Cbrt>),
+    TAHR_EW(reciprocal, plain<Ew::Reciprocal>),
+    TAHR_EW(deg2rad, scale<false>),
+    TAHR_EW(rad2deg, scale<true>),
+    TAHR_EW(floor, plain<Ew::Floor>),
+    TAHR_EW(ceil, plain<Ew::Ceil>),
+    TAHR_EW(trunc, plain<Ew::Trunc>),
+    TAHR_EW(rint, plain<Ew::Rint>),
+    TAHR_EW(round, round),
+    TAHR_EW(angle, plain<Ew::Angle>),
+    TAHR_EW(imag, constant<0>),
+    TAHR_EW(nan_to_num, nan_to_num),
 
-    {"cast", cast_kernel},
-    {"equal", plain<Ew::Equal>},
-    {"not_equal", plain<Ew::NotEqual>},
-    {"less", plain<Ew::Less>},
-    {"less_equal", plain<Ew::LessEqual>},
-    {"greater", plain<Ew::Greater>},
-    {"greater_equal", plain<Ew::GreaterEqual>},
-    {"logical_and", on_bools<Ew::BitAnd>},
-    {"logical_or", on_bools<Ew::BitOr>},
-    {"logical_xor", on_bools<Ew::BitXor>},
-    {"logical_not", on_bools<Ew::LogicalNot>},
-    {"isnan", plain<Ew::IsNan>},
-    {"isinf", plain<Ew::IsInf>},
-    {"isfinite", plain<Ew::IsFinite>},
-    {"isposinf", plain<Ew::IsPosInf>},
-    {"isneginf", plain<Ew::IsNegInf>},
-    {"isreal", constant_kernel<true>},
-    {"signbit", plain<Ew::Signbit>},
-    {"bitwise_and", plain<Ew::BitAnd>},
-    {"bitwise_or", plain<Ew::BitOr>},
-    {"bitwise_xor", plain<Ew::BitXor>},
-    {"bitwise_not", plain<Ew::BitNot>},
-    {"bitwise_invert", plain<Ew::BitNot>},
-    {"bitwise_left_shift", plain<Ew::LeftShift>},
-    {"left_shift", plain<Ew::LeftShift>},
-    {"bitwise_right_shift", plain<Ew::RightShift>},
-    {"right_shift", plain<Ew::RightShift>},
-    {"where_select", select_kernel},
-    {"clip", plain<Ew::Clip>},
+    TAHR_EW(cast, cast),
+    TAHR_EW(equal, plain<Ew::Equal>),
+    TAHR_EW(not_equal, plain<Ew::NotEqual>),
+    TAHR_EW(less, plain<Ew::Less>),
+    TAHR_EW(less_equal, plain<Ew::LessEqual>),
+    TAHR_EW(greater, plain<Ew::Greater>),
+    TAHR_EW(greater_equal, plain<Ew::GreaterEqual>),
+    TAHR_EW(logical_and, on_bools<Ew::BitAnd>),
+    TAHR_EW(logical_or, on_bools<Ew::BitOr>),
+    TAHR_EW(logical_xor, on_bools<Ew::BitXor>),
+    TAHR_EW(logical_not, on_bools<Ew::LogicalNot>),
+    TAHR_EW(isnan, plain<Ew::IsNan>),
+    TAHR_EW(isinf, plain<Ew::IsInf>),
+    TAHR_EW(isfinite, plain<Ew::IsFinite>),
+    TAHR_EW(isposinf, plain<Ew::IsPosInf>),
+    TAHR_EW(isneginf, plain<Ew::IsNegInf>),
+    TAHR_EW(isreal, constant<1>),
+    TAHR_EW(signbit, plain<Ew::Signbit>),
+    TAHR_EW(bitwise_and, plain<Ew::BitAnd>),
+    TAHR_EW(bitwise_or, plain<Ew::BitOr>),
+    TAHR_EW(bitwise_xor, plain<Ew::BitXor>),
+    TAHR_EW(bitwise_not, plain<Ew::BitNot>),
+    TAHR_EW(bitwise_invert, plain<Ew::BitNot>),
+    TAHR_EW(bitwise_left_shift, plain<Ew::LeftShift>),
+    TAHR_EW(left_shift, plain<Ew::LeftShift>),
+    TAHR_EW(bitwise_right_shift, plain<Ew::RightShift>),
+    TAHR_EW(right_shift, plain<Ew::RightShift>),
+    TAHR_EW(where_select, select),
+    TAHR_EW(clip, plain<Ew::Clip>),
 
-    {"exp", plain<Ew::Exp>},
-    {"exp2", plain<Ew::Exp2>},
-    {"expm1", plain<Ew::Expm1>},
-    {"log", plain<Ew::Log>},
-    {"log2", plain<Ew::Log2>},
-    {"log10", plain<Ew::Log10>},
-    {"log1p", plain<Ew::Log1p>},
-    {"logaddexp", plain<Ew::Logaddexp>},
-    {"logaddexp2", plain<Ew::Logaddexp2>},
-    {"sin", plain<Ew::Sin>},
-    {"cos", plain<Ew::Cos>},
-    {"tan", plain<Ew::Tan>},
-    {"arcsin", plain<Ew::Arcsin>},
-    {"arccos", plain<Ew::Arccos>},
-    {"arctan", plain<Ew::Arctan>},
-    {"arctan2", plain<Ew::Arctan2>},
-    {"sinh", plain<Ew::Sinh>},
-    {"cosh", plain<Ew::Cosh>},
-    {"tanh", plain<Ew::Tanh>},
-    {"arcsinh", plain<Ew::Arcsinh>},
-    {"arccosh", plain<Ew::Arccosh>},
-    {"arctanh", plain<Ew::Arctanh>},
-    {"sinc", plain<Ew::Sinc>},
-    {"erf", plain<Ew::Erf>},
-    {"erfc", plain<Ew::Erfc>},
-    {"erfinv", plain<Ew::Erfinv>},
-    {"lgamma", plain<Ew::Lgamma>},
-    {"digamma", plain<Ew::Digamma>},
-    {"trigamma", plain<Ew::Trigamma>},
-    {"i0", plain<Ew::I0>},
-    {"i1", plain<Ew::I1>},
+    TAHR_EW(exp, plain<Ew::Exp>),
+    TAHR_EW(exp2, plain<Ew::Exp2>),
+    TAHR_EW(expm1, plain<Ew::Expm1>),
+    TAHR_EW(log, plain<Ew::Log>),
+    TAHR_EW(log2, plain<Ew::Log2>),
+    TAHR_EW(log10, plain<Ew::Log10>),
+    TAHR_EW(log1p, plain<Ew::Log1p>),
+    TAHR_EW(logaddexp, plain<Ew::Logaddexp>),
+    TAHR_EW(logaddexp2, plain<Ew::Logaddexp2>),
+    TAHR_EW(sin, plain<Ew::Sin>),
+    TAHR_EW(cos, plain<Ew::Cos>),
+    TAHR_EW(tan, plain<Ew::Tan>),
+    TAHR_EW(arcsin, plain<Ew::Arcsin>),
+    TAHR_EW(arccos, plain<Ew::Arccos>),
+    TAHR_EW(arctan, plain<Ew::Arctan>),
+    TAHR_EW(arctan2, plain<Ew::Arctan2>),
+    TAHR_EW(sinh, plain<Ew::Sinh>),
+    TAHR_EW(cosh, plain<Ew::Cosh>),
+    TAHR_EW(tanh, plain<Ew::Tanh>),
+    TAHR_EW(arcsinh, plain<Ew::Arcsinh>),
+    TAHR_EW(arccosh, plain<Ew::Arccosh>),
+    TAHR_EW(arctanh, plain<Ew::Arctanh>),
+    TAHR_EW(sinc, plain<Ew::Sinc>),
+    TAHR_EW(erf, plain<Ew::Erf>),
+    TAHR_EW(erfc, plain<Ew::Erfc>),
+    TAHR_EW(erfinv, plain<Ew::Erfinv>),
+    TAHR_EW(lgamma, plain<Ew::Lgamma>),
+    TAHR_EW(digamma, plain<Ew::Digamma>),
+    TAHR_EW(trigamma, plain<Ew::Trigamma>),
+    TAHR_EW(i0, plain<Ew::I0>),
+    TAHR_EW(i1, plain<Ew::I1>),
 
-    {"relu", plain<Ew::Relu>},
-    {"relu6", plain<Ew::Relu6>},
-    {"leaky_relu", slope_kernel<Ew::LeakyRelu>},
-    {"elu", alpha_kernel<Ew::Elu>},
-    {"celu", alpha_kernel<Ew::Celu>},
-    {"selu", selu_kernel},
-    {"gelu", gelu_kernel<Ew::Gelu, Ew::GeluTanh>},
-    {"sigmoid", plain<Ew::Sigmoid>},
-    {"log_sigmoid", plain<Ew::LogSigmoid>},
-    {"softplus", plain<Ew::Softplus>},
-    {"silu", plain<Ew::Silu>},
-    {"swish", plain<Ew::Silu>},
-    {"mish", plain<Ew::Mish>},
-    {"softsign", plain<Ew::Softsign>},
-    {"hard_sigmoid", plain<Ew::HardSigmoid>},
-    {"hard_silu", plain<Ew::HardSilu>},
-    {"hard_swish", plain<Ew::HardSilu>},
-    {"hard_tanh", plain<Ew::HardTanh>},
-    {"hard_shrink", shrink_kernel<Ew::HardShrink>},
-    {"soft_shrink", shrink_kernel<Ew::SoftShrink>},
-    {"tanh_shrink", plain<Ew::TanhShrink>},
-    {"squareplus", squareplus_kernel},
-    {"threshold", threshold_kernel},
-    {"sparse_plus", plain<Ew::SparsePlus>},
-    {"sparse_sigmoid", plain<Ew::SparseSigmoid>},
-    {"range_grad", range_grad_kernel},
-    {"leaky_relu_grad", slope_kernel<Ew::LeakyReluGrad>},
-    {"tanh_grad", plain<Ew::TanhGrad>},
-    {"sigmoid_grad", plain<Ew::SigmoidGrad>},
-    {"silu_grad", plain<Ew::SiluGrad>},
-    {"gelu_grad", gelu_kernel<Ew::GeluGrad, Ew::GeluTanhGrad>},
-    {"elu_grad", elu_grad_kernel},
+    TAHR_EW(relu, plain<Ew::Relu>),
+    TAHR_EW(relu6, plain<Ew::Relu6>),
+    TAHR_EW(leaky_relu, slope<Ew::LeakyRelu>),
+    TAHR_EW(elu, alpha<Ew::Elu>),
+    TAHR_EW(celu, alpha<Ew::Celu>),
+    TAHR_EW(selu, selu),
+    TAHR_EW(gelu, gelu<Ew::Gelu, Ew::GeluTanh>),
+    TAHR_EW(sigmoid, plain<Ew::Sigmoid>),
+    TAHR_EW(log_sigmoid, plain<Ew::LogSigmoid>),
+    TAHR_EW(softplus, plain<Ew::Softplus>),
+    TAHR_EW(silu, plain<Ew::Silu>),
+    TAHR_EW(swish, plain<Ew::Silu>),
+    TAHR_EW(mish, plain<Ew::Mish>),
+    TAHR_EW(softsign, plain<Ew::Softsign>),
+    TAHR_EW(hard_sigmoid, plain<Ew::HardSigmoid>),
+    TAHR_EW(hard_silu, plain<Ew::HardSilu>),
+    TAHR_EW(hard_swish, plain<Ew::HardSilu>),
+    TAHR_EW(hard_tanh, plain<Ew::HardTanh>),
+    TAHR_EW(hard_shrink, shrink<Ew::HardShrink>),
+    TAHR_EW(soft_shrink, shrink<Ew::SoftShrink>),
+    TAHR_EW(tanh_shrink, plain<Ew::TanhShrink>),
+    TAHR_EW(squareplus, squareplus),
+    TAHR_EW(threshold, threshold),
+    TAHR_EW(sparse_plus, plain<Ew::SparsePlus>),
+    TAHR_EW(sparse_sigmoid, plain<Ew::SparseSigmoid>),
+    TAHR_EW(range_grad, range_grad),
+    TAHR_EW(leaky_relu_grad, slope<Ew::LeakyReluGrad>),
+    TAHR_EW(tanh_grad, plain<Ew::TanhGrad>),
+    TAHR_EW(sigmoid_grad, plain<Ew::SigmoidGrad>),
+    TAHR_EW(silu_grad, plain<Ew::SiluGrad>),
+    TAHR_EW(gelu_grad, gelu<Ew::GeluGrad, Ew::GeluTanhGrad>),
+    TAHR_EW(elu_grad, elu_grad),
 };
+#undef TAHR_EW
 
 }  // namespace
+
+EwCall elementwise_call(std::string_view op, const EwSite& site) {
+  for (const Registration& r : kRegistrations) {
+    if (op != r.op) continue;
+    EwCall call;
+    r.resolve(site, &call);
+    return call;
+  }
+  throw_runtime("[", op, "] has no elementwise loop");
+}
 
 EwLoop elementwise_loop(Ew op, DType type) { return g_loop[static_cast<int>(op)][static_cast<int>(type)]; }
 EwLoop cast_loop(DType from, DType to) {

@@ -79,6 +79,7 @@ void define_random_ops();
 void define_loss_ops();
 void define_state_ops();
 void define_optimizer_ops();
+void define_fused_ops();
 void register_elementwise_kernels();
 void register_reduce_kernels();
 void register_array_kernels();
@@ -87,5 +88,6 @@ void register_random_kernels();
 void register_loss_kernels();
 void register_state_kernels();
 void register_optimizer_kernels();
+void register_fused_kernels();
 void init_op_table();  // idempotent
 }  // namespace tahr

@@ -268,6 +268,7 @@ void init_op_table() {
     define_loss_ops();
     define_state_ops();
     define_optimizer_ops();
+    define_fused_ops();
     register_elementwise_kernels();
     register_reduce_kernels();
     register_array_kernels();
@@ -276,6 +277,7 @@ void init_op_table() {
     register_loss_kernels();
     register_state_kernels();
     register_optimizer_kernels();
+    register_fused_kernels();
     return true;
   }();
   (void)done;
