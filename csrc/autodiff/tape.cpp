@@ -54,6 +54,28 @@ void resume_recording() {
 PauseRecording::PauseRecording() { pause_recording(); }
 PauseRecording::~PauseRecording() { resume_recording(); }
 
+int recording_depth(std::span<const Tensor> values) {
+  int depth = 0;
+  for (const auto& tape : recording() ? stack().tapes : std::vector<std::shared_ptr<Tape>>()) {
+    const bool watches = std::any_of(values.begin(), values.end(), [&](const Tensor& t) {
+      const VariableImpl* v = t.impl()->variable;
+      return tape->watches(t) || (v && v->trainable && tape->watches_variables());
+    });
+    if (watches) depth += tape->persistent() ? 2 : 1;
+  }
+  return depth;
+}
+
+RecordOnly::RecordOnly(std::shared_ptr<Tape> tape)
+    : tapes_(std::exchange(stack().tapes, {std::move(tape)})), paused_(std::exchange(stack().paused, 0)) {
+  stack().update();
+}
+RecordOnly::~RecordOnly() {
+  stack().tapes = std::move(tapes_);
+  stack().paused = paused_;
+  stack().update();
+}
+
 void record_custom_on_tapes(std::span<const Tensor> in, std::span<const Tensor> out, const CustomVjp& vjp) {
   if (!recording()) return;
   for (const auto& tape : stack().tapes) tape->record_custom(in, out, vjp);

@@ -68,6 +68,21 @@ class PauseRecording {
 };
 void pause_recording();
 void resume_recording();
+// How many derivatives may be asked of what is computed from these now: the number of tapes that watch one of them, a
+// persistent one counted twice, since it may be asked about a gradient that it gave.
+int recording_depth(std::span<const Tensor> values);
+// While alive, only `tape` records on this thread.
+class RecordOnly {
+ public:
+  explicit RecordOnly(std::shared_ptr<Tape> tape);
+  ~RecordOnly();
+  RecordOnly(const RecordOnly&) = delete;
+  RecordOnly& operator=(const RecordOnly&) = delete;
+
+ private:
+  std::vector<std::shared_ptr<Tape>> tapes_;
+  int paused_;
+};
 // Records a custom node on every active tape that watches one of the inputs.
 void record_custom_on_tapes(std::span<const Tensor> in, std::span<const Tensor> out, const CustomVjp& vjp);
 

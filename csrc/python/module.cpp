@@ -58,5 +58,6 @@ PYBIND11_MODULE(_C, m) {
   bind_objects(m);
   bind_ops(m);
   bind_tape(m);
+  bind_graph(m);
   bind_config(m);
 }

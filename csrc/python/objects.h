@@ -62,6 +62,7 @@ PyObject* guarded(F&& f) noexcept {
 void bind_objects(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_tape(py::module_& m);
+void bind_graph(py::module_& m);
 
 }  // namespace tahr::python
 

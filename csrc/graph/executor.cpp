@@ -1,0 +1,314 @@
+#include "graph/executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "graph/plan.h"
+
+namespace tahr::graph {
+namespace {
+
+struct Step {
+  StepKind kind;
+  int32_t node;
+  const OpDef* op;
+  KernelFn kernel;
+  std::vector<Tensor> in, out;
+  std::shared_ptr<const void> attrs;
+  std::shared_ptr<void> prepared;
+  KernelArgs args() const { return {in, out, attrs.get(), prepared.get()}; }
+};
+
+// Points a tensor that the executable owns at other memory.
+void aim(const Tensor& t, const Ref<Storage>& storage, std::byte* data) {
+  t.impl()->storage = storage;
+  t.impl()->data = data;
+}
+void drop(const Tensor& t) { aim(t, Ref<Storage>(), nullptr); }
+
+void take_over(const Tensor& t, const Tensor& from) {
+  TensorImpl& to = *t.impl();
+  to.shape = from.shape();
+  to.size = from.size();
+  to.storage = from.impl()->storage;
+  to.data = from.impl()->data;
+}
+
+// As a caller may keep it: an object of its own over the same storage.
+Tensor detached(const Tensor& t) {
+  return Tensor::from_storage(t.impl()->storage,
+                              static_cast<size_t>(t.impl()->data - static_cast<std::byte*>(t.impl()->storage->data())),
+                              t.shape(), t.dtype());
+}
+
+Tensor copy_of(const Tensor& t) {
+  Tensor c = Tensor::empty(t.shape(), t.dtype());
+  std::memcpy(c.mutable_raw(), t.raw(), t.nbytes());
+  return c;
+}
+
+}  // namespace
+
+struct Executable::Impl {
+  explicit Impl(Graph graph) : g(std::move(graph)), plan(make_plan(g)) {
+    make_tensors();
+    make_steps();
+  }
+
+  // ---- built once ----
+
+  void make_tensors() {
+    arena = Storage::make(plan.stats.arena_bytes);
+    tensors.resize(g.values.size());
+    groups.resize(g.values.size());
+    for (size_t i = 0; i < g.values.size(); ++i) {
+      const Value& x = g.values[i];
+      const ValueId root = plan.root[i];
+      const Buffer& b = plan.buffers[static_cast<size_t>(root)];
+      groups[static_cast<size_t>(root)].push_back(static_cast<ValueId>(i));
+      if (x.kind == Value::Kind::Variable) tensors[i] = x.variable->handle();
+      else if (x.kind == Value::Kind::Constant) tensors[i] = x.constant;
+      else if (b.place == Place::Arena) tensors[i] = Tensor::from_storage(arena, b.offset, x.spec.shape, x.spec.dtype);
+      else if (b.place == Place::Constant && x.spec.shape.fully_known())
+        tensors[i] = Tensor::from_storage(
+            g.value(root).constant.impl()->storage,
+            static_cast<size_t>(g.value(root).constant.impl()->data -
+                                static_cast<std::byte*>(g.value(root).constant.impl()->storage->data())),
+            x.spec.shape, x.spec.dtype);
+      else tensors[i] = Tensor::symbolic(x.spec.shape, x.spec.dtype);
+    }
+    for (size_t i = 0; i < g.values.size(); ++i) {
+      if (plan.root[i] != static_cast<ValueId>(i)) continue;
+      const Buffer& b = plan.buffers[i];
+      if (b.place == Place::Variable) in_variables.push_back(b.root);
+      if (b.place == Place::Output) fresh.push_back(b.root);
+    }
+  }
+
+  void make_steps() {
+    for (size_t i = 0; i < g.nodes.size(); ++i) {
+      const Node& n = g.nodes[i];
+      if (plan.steps[i] == StepKind::Skip) continue;
+      Step s{plan.steps[i], static_cast<int32_t>(i), n.op, nullptr, {}, {}, n.attrs, nullptr};
+      Specs in_specs, out_specs;
+      for (ValueId v : n.in) {
+        s.in.push_back(v == kAbsent ? Tensor() : tensors[static_cast<size_t>(v)]);
+        in_specs.push_back(v == kAbsent ? Spec{} : g.value(v).spec);
+      }
+      for (ValueId v : n.out) {
+        s.out.push_back(tensors[static_cast<size_t>(v)]);
+        out_specs.push_back(g.value(v).spec);
+      }
+      s.kernel = n.op->kernel[static_cast<int>(DeviceType::CPU)];
+      const PrepareFn prepare = n.op->prepare[static_cast<int>(DeviceType::CPU)];
+      if (s.kind == StepKind::Kernel && prepare) s.prepared = prepare(in_specs, out_specs, n.attrs.get());
+      steps.push_back(std::move(s));
+    }
+    seconds.resize(steps.size());
+    runs.resize(steps.size());
+  }
+
+  // ---- for a run ----
+
+  void point_group(ValueId root, const Ref<Storage>& storage, std::byte* data) {
+    for (ValueId v : groups[static_cast<size_t>(root)]) aim(tensors[static_cast<size_t>(v)], storage, data);
+  }
+
+  void bind(std::span<const Tensor> inputs) {
+    if (inputs.size() != g.inputs.size())
+      throw_runtime("[function] expected ", g.inputs.size(), " inputs, received ", inputs.size(), ".");
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Spec& want = g.value(g.inputs[i]).spec;
+      const bool fits = inputs[i].defined() && !inputs[i].is_symbolic() && inputs[i].dtype() == want.dtype &&
+                        inputs[i].rank() == want.shape.rank();
+      bool same = fits;
+      for (int d = 0; same && d < want.shape.rank(); ++d)
+        same = want.shape[d] == kUnknown || want.shape[d] == inputs[i].shape()[d];
+      if (!same) {
+        throw_value("[function] expected ", name_of(want.dtype), " of shape ", want.shape.str(), " as input ", i,
+                    ", received ",
+                    inputs[i].defined() ? concat(name_of(inputs[i].dtype()), " of shape ", inputs[i].shape().str())
+                                        : std::string("nothing"),
+                    ".");
+      }
+    }
+    for (VariableImpl* v : plan.written) {
+      v->hold();
+      ++held;
+    }
+    bound = true;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const ValueId v = g.inputs[i];
+      point_group(v, inputs[i].impl()->storage, inputs[i].impl()->data);
+      const Tensor& t = tensors[static_cast<size_t>(v)];
+      t.impl()->shape = inputs[i].shape();
+      t.impl()->size = inputs[i].size();
+    }
+    for (ValueId root : in_variables) {
+      const Tensor& value = plan.buffers[static_cast<size_t>(root)].variable->value();
+      point_group(root, value.impl()->storage, value.impl()->data);
+    }
+    for (ValueId root : fresh) {
+      const Spec& s = g.value(root).spec;
+      const Ref<Storage> storage = Storage::make(static_cast<size_t>(s.shape.size()) * size_of(s.dtype));
+      point_group(root, storage, static_cast<std::byte*>(storage->data()));
+    }
+  }
+
+  void release() noexcept {
+    if (!bound) return;
+    for (size_t i = 0; i < held; ++i) plan.written[i]->release_hold();
+    held = 0;
+    bound = false;
+    for (size_t i = 0; i < g.values.size(); ++i) {
+      const Place p = plan.buffers[static_cast<size_t>(plan.root[i])].place;
+      if (p == Place::Input || p == Place::Variable || p == Place::Output || p == Place::Dynamic) drop(tensors[i]);
+    }
+  }
+
+  void copy(const Step& s) {
+    // A read: out from the variable. A store: the variable from in.
+    VariableImpl* v = s.in[0].impl()->variable;
+    if (s.out.empty()) {
+      if (v->value().raw() != s.in[1].raw()) std::memcpy(v->value().mutable_raw(), s.in[1].raw(), s.in[1].nbytes());
+      v->touch();
+    } else {
+      std::memcpy(s.out[0].mutable_raw(), v->value().raw(), s.out[0].nbytes());
+    }
+  }
+
+  void dynamic(const Step& s) {
+    Tensors results;
+    if (s.op->eager) {
+      results = s.op->eager(s.in, s.attrs.get());
+      if (s.kind == StepKind::Dynamic) {  // what it gives back must not be memory that the plan will reuse
+        for (Tensor& r : results) {
+          for (const Tensor& t : s.in) {
+            if (t.defined() && t.impl()->storage && r.impl()->storage.get() == t.impl()->storage.get()) r = copy_of(r);
+          }
+        }
+      }
+    } else {
+      Specs specs(s.in.size());
+      for (size_t i = 0; i < s.in.size(); ++i) {
+        if (s.in[i].defined()) specs[i] = s.in[i].spec();
+      }
+      for (const Spec& o : s.op->infer({specs, s.attrs.get(), s.in, s.op->name.c_str()}))
+        results.push_back(Tensor::empty(o.shape, o.dtype));
+      if (!s.kernel) throw Error(ErrorKind::NotImplemented, concat("[", s.op->name, "] has no CPU kernel"));
+      s.kernel({s.in, results, s.attrs.get()});
+    }
+    for (size_t i = 0; i < s.out.size(); ++i) take_over(s.out[i], results[i]);
+  }
+
+  void run_step(const Step& s) {
+    if (s.kind == StepKind::Kernel) s.kernel(s.args());
+    else if (s.kind == StepKind::Copy) copy(s);
+    else dynamic(s);
+  }
+
+  void step() {
+    if (!profiling) {
+      for (const Step& s : steps) run_step(s);
+    } else {
+      auto before = std::chrono::steady_clock::now();
+      for (size_t i = 0; i < steps.size(); ++i) {
+        run_step(steps[i]);
+        const auto now = std::chrono::steady_clock::now();
+        seconds[i] += std::chrono::duration<double>(now - before).count();
+        ++runs[i];
+        before = now;
+      }
+    }
+    for (ValueId root : in_variables) {
+      const Buffer& b = plan.buffers[static_cast<size_t>(root)];
+      if (g.value(root).node >= 0 && plan.steps[static_cast<size_t>(g.value(root).node)] == StepKind::Kernel)
+        b.variable->touch();
+    }
+  }
+
+  Graph g;
+  Plan plan;
+  Ref<Storage> arena;
+  std::vector<Tensor> tensors;               // per value
+  std::vector<std::vector<ValueId>> groups;  // per root: itself and its views
+  std::vector<ValueId> in_variables, fresh;  // roots
+  std::vector<Step> steps;
+  bool bound = false, profiling = false;
+  size_t held = 0;
+  std::vector<double> seconds;
+  std::vector<uint64_t> runs;
+};
+
+Executable::Executable(Graph g) : impl_(std::make_unique<Impl>(std::move(g))) {}
+Executable::~Executable() { release(); }
+
+void Executable::bind(std::span<const Tensor> inputs) {
+  try {
+    impl_->bind(inputs);
+  } catch (...) {
+    impl_->bound = true;
+    impl_->release();
+    throw;
+  }
+}
+void Executable::step() { impl_->step(); }
+void Executable::release() noexcept { impl_->release(); }
+
+const Tensor& Executable::output(size_t i) const {
+  return impl_->tensors[static_cast<size_t>(impl_->g.outputs[i])];
+}
+
+Tensors Executable::run(std::span<const Tensor> inputs) {
+  struct Release {
+    Executable* e;
+    ~Release() { e->release(); }
+  } guard{this};
+  bind(inputs);
+  step();
+  Tensors out;
+  out.reserve(impl_->g.outputs.size());
+  for (ValueId v : impl_->g.outputs) {
+    const Place p = impl_->plan.buffers[static_cast<size_t>(impl_->plan.root[static_cast<size_t>(v)])].place;
+    if (p == Place::Constant) out.push_back(impl_->tensors[static_cast<size_t>(v)]);
+    else out.push_back(detached(impl_->tensors[static_cast<size_t>(v)]));
+  }
+  return out;
+}
+
+const Graph& Executable::graph() const { return impl_->g; }
+const PlanStats& Executable::stats() const { return impl_->plan.stats; }
+
+std::string Executable::placement(ValueId v) const {
+  const ValueId root = impl_->plan.root[static_cast<size_t>(v)];
+  const Buffer& b = impl_->plan.buffers[static_cast<size_t>(root)];
+  std::string s;
+  switch (b.place) {
+    case Place::Input: s = "input"; break;
+    case Place::Constant: s = "constant"; break;
+    case Place::Handle: return "variable";
+    case Place::Variable: s = "in variable " + b.variable->name; break;
+    case Place::Output: s = "output"; break;
+    case Place::Dynamic: s = "allocated when computed"; break;
+    case Place::Arena: s = concat("arena+", b.offset); break;
+  }
+  if (b.in_place_of != kAbsent) s += concat(", in place of %", b.in_place_of);
+  if (root != v) s = concat("view of %", root, " (", s, ")");
+  return s;
+}
+
+void Executable::set_profiling(bool on) {
+  impl_->profiling = on;
+  std::fill(impl_->seconds.begin(), impl_->seconds.end(), 0.0);
+  std::fill(impl_->runs.begin(), impl_->runs.end(), uint64_t{0});
+}
+
+std::vector<StepTime> Executable::times() const {
+  std::vector<StepTime> t;
+  for (size_t i = 0; i < impl_->steps.size(); ++i)
+    t.push_back({impl_->steps[i].node, impl_->runs[i], impl_->seconds[i]});
+  return t;
+}
+
+}  // namespace tahr::graph

@@ -1,0 +1,261 @@
+#include "graph/function.h"
+
+#include <algorithm>
+
+#include "autodiff/tape.h"
+#include "graph/passes.h"
+#include "graph/trace.h"
+#include "ops/functions.h"
+
+namespace tahr::graph {
+namespace {
+
+std::vector<VariableImpl*> trainable_variables(const Graph& g) {
+  std::vector<VariableImpl*> found;
+  for (const Node& n : g.nodes) {
+    for (VariableImpl* v : effects(g, n).reads) {
+      if (v->trainable && is_float(v->value().dtype()) && std::find(found.begin(), found.end(), v) == found.end())
+        found.push_back(v);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+// What differentiating a function needs. `forward` gives the function's outputs and then the residuals: what `backward`
+// reads. `backward` takes the residuals and the cotangents of the floating-point outputs, and gives the cotangents of
+// `sources`: the floating-point inputs, then the trainable variables that were read.
+struct GraphFunction::Derivative {
+  std::shared_ptr<GraphFunction> forward, backward;
+  std::vector<size_t> float_inputs;
+  std::vector<Ref<VariableImpl>> variables;
+  std::vector<char> connected;  // per source: whether backward gives its cotangent
+  size_t outputs = 0;           // of the function, ahead of the residuals
+};
+
+std::shared_ptr<GraphFunction> GraphFunction::make(Graph traced) {
+  return std::shared_ptr<GraphFunction>(new GraphFunction(std::move(traced)));
+}
+
+std::unique_ptr<Executable> GraphFunction::compile() const {
+  Graph g = traced_;
+  const PauseTracing now;
+  const PauseRecording quiet;
+  optimize(g);
+  return std::make_unique<Executable>(std::move(g));
+}
+
+std::shared_ptr<Executable> GraphFunction::borrow() {
+  std::unique_ptr<Executable> e;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      e = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!e) e = compile();
+  return {e.release(), [owner = weak_from_this()](Executable* p) {
+            std::unique_ptr<Executable> back(p);
+            if (const auto f = owner.lock()) {
+              back->release();
+              const std::lock_guard lock(f->mutex_);
+              f->idle_.push_back(std::move(back));
+            }
+          }};
+}
+
+const Executable& GraphFunction::compiled() {
+  const auto e = borrow();
+  return *e;  // goes back to the idle ones, which keep it
+}
+
+Tensors GraphFunction::run(std::span<const Tensor> inputs) {
+  std::unique_ptr<Executable> e;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      e = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!e) e = compile();
+  struct GiveBack {
+    GraphFunction* f;
+    std::unique_ptr<Executable>& e;
+    ~GiveBack() {
+      const std::lock_guard lock(f->mutex_);
+      f->idle_.push_back(std::move(e));
+    }
+  } guard{this, e};
+  const PauseTracing now;
+  const PauseRecording quiet;
+  return e->run(inputs);
+}
+
+Tensors GraphFunction::call(std::span<const Tensor> inputs) {
+  const bool symbolic = std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.is_symbolic(); });
+  if (tracing() || symbolic) return replay(traced_, inputs);
+  if (recording()) return call_recorded(inputs);
+  return run(inputs);
+}
+
+const GraphFunction::Derivative& GraphFunction::derivative() {
+  if (derivative_) return *derivative_;
+  auto d = std::make_shared<Derivative>();
+  const PauseRecording quiet;
+  Tracer tracer;
+  Graph whole;
+  std::vector<ValueId> outputs;
+  size_t boundary = 0;
+  {
+    const TraceScope scope(tracer);
+    Tensors in, sources;
+    const auto tape = std::make_shared<Tape>(false, true);
+    for (size_t i = 0; i < traced_.inputs.size(); ++i) {
+      in.push_back(tracer.input(traced_.value(traced_.inputs[i]).spec));
+      if (!is_float(in.back().dtype())) continue;
+      tape->watch(in.back());
+      sources.push_back(in.back());
+      d->float_inputs.push_back(i);
+    }
+    for (VariableImpl* v : trainable_variables(traced_)) {
+      d->variables.emplace_back(v);
+      sources.push_back(v->handle());
+    }
+    Tensors out;
+    {
+      const RecordOnly record(tape);
+      out = replay(traced_, in);
+    }
+    boundary = tracer.graph().nodes.size();
+    d->outputs = out.size();
+    Tensors targets, dy;
+    for (const Tensor& t : out) {
+      if (!is_float(t.dtype())) continue;
+      targets.push_back(t);
+      dy.push_back(tracer.input(t.spec()));
+    }
+    Tensors grads = tape->gradient(targets, sources, dy, false);
+    Tensors ends = out;
+    for (Tensor& g : grads) {
+      d->connected.push_back(g.defined());
+      if (g.defined()) ends.push_back(g);
+    }
+    whole = tracer.finish(ends);
+  }
+
+  // Cut at the boundary. Residuals: what lies before it and is read after it.
+  Graph forward, backward;
+  const size_t count = whole.values.size();
+  std::vector<ValueId> in_backward(count, kAbsent);
+  std::vector<ValueId> residuals;
+  forward.values = whole.values;
+  forward.inputs.assign(whole.inputs.begin(), whole.inputs.begin() + static_cast<std::ptrdiff_t>(traced_.inputs.size()));
+  forward.nodes.assign(whole.nodes.begin(), whole.nodes.begin() + static_cast<std::ptrdiff_t>(boundary));
+  forward.outputs.assign(whole.outputs.begin(), whole.outputs.begin() + static_cast<std::ptrdiff_t>(d->outputs));
+  std::vector<char> is_dy(count);
+  for (size_t i = traced_.inputs.size(); i < whole.inputs.size(); ++i) is_dy[static_cast<size_t>(whole.inputs[i])] = 1;
+  const auto made_in_backward = [&](ValueId v) {
+    const Value& x = whole.value(v);
+    return is_dy[static_cast<size_t>(v)] || (x.kind == Value::Kind::Result && static_cast<size_t>(x.node) >= boundary);
+  };
+  const auto need = [&](ValueId v) {
+    if (v == kAbsent || made_in_backward(v) || in_backward[static_cast<size_t>(v)] != kAbsent) return;
+    const Value& x = whole.value(v);
+    if (x.kind == Value::Kind::Constant) {
+      in_backward[static_cast<size_t>(v)] = backward.add_constant(x.constant);
+    } else if (x.kind == Value::Kind::Variable) {
+      in_backward[static_cast<size_t>(v)] = backward.add_variable(x.variable.get());
+    } else {
+      in_backward[static_cast<size_t>(v)] = backward.add_input(x.spec);
+      residuals.push_back(v);
+    }
+  };
+  // Only what the gradients need of the second part.
+  whole.renumber();
+  std::vector<char> wanted(whole.nodes.size());
+  {
+    std::vector<char> read(count);
+    for (size_t i = d->outputs; i < whole.outputs.size(); ++i) read[static_cast<size_t>(whole.outputs[i])] = 1;
+    for (size_t i = whole.nodes.size(); i-- > boundary;) {
+      const Node& n = whole.nodes[i];
+      wanted[i] = has_effect(whole, n);
+      for (ValueId v : n.out) wanted[i] |= read[static_cast<size_t>(v)];
+      if (!wanted[i]) continue;
+      for (ValueId v : n.in) {
+        if (v != kAbsent) read[static_cast<size_t>(v)] = 1;
+      }
+    }
+  }
+  for (size_t i = boundary; i < whole.nodes.size(); ++i) {
+    if (wanted[i]) std::for_each(whole.nodes[i].in.begin(), whole.nodes[i].in.end(), need);
+  }
+  for (size_t i = d->outputs; i < whole.outputs.size(); ++i) need(whole.outputs[i]);
+  for (size_t i = traced_.inputs.size(); i < whole.inputs.size(); ++i) {
+    const ValueId v = whole.inputs[i];
+    in_backward[static_cast<size_t>(v)] = backward.add_input(whole.value(v).spec);
+  }
+  for (size_t i = boundary; i < whole.nodes.size(); ++i) {
+    if (!wanted[i]) continue;
+    const Node& n = whole.nodes[i];
+    std::vector<ValueId> in;
+    for (ValueId v : n.in) in.push_back(v == kAbsent ? kAbsent : in_backward[static_cast<size_t>(v)]);
+    Specs specs;
+    for (ValueId v : n.out) specs.push_back(whole.value(v).spec);
+    const Node& copy = backward.add_node(*n.op, n.attrs, std::move(in), specs);
+    for (size_t o = 0; o < n.out.size(); ++o) in_backward[static_cast<size_t>(n.out[o])] = copy.out[o];
+  }
+  for (size_t i = d->outputs; i < whole.outputs.size(); ++i)
+    backward.outputs.push_back(in_backward[static_cast<size_t>(whole.outputs[i])]);
+  forward.outputs.insert(forward.outputs.end(), residuals.begin(), residuals.end());
+  d->forward = make(std::move(forward));
+  d->backward = make(std::move(backward));
+  derivative_ = d;
+  return *derivative_;
+}
+
+// The function run so that gradients can be asked for `levels` deep: level k gives the outputs of level k - 1 and the
+// residuals that its backward reads. So what is asked of a residual, by a tape around a gradient, is asked of an output
+// of the level above.
+Tensors GraphFunction::call_recorded(std::span<const Tensor> inputs) {
+  const Derivative& d = derivative();
+  Tensors watched;
+  for (size_t i : d.float_inputs) watched.push_back(inputs[i]);
+  for (const auto& v : d.variables) watched.push_back(v->handle());
+  const int levels = recording_depth(watched);
+  if (levels == 0) return run(inputs);
+
+  std::vector<std::shared_ptr<GraphFunction>> level{shared_from_this()};
+  for (int k = 0; k < levels; ++k) level.push_back(level.back()->derivative().forward);
+  const Tensors all = level.back()->run(inputs);
+  record_custom_on_tapes(watched, all, [level, all](std::span<const Tensor> dy) {
+    size_t used = 0;
+    for (size_t i = 0; i < dy.size(); ++i) {
+      if (dy[i].defined()) used = i + 1;
+    }
+    size_t k = 0;
+    while (k + 1 < level.size() && level[k]->traced_.outputs.size() < used) ++k;
+    if (k + 1 == level.size()) {
+      throw Error(ErrorKind::NotImplemented,
+                  "[function] a gradient was asked of a gradient more often than tapes were recording when the function "
+                  "was called. Nest one GradientTape per order of derivative around the call.");
+    }
+    const Derivative& rule = *level[k]->derivative_;
+    const size_t outputs = level[k]->traced_.outputs.size();
+    Tensors in(all.begin() + static_cast<std::ptrdiff_t>(outputs),
+               all.begin() + static_cast<std::ptrdiff_t>(level[k + 1]->traced_.outputs.size()));
+    for (size_t i = 0; i < outputs; ++i) {
+      if (is_float(all[i].dtype())) in.push_back(dy[i].defined() ? dy[i] : Tensor::zeros(all[i].shape(), all[i].dtype()));
+    }
+    const Tensors grads = rule.backward->call(in);
+    Tensors dx;
+    size_t next = 0;
+    for (char connected : rule.connected) dx.push_back(connected ? grads[next++] : Tensor());
+    return dx;
+  });
+  return {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(d.outputs)};
+}
+
+}  // namespace tahr::graph

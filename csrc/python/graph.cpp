@@ -1,0 +1,77 @@
+// Tracing from Python: the tracer, traced functions, and what can be read off their graphs.
+#include <pybind11/stl.h>
+
+#include "autodiff/tape.h"
+#include "graph/function.h"
+#include "graph/trace.h"
+#include "python/convert.h"
+
+namespace tahr::python {
+namespace {
+
+using graph::Executable;
+using graph::GraphFunction;
+using graph::Tracer;
+
+// The tracer of one trace; `with tracer:` makes it the current one.
+struct PyTracer {
+  Tracer tracer;
+  std::unique_ptr<graph::TraceScope> scope;
+};
+
+struct PyPause {
+  std::unique_ptr<graph::PauseTracing> pause;
+};
+
+Tensors call_function(GraphFunction& f, const std::vector<Tensor>& inputs) {
+  if (tracing() || recording()) return f.call(inputs);
+  const py::gil_scoped_release release;
+  return f.run(inputs);
+}
+
+py::dict stats(GraphFunction& f) {
+  const graph::PlanStats& s = f.compiled().stats();
+  py::dict d;
+  d["arena_bytes"] = s.arena_bytes;
+  d["unshared_bytes"] = s.unshared_bytes;
+  d["kernels"] = s.kernels;
+  d["views"] = s.views;
+  d["in_place"] = s.in_place;
+  d["copies"] = s.copies;
+  d["dynamic"] = s.dynamic;
+  return d;
+}
+
+}  // namespace
+
+void bind_graph(py::module_& m) {
+  py::class_<GraphFunction, std::shared_ptr<GraphFunction>>(m, "GraphFunction")
+      .def("__call__", [](GraphFunction& f, const std::vector<Tensor>& in) { return wrap_all(call_function(f, in), true); })
+      .def("traced_text", [](const GraphFunction& f) { return f.traced().str(); })
+      .def("text", [](GraphFunction& f) { return f.compiled().graph().str(); })
+      .def("stats", &stats);
+
+  py::class_<PyTracer>(m, "Tracer")
+      .def(py::init<>())
+      .def("__enter__",
+           [](PyTracer& t) -> PyTracer& {
+             t.scope = std::make_unique<graph::TraceScope>(t.tracer);
+             return t;
+           },
+           py::return_value_policy::reference)
+      .def("__exit__", [](PyTracer& t, const py::args&) { t.scope.reset(); })
+      .def("input",
+           [](PyTracer& t, py::object shape, py::object dtype) {
+             return t.tracer.input({shape_from_python(shape.ptr(), "function", true), dtype_from_python(dtype.ptr())});
+           })
+      .def("finish",
+           [](PyTracer& t, const std::vector<Tensor>& outputs) { return GraphFunction::make(t.tracer.finish(outputs)); });
+
+  py::class_<PyPause>(m, "PauseTracing")
+      .def(py::init<>())
+      .def("__enter__", [](PyPause& p) { p.pause = std::make_unique<graph::PauseTracing>(); })
+      .def("__exit__", [](PyPause& p, const py::args&) { p.pause.reset(); });
+  m.def("tracing", [] { return tracing() != nullptr; });
+}
+
+}  // namespace tahr::python
