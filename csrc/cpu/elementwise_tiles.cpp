@@ -4,6 +4,15 @@
 #include <cstring>
 
 namespace tahr {
+
+void repeat(std::byte* tile, int64_t period, int64_t n, size_t size) {
+  for (int64_t have = period; have < n;) {
+    const int64_t more = std::min(have, n - have);
+    std::memcpy(tile + static_cast<size_t>(have) * size, tile, static_cast<size_t>(more) * size);
+    have += more;
+  }
+}
+
 namespace {
 
 template <class T>
@@ -11,7 +20,9 @@ void fill_value(void* to, const void* from, int64_t n) {
   T v;
   std::memcpy(&v, from, sizeof v);
   T* t = static_cast<T*>(to);
-  for (int64_t i = 0; i < n; ++i) t[i] = v;
+  constexpr int64_t first = 32;
+  for (int64_t i = 0; i < std::min(n, first); ++i) t[i] = v;
+  if (n > first) repeat(static_cast<std::byte*>(to), first, n, sizeof v);
 }
 template <class T>
 void gather_strided(void* to, const void* from, int64_t n, int64_t stride) {
@@ -28,14 +39,6 @@ void splat(void* to, const void* from, int64_t n, size_t size) {
     case 2: fill_value<uint16_t>(to, from, n); break;
     case 4: fill_value<uint32_t>(to, from, n); break;
     default: fill_value<uint64_t>(to, from, n);
-  }
-}
-
-void repeat(std::byte* tile, int64_t period, int64_t n, size_t size) {
-  for (int64_t have = period; have < n;) {
-    const int64_t more = std::min(have, n - have);
-    std::memcpy(tile + static_cast<size_t>(have) * size, tile, static_cast<size_t>(more) * size);
-    have += more;
   }
 }
 
