@@ -162,7 +162,7 @@ void VariableImpl::hold() {
   holds_.fetch_add(1, std::memory_order_acq_rel);
 }
 
-Tensor VariableImpl::writable_value() {
+const Tensor& VariableImpl::writable_value() {
   // The variable's own tensor is one holder of the storage; anyone else must keep seeing the old value.
   const bool shared = value_.impl()->use_count() > 1 || value_.impl()->storage->use_count() > 1;
   if (!held() && (shared || !value_.impl()->storage->writable())) value_ = copy_of(value_);

@@ -18,7 +18,7 @@ class VariableImpl : public RefCounted {
   const Tensor& value() const { return value_; }  // shares storage: a later assignment does not change it
   void set_value(Tensor v);                       // same dtype and shape; bumps the version
   // The value's storage for writing in place: copied first if somebody else holds it. Bumps the version.
-  Tensor writable_value();
+  const Tensor& writable_value();
   const Tensor& handle() const { return handle_; }
 
   // While a running graph holds a variable, its storage stays where it is: assignments copy into it, updates write in

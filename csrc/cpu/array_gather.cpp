@@ -1,6 +1,7 @@
 // Kernels that read by index: take, take_along_axis, gather_nd, one_hot.
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "core/parallel.h"
 #include "cpu/array_copy.h"
@@ -23,32 +24,40 @@ void visit_size(size_t item, F&& f) {
 }
 
 // dst[o, j, :] = src[o, rows[j], :], in elements of `item` bytes; a row of -1 gives zeros.
-void gather_rows(void* dst, const void* src, int64_t outer, int64_t n, int64_t inner, const std::vector<int64_t>& rows,
+void gather_rows(void* dst, const void* src, int64_t outer, int64_t n, int64_t inner, std::span<const int64_t> rows,
                  size_t item) {
   const auto m = static_cast<int64_t>(rows.size());
+  if (m == 0) return;
   const double cost = static_cast<double>(outer * m) * (2.0 + 0.15 * static_cast<double>(inner * item));
-  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, inner * static_cast<int64_t>(item)));
-  visit_size(item, [&]<class T>() {
-    T* to = static_cast<T*>(dst);
-    const T* from = static_cast<const T*>(src);
-    parallel_for(outer * m, grain, cost, [&](int64_t begin, int64_t end) {
-      int64_t o = begin / std::max<int64_t>(m, 1), j = begin % std::max<int64_t>(m, 1);
-      for (int64_t at = begin; at < end; ++at) {
-        T* y = to + at * inner;
-        const T* x = from + (o * n + rows[j]) * inner;
-        if (rows[j] < 0) {
-          std::memset(y, 0, static_cast<size_t>(inner) * item);
-        } else if (inner == 1) {
-          *y = *x;
-        } else {
-          std::memcpy(y, x, static_cast<size_t>(inner) * item);
-        }
-        if (++j == m) {
-          j = 0;
-          ++o;
-        }
+  const size_t line = static_cast<size_t>(inner) * item;
+  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, static_cast<int64_t>(line)));
+  // Calls copy(to, from) for each line of [begin, end), `from` null for zeros.
+  const auto each_line = [&](int64_t begin, int64_t end, auto copy) {
+    int64_t j = begin % m;
+    auto* to = static_cast<std::byte*>(dst) + static_cast<size_t>(begin) * line;
+    const auto* part = static_cast<const std::byte*>(src) + static_cast<size_t>(begin / m * n) * line;
+    for (int64_t at = begin; at < end; ++at, to += line) {
+      const int64_t row = rows[static_cast<size_t>(j)];
+      copy(to, row < 0 ? nullptr : part + static_cast<size_t>(row) * line);
+      if (++j == m) {
+        j = 0;
+        part += static_cast<size_t>(n) * line;
       }
-    });
+    }
+  };
+  parallel_for(outer * m, grain, cost, [&](int64_t begin, int64_t end) {
+    if (inner == 1) {
+      visit_size(item, [&]<class T>() {
+        each_line(begin, end, [](std::byte* to, const std::byte* from) {
+          *reinterpret_cast<T*>(to) = from ? *reinterpret_cast<const T*>(from) : T{0};
+        });
+      });
+    } else {
+      each_line(begin, end, [line](std::byte* to, const std::byte* from) {
+        if (from) std::memcpy(to, from, line);
+        else std::memset(to, 0, line);
+      });
+    }
   });
 }
 
@@ -62,18 +71,25 @@ void take(const KernelArgs& a) {
 
 void gather_nd(const KernelArgs& a) {
   const Tensor& x = a.in[0];
-  const std::vector<int64_t> rows = cpu::checked_coordinates(a.in[1], x.shape(), "gather_nd");
+  const cpu::Indices rows = cpu::checked_coordinates(a.in[1], x.shape(), "gather_nd");
   const int64_t inner = rows.empty() ? 1 : a.out[0].size() / static_cast<int64_t>(rows.size());
   gather_rows(a.out[0].mutable_raw(), x.raw(), 1, 0, inner, rows, size_of(x.dtype()));
 }
 
 void segment_spread(const KernelArgs& a) {
   const Tensor& x = a.in[0];
-  Ints rows = ints_of(a.in[1]);
-  for (int64_t& r : rows) {
-    if (r >= x.dim(0)) cpu::throw_out_of_range("segment_spread", x.dim(0), r);
-    r = std::max<int64_t>(r, -1);
-  }
+  const Tensor& ids = a.in[1];
+  const cpu::Indices rows(ids.size(), [&](int64_t* to) {
+    visit_dtype(ids.dtype(), [&]<class T>() {
+      if constexpr (std::is_integral_v<T>) {
+        for (int64_t i = 0; i < ids.size(); ++i) {
+          const auto r = static_cast<int64_t>(ids.data<T>()[i]);
+          if (r >= x.dim(0)) cpu::throw_out_of_range("segment_spread", x.dim(0), r);
+          to[i] = std::max<int64_t>(r, -1);
+        }
+      }
+    });
+  });
   const int64_t inner = rows.empty() ? 1 : a.out[0].size() / static_cast<int64_t>(rows.size());
   gather_rows(a.out[0].mutable_raw(), x.raw(), 1, 0, inner, rows, size_of(x.dtype()));
 }
@@ -84,16 +100,21 @@ void gather_axis(const KernelArgs& a) {
   const int axis = static_cast<int>(a.as<GatherAxisAttrs>().axis);
   const AxisView v = view_axis(x.shape(), axis);
   const int64_t m = y.dim(axis);
-  const std::vector<int64_t> index = checked_indices(a.in[1], v.n, "take_along_axis");
+  const cpu::Indices index = checked_indices(a.in[1], v.n, "take_along_axis");
   visit_size(size_of(x.dtype()), [&]<class T>() {
     const T* from = x.data<T>();
     T* to = y.mutable_data<T>();
     parallel_for(v.outer * m, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, v.inner)), y.size() * 2.0,
                  [&](int64_t begin, int64_t end) {
+                   int64_t j = begin % m;
+                   const T* line = from + begin / m * v.n * v.inner;
                    for (int64_t at = begin; at < end; ++at) {
-                     const T* line = from + at / m * v.n * v.inner;
                      for (int64_t i = 0; i < v.inner; ++i) {
                        to[at * v.inner + i] = line[index[at * v.inner + i] * v.inner + i];
+                     }
+                     if (++j == m) {
+                       j = 0;
+                       line += v.n * v.inner;
                      }
                    }
                  });
@@ -110,9 +131,12 @@ void one_hot(const KernelArgs& a) {
       const I* index = x.data<I>();
       visit_dtype(y.dtype(), [&]<class T>() {
         const T one = store_as<T>(1);
-        for (int64_t p = 0; p < x.size(); ++p) {
-          const auto c = static_cast<int64_t>(index[p]);
-          if (c >= 0 && c < v.n) y.mutable_data<T>()[(p / v.inner * v.n + c) * v.inner + p % v.inner] = one;
+        T* line = y.mutable_data<T>();
+        for (int64_t o = 0; o < v.outer; ++o, index += v.inner, line += v.n * v.inner) {
+          for (int64_t i = 0; i < v.inner; ++i) {
+            const auto c = static_cast<int64_t>(index[i]);
+            if (c >= 0 && c < v.n) line[c * v.inner + i] = one;
+          }
         }
       });
     }
@@ -121,13 +145,13 @@ void one_hot(const KernelArgs& a) {
 
 void unravel_index(const KernelArgs& a) {
   const Shape shape{std::span<const int64_t>(a.as<ShapeAttrs>().shape)};
-  const std::vector<int64_t> flat = checked_indices(a.in[0], shape.size(), "unravel_index");
+  const cpu::Indices flat = checked_indices(a.in[0], shape.size(), "unravel_index");
   const auto strides = contiguous_strides(shape);
   for (int d = 0; d < shape.rank(); ++d) {
     visit_dtype(a.in[0].dtype(), [&]<class T>() {
       if constexpr (std::is_integral_v<T>) {
         T* to = a.out[d].mutable_data<T>();
-        for (size_t i = 0; i < flat.size(); ++i) to[i] = static_cast<T>(flat[i] / strides[d] % shape[d]);
+        for (int64_t i = 0; i < flat.size(); ++i) to[i] = static_cast<T>(flat[i] / strides[d] % shape[d]);
       }
     });
   }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "core/parallel.h"
 #include "cpu/array_copy.h"
@@ -28,7 +30,7 @@ void combine(A& to, A v) {
 
 // out[o, rows[j], :] op= values[o, j, :]; a row of -1 is skipped.
 template <Reduce R, class A, class T>
-void scatter_lines(A* out, const T* values, int64_t outer, int64_t n, int64_t inner, const std::vector<int64_t>& rows) {
+void scatter_lines(A* out, const T* values, int64_t outer, int64_t n, int64_t inner, std::span<const int64_t> rows) {
   const auto m = static_cast<int64_t>(rows.size());
   // Each part of the rows scans all indices, which pays only for wide rows.
   const int64_t parts = inner >= 8 ? std::clamp<int64_t>(m * inner / 16384, 1, std::min<int64_t>(16, n)) : 1;
@@ -50,7 +52,7 @@ void scatter_lines(A* out, const T* values, int64_t outer, int64_t n, int64_t in
 // The same for a tensor: the halves accumulate in float.
 template <Reduce R>
 void scatter_rows(const Tensor& out, const Tensor& values, int64_t outer, int64_t n, int64_t inner,
-                  const std::vector<int64_t>& rows) {
+                  std::span<const int64_t> rows) {
   visit_dtype(out.dtype(), [&]<class T>() {
     T* y = out.mutable_data<T>();
     if constexpr (std::is_same_v<T, Compute<T>>) {
@@ -82,7 +84,7 @@ void gather_axis_grad(const KernelArgs& a) {
   const int axis = static_cast<int>(a.as<GatherAxisGradAttrs>().axis);
   const AxisView v = view_axis(y.shape(), axis);
   const int64_t m = dy.dim(axis);
-  const std::vector<int64_t> index = checked_indices(a.in[1], v.n, "take_along_axis");
+  const cpu::Indices index = checked_indices(a.in[1], v.n, "take_along_axis");
   fill(y, 0);
   visit_dtype(y.dtype(), [&]<class T>() {
     using A = Compute<T>;
@@ -114,14 +116,14 @@ void gather_axis_grad(const KernelArgs& a) {
   });
 }
 
-int64_t rest_of(const std::vector<int64_t>& rows, const Tensor& values) {
+int64_t rest_of(std::span<const int64_t> rows, const Tensor& values) {
   return rows.empty() ? 1 : values.size() / static_cast<int64_t>(rows.size());
 }
 
 void scatter(const KernelArgs& a) {
   const Tensor& y = a.out[0];
   fill(y, 0);
-  const std::vector<int64_t> rows = cpu::checked_coordinates(a.in[0], y.shape(), "scatter");
+  const cpu::Indices rows = cpu::checked_coordinates(a.in[0], y.shape(), "scatter");
   const int64_t inner = rest_of(rows, a.in[1]);
   if (inner > 0) scatter_rows<Reduce::Add>(y, a.in[1], 1, y.size() / inner, inner, rows);
 }
@@ -129,7 +131,7 @@ void scatter(const KernelArgs& a) {
 void scatter_update(const KernelArgs& a) {
   const Tensor& y = a.out[0];
   std::memcpy(y.mutable_raw(), a.in[0].raw(), y.nbytes());
-  const std::vector<int64_t> rows = cpu::checked_coordinates(a.in[1], y.shape(), "scatter_update");
+  const cpu::Indices rows = cpu::checked_coordinates(a.in[1], y.shape(), "scatter_update");
   const int64_t inner = rest_of(rows, a.in[2]);
   if (inner == 0) return;
   const std::string& r = a.as<ScatterUpdateAttrs>().reduction;
@@ -143,7 +145,7 @@ void scatter_update(const KernelArgs& a) {
 
 void scatter_last(const KernelArgs& a) {
   const Shape whole{std::span<const int64_t>(a.as<ShapeAttrs>().shape)};
-  const std::vector<int64_t> rows = cpu::checked_coordinates(a.in[0], whole, "scatter_update");
+  const cpu::Indices rows = cpu::checked_coordinates(a.in[0], whole, "scatter_update");
   std::vector<bool> seen(static_cast<size_t>(rows.empty() ? 0 : *std::max_element(rows.begin(), rows.end()) + 1));
   bool* y = a.out[0].mutable_data<bool>();
   for (size_t i = rows.size(); i-- > 0;) {

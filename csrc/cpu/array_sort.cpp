@@ -174,7 +174,7 @@ void top_k(const KernelArgs& a) {
 void in_top_k(const KernelArgs& a) {
   const Tensor& p = a.in[1];
   const int64_t classes = p.dim(1), k = a.as<InTopKAttrs>().k;
-  const std::vector<int64_t> targets = cpu::checked_indices(a.in[0], classes, "in_top_k");
+  const cpu::Indices targets = cpu::checked_indices(a.in[0], classes, "in_top_k");
   bool* y = a.out[0].mutable_data<bool>();
   visit_dtype(p.dtype(), [&]<class T>() {
     for (int64_t r = 0; r < p.dim(0); ++r) {

@@ -21,8 +21,8 @@ constexpr int64_t kSlowChunk = 4 * kTile;  // the same for loops that go through
 // 5.7 with plain stores, tanh 4.2 against 5.2, where the data came from memory; 3.1 against 2.8 and 3.9 against 3.2
 // where all of it was in a very large cache.
 constexpr size_t kStreamBytes = size_t{16} << 20;
-constexpr int64_t kStreamTile = 256;
-constexpr int64_t kStreamAhead = 2 * kStreamTile;
+constexpr int64_t kShortTile = 256;
+constexpr int64_t kStreamAhead = 2 * kShortTile;
 
 // Bytes; the environment variable TAHR_CACHE_BYTES overrides what the system says, for tests of the streamed path.
 size_t last_level_cache() {
@@ -76,8 +76,9 @@ void classify(Operand& o, const Space& s, int64_t out_size, int64_t in_size) {
 
 // Tiles of one chunk, on the stack of the thread that runs it.
 struct Tiles {
-  alignas(64) std::byte raw[kEwMaxInputs][2 * kTile * 8];    // as stored; a periodic input needs up to a period more
-  alignas(64) std::byte ready[kEwMaxInputs][2 * kTile * 8];  // as wanted
+  // As stored; a periodic input needs up to a period more, and filling writes up to 64 bytes too much.
+  alignas(64) std::byte raw[kEwMaxInputs][2 * kTile * 8 + 64];
+  alignas(64) std::byte ready[kEwMaxInputs][2 * kTile * 8];  // as wanted by the loop
   alignas(64) std::byte result[kTile * 8];
   alignas(64) std::byte halves[kTile * 2];
 };
@@ -91,6 +92,7 @@ struct Job {
   size_t out_size;  // bytes per element
   EwLoop convert;   // from what the loop writes to the output; null if the same
   bool stream, direct;
+  int64_t step;  // elements of a tile
 };
 
 void fetch_ahead(const Job& j, int64_t at, int64_t n) {
@@ -111,22 +113,22 @@ void run_chunk(const Job& j, int64_t begin, int64_t end) {
     return;
   }
   Tiles t;
+  const int64_t step = j.step;
   // What every tile of the chunk shares.
   for (int i = 0; i < j.inputs; ++i) {
     const Operand& o = j.op[i];
     if (o.kind != Operand::Scalar && o.kind != Operand::Periodic) continue;
-    int64_t n = std::min(kTile, end - begin);
+    int64_t n = std::min(step, end - begin);
     if (o.kind == Operand::Scalar) {
       splat(t.raw[i], o.data, n, o.size);
     } else {
-      n += o.period;
-      std::memcpy(t.raw[i], o.data, static_cast<size_t>(o.period) * o.size);
+      n = n < step ? begin % o.period + n : o.period + step;
+      std::memcpy(t.raw[i], o.data, static_cast<size_t>(std::min(o.period, n)) * o.size);
       repeat(t.raw[i], o.period, n, o.size);
     }
     const void* raw = t.raw[i];
     if (o.convert) o.convert(t.ready[i], &raw, n, nullptr);
   }
-  const int64_t step = j.stream ? kStreamTile : kTile;
   for (int64_t at = begin; at < end; at += step) {
     const int64_t n = std::min(step, end - at);
     if (j.stream && at + kStreamAhead + step <= end) fetch_ahead(j, at + kStreamAhead, step);
@@ -189,6 +191,7 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
   j.convert = call.out == out.dtype() ? nullptr : cast_loop(call.out, out.dtype());
   j.stream = past_the_cache(in, out);
   j.direct = direct && !j.stream;
+  j.step = j.stream || size <= 2 * kTile ? kShortTile : kTile;  // a short job spares filling a long tile
   for (int i = 0; i < inputs; ++i) {
     Operand& o = j.op[i];
     o.data = static_cast<const std::byte*>(in[i].raw());
@@ -203,7 +206,10 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
     Strides* strides[kEwMaxInputs];
     for (int i = 0; i < inputs; ++i) shapes[i] = &in[i].shape(), strides[i] = &j.op[i].stride;
     j.space = collapse({shapes, in.size()}, out.shape(), strides);
-    for (int i = 0; i < inputs; ++i) classify(j.op[i], j.space, size, in[i].size());
+    for (int i = 0; i < inputs; ++i) {
+      classify(j.op[i], j.space, size, in[i].size());
+      if (j.op[i].kind == Operand::Strided && !j.stream) j.step = kTile;
+    }
   }
   const double cost = call.ns * static_cast<double>(size);
   parallel_for(size, call.ns > 4 ? kSlowChunk : kChunk, cost, [&](int64_t b, int64_t e) { run_chunk(j, b, e); });

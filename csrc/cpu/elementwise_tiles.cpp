@@ -3,27 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/elementwise_table.h"
+
 namespace tahr {
-
-void repeat(std::byte* tile, int64_t period, int64_t n, size_t size) {
-  for (int64_t have = period; have < n;) {
-    const int64_t more = std::min(have, n - have);
-    std::memcpy(tile + static_cast<size_t>(have) * size, tile, static_cast<size_t>(more) * size);
-    have += more;
-  }
-}
-
 namespace {
 
-template <class T>
-void fill_value(void* to, const void* from, int64_t n) {
-  T v;
-  std::memcpy(&v, from, sizeof v);
-  T* t = static_cast<T*>(to);
-  constexpr int64_t first = 32;
-  for (int64_t i = 0; i < std::min(n, first); ++i) t[i] = v;
-  if (n > first) repeat(static_cast<std::byte*>(to), first, n, sizeof v);
-}
 template <class T>
 void gather_strided(void* to, const void* from, int64_t n, int64_t stride) {
   const T* f = static_cast<const T*>(from);
@@ -31,14 +15,25 @@ void gather_strided(void* to, const void* from, int64_t n, int64_t stride) {
   for (int64_t i = 0; i < n; ++i) t[i] = f[i * stride];
 }
 
+// Carries an index that has reached the end of dimension d.
+void carry(const Strides& stride, const Space& s, int d, int64_t* index, int64_t* offset) {
+  for (; d > 0 && index[d] == s.dim[d]; --d) {
+    *offset += stride[d - 1] - index[d] * stride[d];
+    index[d] = 0;
+    ++index[d - 1];
+  }
+}
+
 }  // namespace
 
 void splat(void* to, const void* from, int64_t n, size_t size) {
-  switch (size) {
-    case 1: std::memset(to, *static_cast<const unsigned char*>(from), static_cast<size_t>(n)); break;
-    case 2: fill_value<uint16_t>(to, from, n); break;
-    case 4: fill_value<uint32_t>(to, from, n); break;
-    default: fill_value<uint64_t>(to, from, n);
+  elementwise_cast_table().repeat(to, from, 1, 0, n, size);
+}
+
+void repeat(std::byte* tile, int64_t period, int64_t n, size_t size) {
+  const size_t first = static_cast<size_t>(period) * size, all = static_cast<size_t>(n) * size;
+  for (size_t done = first; done < all; done += first) {  // in whole lines: what is too much is overwritten
+    for (size_t i = 0; i < first && done + i < all; i += 64) std::memcpy(tile + done + i, tile + i, 64);
   }
 }
 
@@ -52,11 +47,22 @@ void fill_strided(const std::byte* data, size_t size, const Strides& stride, con
     offset += index[d] * stride[d];
   }
   const int last = s.rank - 1;
+  const auto repeat_values = elementwise_cast_table().repeat;
   while (n > 0) {
-    const int64_t run = std::min(n, s.dim[last] - index[last]);
     const std::byte* from = data + static_cast<size_t>(offset) * size;
+    if (stride[last] == 0 && last > 0 && index[last] == 0 && n > s.dim[last]) {  // several rows of one value each
+      const int64_t rows = std::min(n / s.dim[last], s.dim[last - 1] - index[last - 1]);
+      repeat_values(to, from, rows, stride[last - 1], s.dim[last], size);
+      to += static_cast<size_t>(rows * s.dim[last]) * size;
+      n -= rows * s.dim[last];
+      index[last - 1] += rows;
+      offset += rows * stride[last - 1];
+      carry(stride, s, last - 1, index, &offset);
+      continue;
+    }
+    const int64_t run = std::min(n, s.dim[last] - index[last]);
     if (stride[last] == 1) std::memcpy(to, from, static_cast<size_t>(run) * size);
-    else if (stride[last] == 0) splat(to, from, run, size);
+    else if (stride[last] == 0) repeat_values(to, from, 1, 0, run, size);
     else if (size == 1) gather_strided<uint8_t>(to, from, run, stride[last]);
     else if (size == 2) gather_strided<uint16_t>(to, from, run, stride[last]);
     else if (size == 4) gather_strided<uint32_t>(to, from, run, stride[last]);
@@ -65,11 +71,7 @@ void fill_strided(const std::byte* data, size_t size, const Strides& stride, con
     n -= run;
     index[last] += run;
     offset += run * stride[last];
-    for (int d = last; d > 0 && index[d] == s.dim[d]; --d) {
-      offset += stride[d - 1] - index[d] * stride[d];
-      index[d] = 0;
-      ++index[d - 1];
-    }
+    carry(stride, s, last, index, &offset);
   }
 }
 

@@ -22,6 +22,8 @@ struct Space {
 // at least of rank 1. Fills each input's strides in it. At most kMaxOperands inputs; no dimension is 0.
 Space collapse(std::span<const Shape* const> in, const Shape& out, Strides* const* strides);
 
+// What fills a tile may write up to 64 bytes of anything behind it.
+
 // n copies of the element at `from`, of 1, 2, 4 or 8 bytes.
 void splat(void* to, const void* from, int64_t n, size_t size);
 // The first `period` of n elements, repeated to fill them all; `size` bytes each.

@@ -335,7 +335,7 @@ class Planner {
   void lay_out() {
     for (size_t bytes : slot_bytes_) {
       plan_.slots.push_back(plan_.scratch);
-      plan_.scratch += (bytes * static_cast<size_t>(plan_.tile) + 63) / 64 * 64;
+      plan_.scratch += (bytes * static_cast<size_t>(plan_.tile) + 63) / 64 * 64 + 64;  // filling writes beyond the end
     }
     const int slots = static_cast<int>(plan_.slots.size());
     const auto resolve = [&](int& p) {

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <vector>
+#include <span>
 
 #include "core/parallel.h"
 #include "core/variable.h"
 #include "cpu/optimizer_table.h"
+#include "cpu/scratch.h"
 #include "ops/functions.h"
 #include "ops/optimizer_attrs.h"
 
@@ -30,41 +31,44 @@ struct Segment {
 class Update {
  public:
   Update(const KernelArgs& k, int64_t count, int slots, double weight_decay, const Ints& no_decay)
-      : states_(slots + 1), data_(static_cast<size_t>(count * (slots + 2))) {
-    parameters_.reserve(static_cast<size_t>(count));
+      : states_(slots + 1), count_(count), room_(bytes_needed(k, count, slots)) {
+    parameters_ = room_.as<Parameter>();
+    segments_ = reinterpret_cast<Segment*>(parameters_ + count);
+    data_ = reinterpret_cast<void**>(segments_ + count_segments(k, count, slots));
+    chunk_begin_ = reinterpret_cast<int64_t*>(data_ + count * (slots + 2));
     for (int64_t i = 0; i < count; ++i) {
       for (int group = 0; group <= slots; ++group) {
-        const Tensor value = k.in[static_cast<size_t>(group * count + i)].impl()->variable->writable_value();
-        slot(i, group) = value.mutable_raw();
+        slot(i, group) = k.in[static_cast<size_t>(group * count + i)].impl()->variable->writable_value().mutable_raw();
       }
-      const Tensor& gradient = k.in[static_cast<size_t>((slots + 1) * count + i)];
+      const Tensor& gradient = gradient_of(k, count, slots, i);
       slot(i, states_) = gradient.mutable_raw();
-      parameters_.push_back({gradient.size(), gradient.dtype(), weight_decay != 0});
+      parameters_[i] = {gradient.size(), gradient.dtype(), weight_decay != 0};
+      uses_[gradient.dtype() == DType::Float64] = true;
     }
-    for (int64_t i : no_decay) parameters_[static_cast<size_t>(i)].decays = false;
+    for (int64_t i : no_decay) parameters_[i].decays = false;
     cut();
   }
 
-  // body(segment) over all segments, in parallel.
+  // body(segment, its index) over all segments, in parallel.
   template <class F>
   void for_segments(double ns_per_element, F&& body) const {
     const auto chunk = [&](int64_t c) {
-      for (size_t s = chunk_begin_[static_cast<size_t>(c)]; s < chunk_begin_[static_cast<size_t>(c) + 1]; ++s) {
-        body(segments_[s], s);
-      }
+      for (int64_t s = chunk_begin_[c]; s < chunk_begin_[c + 1]; ++s) body(segments_[s], s);
     };
-    parallel_chunks(static_cast<int64_t>(chunk_begin_.size()) - 1, ns_per_element * static_cast<double>(elements_),
-                    chunk);
+    if (chunks_ == 1) chunk(0);
+    else parallel_chunks(chunks_, ns_per_element * static_cast<double>(elements_), chunk);
   }
 
-  const std::vector<Segment>& segments() const { return segments_; }
-  int64_t count() const { return static_cast<int64_t>(parameters_.size()); }
+  std::span<const Segment> segments() const { return {segments_, static_cast<size_t>(segment_count_)}; }
+  int64_t count() const { return count_; }
   int states() const { return states_; }
-  DType dtype(int64_t i) const { return parameters_[static_cast<size_t>(i)].dtype; }
-  bool decays(int64_t i) const { return parameters_[static_cast<size_t>(i)].decays; }
+  DType dtype(int64_t i) const { return parameters_[i].dtype; }
+  bool decays(int64_t i) const { return parameters_[i].decays; }
+  bool computes_in_float() const { return uses_[0]; }
+  bool computes_in_double() const { return uses_[1]; }
   template <class T>
   T* state(int64_t i, int group) const {
-    return static_cast<T*>(data_[static_cast<size_t>(i * (states_ + 1) + group)]);
+    return static_cast<T*>(data_[i * (states_ + 1) + group]);
   }
   template <class T>
   const T* gradient(int64_t i) const {
@@ -78,33 +82,50 @@ class Update {
     bool decays;
   };
 
-  void*& slot(int64_t i, int group) { return data_[static_cast<size_t>(i * (states_ + 1) + group)]; }
+  static const Tensor& gradient_of(const KernelArgs& k, int64_t count, int slots, int64_t i) {
+    return k.in[static_cast<size_t>((slots + 1) * count + i)];
+  }
+  static int64_t count_segments(const KernelArgs& k, int64_t count, int slots) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < count; ++i) n += (gradient_of(k, count, slots, i).size() + kChunk - 1) / kChunk;
+    return n;
+  }
+  static size_t bytes_needed(const KernelArgs& k, int64_t count, int slots) {
+    const int64_t segments = count_segments(k, count, slots);
+    return static_cast<size_t>(count) * sizeof(Parameter) + static_cast<size_t>(segments) * sizeof(Segment) +
+           static_cast<size_t>(count * (slots + 2)) * sizeof(void*) +
+           static_cast<size_t>(segments + 1) * sizeof(int64_t);
+  }
+
+  void*& slot(int64_t i, int group) { return data_[i * (states_ + 1) + group]; }
 
   // Segments of at most kChunk elements; small parameters share a chunk.
   void cut() {
     int64_t filled = kChunk;
-    for (int64_t i = 0; i < count(); ++i) {
-      const int64_t size = parameters_[static_cast<size_t>(i)].size;
+    for (int64_t i = 0; i < count_; ++i) {
+      const int64_t size = parameters_[i].size;
       elements_ += size;
       for (int64_t begin = 0; begin < size; begin += kChunk) {
         const int64_t n = std::min(kChunk, size - begin);
         if (filled + n > kChunk) {
-          chunk_begin_.push_back(segments_.size());
+          chunk_begin_[chunks_++] = segment_count_;
           filled = 0;
         }
-        segments_.push_back({i, begin, n});
+        segments_[segment_count_++] = {i, begin, n};
         filled += n;
       }
     }
-    chunk_begin_.push_back(segments_.size());
+    chunk_begin_[chunks_] = segment_count_;
   }
 
   int states_;
-  std::vector<void*> data_;  // per parameter: its state, then its gradient
-  std::vector<Parameter> parameters_;
-  std::vector<Segment> segments_;
-  std::vector<size_t> chunk_begin_;
-  int64_t elements_ = 0;
+  int64_t count_, segment_count_ = 0, chunks_ = 0, elements_ = 0;
+  bool uses_[2] = {false, false};
+  Scratch room_;
+  Parameter* parameters_;
+  Segment* segments_;
+  void** data_;           // per parameter: its state, then its gradient
+  int64_t* chunk_begin_;  // the first segment of each chunk, and the end of the last
 };
 
 // Calls body(state pointers, gradient, n) with the segment in the type that the rule computes in. Halves go through
@@ -162,7 +183,7 @@ T power(double beta, double t) {
   return static_cast<T>(std::pow(static_cast<double>(static_cast<T>(beta)), t));
 }
 
-// The scalars of a call in both types; `fill` sets those of its rule.
+// The scalars of a call in the types that its parameters compute in.
 struct BothScalars {
   UpdateScalars<float> f32{};
   UpdateScalars<double> f64{};
@@ -175,19 +196,6 @@ struct BothScalars {
     }
   }
 };
-
-template <class F>
-BothScalars make_scalars(double lr, double weight_decay, F&& fill) {
-  BothScalars s;
-  const auto both = [&]<class T>(UpdateScalars<T>& to) {
-    to.lr = static_cast<T>(lr);
-    to.weight_decay = static_cast<T>(weight_decay);
-    fill(to);
-  };
-  both(s.f32);
-  both(s.f64);
-  return s;
-}
 
 template <class T, class A>
 void fill_betas(UpdateScalars<T>& s, const A& a) {
@@ -211,7 +219,7 @@ void decay(const UpdateRules<T>& r, const UpdateScalars<T>& s, size_t n, T* cons
 }
 
 void run(const Update& u, UpdateRule rule, const BothScalars& scalars) {
-  u.for_segments(0.7, [&](const Segment& s, size_t) {
+  u.for_segments(0.7, [&](const Segment& s, int64_t) {
     visit_float(u.dtype(s.parameter), [&]<class T>() {
       with_compute_type<T>(u, s, [&](Compute<T>* const* state, const Compute<T>* g, size_t n) {
         const auto& r = rules<Compute<T>>();
@@ -232,8 +240,16 @@ struct Call {
         step(scalars > 1 ? scalar_of(k.in[k.in.size() - static_cast<size_t>(scalars) + 1]) + 1 : 0),
         update(k, attrs.count, slots, attrs.weight_decay, attrs.no_decay) {}
   template <class F>
-  BothScalars scalars(F&& fill) const {
-    return make_scalars(lr, attrs.weight_decay, fill);
+  BothScalars scalars(F&& fill) const {  // `fill` sets those of the rule
+    BothScalars s;
+    const auto set = [&]<class T>(UpdateScalars<T>& to) {
+      to.lr = static_cast<T>(lr);
+      to.weight_decay = static_cast<T>(attrs.weight_decay);
+      fill(to);
+    };
+    if (update.computes_in_float()) set(s.f32);
+    if (update.computes_in_double()) set(s.f64);
+    return s;
   }
   const A& attrs;
   double lr;
@@ -342,7 +358,7 @@ void ftrl_kernel(const KernelArgs& k) {
   const Call<FtrlAttrs> c(k, 2, 1);
   const BothScalars scalars = c.scalars([](auto&) {});
   const Update& u = c.update;
-  u.for_segments(4, [&](const Segment& s, size_t) {
+  u.for_segments(4, [&](const Segment& s, int64_t) {
     visit_float(u.dtype(s.parameter), [&]<class T>() {
       with_compute_type<T>(u, s, [&](Compute<T>* const* state, const Compute<T>* g, size_t n) {
         const auto& values = scalars.get<Compute<T>>();
@@ -353,13 +369,18 @@ void ftrl_kernel(const KernelArgs& k) {
   });
 }
 
+using Squares = std::array<double, 2>;  // sums over a parameter and over its step
+
 void lamb_kernel(const KernelArgs& k) {
   const Call<MomentAttrs> c(k, 2, 2);
   const Update& u = c.update;
   const BothScalars scalars = c.scalars([&]<class T>(UpdateScalars<T>& s) { fill_moments(s, c.attrs, c.step); });
   // Squares per segment, then added up in the order of the segments.
-  std::vector<std::array<double, 2>> squares(u.segments().size());
-  u.for_segments(0.7, [&](const Segment& s, size_t index) {
+  const auto segments = static_cast<int64_t>(u.segments().size());
+  const Scratch room(static_cast<size_t>(segments + u.count()) * sizeof(Squares));
+  Squares *squares = room.as<Squares>(), *totals = squares + segments;
+  std::fill(squares, totals + u.count(), Squares{});
+  u.for_segments(0.7, [&](const Segment& s, int64_t index) {
     visit_float(u.dtype(s.parameter), [&]<class T>() {
       with_compute_type<T>(u, s, [&](Compute<T>* const* state, const Compute<T>* g, size_t n) {
         const auto& r = rules<Compute<T>>();
@@ -369,15 +390,14 @@ void lamb_kernel(const KernelArgs& k) {
       });
     });
   });
-  std::vector<std::array<double, 2>> totals(static_cast<size_t>(u.count()));
-  for (size_t i = 0; i < squares.size(); ++i) {
-    auto& total = totals[static_cast<size_t>(u.segments()[i].parameter)];
+  for (int64_t i = 0; i < segments; ++i) {
+    Squares& total = totals[u.segments()[static_cast<size_t>(i)].parameter];
     total[0] += squares[i][0];
     total[1] += squares[i][1];
   }
-  u.for_segments(0.7, [&](const Segment& s, size_t) {
+  u.for_segments(0.7, [&](const Segment& s, int64_t) {
     visit_float(u.dtype(s.parameter), [&]<class T>() {
-      const auto& total = totals[static_cast<size_t>(s.parameter)];
+      const Squares& total = totals[s.parameter];
       const double ratio = total[0] > 0 && total[1] > 0 ? std::sqrt(total[0]) / std::sqrt(total[1]) : 1;
       with_compute_type<T>(u, s, [&](Compute<T>* const* state, const Compute<T>*, size_t n) {
         const auto& values = scalars.get<Compute<T>>();

@@ -10,30 +10,11 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "core/allocator.h"
 #include "core/shape.h"
+#include "cpu/scratch.h"
 #include "ops/attrs.h"
 
 namespace tahr {
-
-// Working memory: on the stack if small.
-class Scratch {
- public:
-  explicit Scratch(size_t bytes) : bytes_(bytes) {
-    p_ = bytes <= sizeof small_ ? small_ : static_cast<std::byte*>(allocate(bytes));
-  }
-  ~Scratch() {
-    if (p_ != small_) deallocate(p_, bytes_);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  std::byte* get() const { return p_; }
-
- private:
-  alignas(64) std::byte small_[4096];
-  std::byte* p_;
-  size_t bytes_;
-};
 
 struct Axis {
   int64_t size, stride;  // in elements

@@ -184,6 +184,26 @@ constexpr EwLoop kToBrain = two_step<cast_loop<T, float>, sizeof(T), float_to_ha
    half_to_float_loop<brain>,                                 \
    FromHalf<double>}
 
+static_assert(kVecBytes <= 64);
+template <class T>
+void repeat_values(T* to, const T* from, int64_t count, int64_t stride, int64_t times) {
+  for (int64_t c = 0; c < count; ++c, from += stride, to += times) {
+    const Vec<T> v = *from - Vec<T>{};
+    for (int64_t i = 0; i < times; i += kLanes<T>) store(to + i, v);
+  }
+}
+void repeat(void* to, const void* from, int64_t count, int64_t stride, int64_t times, size_t size) {
+  const auto as = [&]<class T>() {
+    repeat_values(static_cast<T*>(to), static_cast<const T*>(from), count, stride, times);
+  };
+  switch (size) {
+    case 1: return as.template operator()<uint8_t>();
+    case 2: return as.template operator()<uint16_t>();
+    case 4: return as.template operator()<uint32_t>();
+    default: return as.template operator()<uint64_t>();
+  }
+}
+
 void stream(void* to, const void* from, size_t bytes) {
   char* d = static_cast<char*>(to);
   const char* s = static_cast<const char*>(from);
@@ -228,6 +248,7 @@ const EwCasts& elementwise_cast_table() {
                           (cast_loop<uint16_t, uint16_t>)),
        TAHR_CAST_ROW(float, to_bool<float>, float_to_half_loop<false>, float_to_half_loop<true>),
        TAHR_CAST_FULL_ROW(double)},
+      repeat,
       stream,
       stream_end};
   return table;
