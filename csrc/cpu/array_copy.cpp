@@ -283,11 +283,10 @@ void copy_nd(void* dst, const void* src, CopyPlan plan, size_t element_size) {
 void fill_elements(void* dst, int64_t n, uint64_t bits, size_t element_size) {
   visit_size(element_size, [&]<class T>() {
     T* to = static_cast<T*>(dst);
-    parallel_for(n, 1 << 16, static_cast<double>(n) * sizeof(T) * 0.1,
-                 [&](int64_t begin, int64_t end) {
-                   if (bits == 0) std::memset(to + begin, 0, static_cast<size_t>(end - begin) * sizeof(T));
-                   else std::fill(to + begin, to + end, static_cast<T>(bits));
-                 });
+    parallel_for(n, 1 << 16, static_cast<double>(n) * sizeof(T) * 0.1, [&](int64_t begin, int64_t end) {
+      if (bits == 0) std::memset(to + begin, 0, static_cast<size_t>(end - begin) * sizeof(T));
+      else std::fill(to + begin, to + end, static_cast<T>(bits));
+    });
   });
 }
 

@@ -159,8 +159,8 @@ struct EwEntries {
 };
 struct EwCasts {
   EwLoop loop[kEwTypeCount][kEwTypeCount];  // [from][to]
-  // Writes each of `count` values of `size` bytes, `stride` values apart, `times` times over; then perhaps up to 64 bytes
-  // of anything.
+  // Writes each of `count` values of `size` bytes, `stride` values apart, `times` times over; then perhaps up to 64
+  // bytes of anything.
   void (*repeat)(void* to, const void* from, int64_t count, int64_t stride, int64_t times, size_t size);
   // Copies past the cache: for results that nobody reads before they have left it. `stream_end` makes them visible.
   void (*stream)(void* to, const void* from, size_t bytes);

@@ -30,9 +30,9 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Reduction {
  public:
-  Reduction(const ReduceKernel& kernel, const Tensor& x, const Axes& axes, ReduceKind kind, double cost_ns)
+  Reduction(const ReduceKernel& kernel, const Tensor& x, const Layout& layout, ReduceKind kind, double cost_ns)
       : k_(kernel),
-        layout_(x.shape(), axes),
+        layout_(layout),
         x_(static_cast<const std::byte*>(x.raw())),
         elem_(size_of(x.dtype())),
         cost_ns_(cost_ns) {
@@ -158,7 +158,7 @@ class Reduction {
   }
 
   const ReduceKernel& k_;
-  Layout layout_;
+  const Layout& layout_;
   const std::byte* x_;
   int64_t elem_;
   double cost_ns_;
@@ -203,13 +203,13 @@ void fill_identity(const Tensor& out, double value) {
 // Runs the kernel with partials landing in the output itself where they have its type, else in `partials`, of which
 // finish(p, n) makes the output.
 template <class Finish>
-void reduce_to(const KernelArgs& a, ReduceKind kind, const Axes& axes, double identity, double ns_per_byte,
+void reduce_to(const KernelArgs& a, ReduceKind kind, const Layout& layout, double identity, double ns_per_byte,
                Finish finish) {
   const Tensor &x = a.in[0], &out = a.out[0];
   if (out.size() == 0) return;
   if (x.size() == 0) return fill_identity(out, identity);
   const ReduceKernel& k = kernel_for(kind, x.dtype());
-  const Reduction r(k, x, axes, kind, cost_of(x, ns_per_byte));
+  const Reduction r(k, x, layout, kind, cost_of(x, ns_per_byte));
   const bool direct = k.b_size == 0 && k.a_size == size_of(out.dtype()) && !is_half(out.dtype());
   const Scratch partials(direct ? 0 : out.size() * (k.a_size + k.b_size));
   std::byte* pa = direct ? static_cast<std::byte*>(out.mutable_raw()) : partials.get();
@@ -235,27 +235,30 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 template <ReduceKind kKind>
 void plain_kernel(const KernelArgs& a) {
   const double identity = kKind == ReduceKind::Prod || kKind == ReduceKind::All ? 1 : 0;
-  reduce_to(a, kKind, a.as<ReduceAttrs>().axis, identity, 0.1, [&](std::byte* pa, std::byte*, int64_t) {
-    if (is_half(a.out[0].dtype())) narrow_partials(a.out[0], pa);
-  });
+  reduce_to(a, kKind, Layout(a.in[0].shape(), a.as<ReduceAttrs>().axis), identity, 0.1,
+            [&](std::byte* pa, std::byte*, int64_t) {
+              if (is_half(a.out[0].dtype())) narrow_partials(a.out[0], pa);
+            });
 }
 
 void count_kernel(const KernelArgs& a) {
-  reduce_to(a, ReduceKind::Count, a.as<CountAttrs>().axis, 0, 0.1, [](std::byte*, std::byte*, int64_t) {});
+  reduce_to(a, ReduceKind::Count, Layout(a.in[0].shape(), a.as<CountAttrs>().axis), 0, 0.1,
+            [](std::byte*, std::byte*, int64_t) {});
 }
 
 void mean_kernel(const KernelArgs& a) {
   const Tensor& out = a.out[0];
-  reduce_to(a, ReduceKind::Sum, a.as<ReduceAttrs>().axis, kNan, 0.1, [&](std::byte* pa, std::byte*, int64_t n) {
-    visit_dtype(out.dtype(), [&]<class T>() {
-      using C = Compute<T>;
-      if constexpr (std::is_floating_point_v<C>) {
-        const C* p = reinterpret_cast<const C*>(pa);
-        T* y = out.mutable_data<T>();
-        for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(p[i] / static_cast<C>(n));
-      }
-    });
-  });
+  reduce_to(a, ReduceKind::Sum, Layout(a.in[0].shape(), a.as<ReduceAttrs>().axis), kNan, 0.1,
+            [&](std::byte* pa, std::byte*, int64_t n) {
+              visit_dtype(out.dtype(), [&]<class T>() {
+                using C = Compute<T>;
+                if constexpr (std::is_floating_point_v<C>) {
+                  const C* p = reinterpret_cast<const C*>(pa);
+                  T* y = out.mutable_data<T>();
+                  for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(p[i] / static_cast<C>(n));
+                }
+              });
+            });
 }
 
 template <bool kMax>
@@ -263,42 +266,44 @@ void extreme_kernel(const KernelArgs& a) {
   const ExtremeAttrs& attrs = a.as<ExtremeAttrs>();
   const Tensor& out = a.out[0];
   constexpr ReduceKind kind = kMax ? ReduceKind::Max : ReduceKind::Min;
-  reduce_to(a, kind, attrs.axis, attrs.initial.value_or(0), 0.1, [&](std::byte* pa, std::byte*, int64_t) {
-    if (is_half(out.dtype())) narrow_partials(out, pa);
-    if (!attrs.initial) return;
-    visit_dtype(out.dtype(), [&]<class T>() {
-      const T initial = store_as<T>(*attrs.initial);
-      const Compute<T> limit = load_as(initial);
-      T* y = out.mutable_data<T>();
-      for (int64_t i = 0; i < out.size(); ++i) {
-        const Compute<T> v = load_as(y[i]);
-        if (kMax ? limit > v : limit < v) y[i] = initial;
-      }
-    });
-  });
+  reduce_to(a, kind, Layout(a.in[0].shape(), attrs.axis), attrs.initial.value_or(0), 0.1,
+            [&](std::byte* pa, std::byte*, int64_t) {
+              if (is_half(out.dtype())) narrow_partials(out, pa);
+              if (!attrs.initial) return;
+              visit_dtype(out.dtype(), [&]<class T>() {
+                const T initial = store_as<T>(*attrs.initial);
+                const Compute<T> limit = load_as(initial);
+                T* y = out.mutable_data<T>();
+                for (int64_t i = 0; i < out.size(); ++i) {
+                  const Compute<T> v = load_as(y[i]);
+                  if (kMax ? limit > v : limit < v) y[i] = initial;
+                }
+              });
+            });
 }
 
 template <bool kMax>
 void arg_kernel(const KernelArgs& a) {
   const ArgAttrs& attrs = a.as<ArgAttrs>();
-  const Axes axes = attrs.axis ? Axes(Ints{*attrs.axis}) : Axes();
-  reduce_to(a, kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin, axes, 0, 0.2,
+  const std::span<const int64_t> axis = attrs.axis ? std::span(&*attrs.axis, 1) : std::span<const int64_t>();
+  reduce_to(a, kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin, Layout(a.in[0].shape(), !attrs.axis, axis), 0, 0.2,
             [&](std::byte*, std::byte* pb, int64_t) { std::memcpy(a.out[0].mutable_raw(), pb, a.out[0].nbytes()); });
 }
 
 template <bool kRoot>
 void variance_kernel(const KernelArgs& a) {
   const Tensor& out = a.out[0];
-  reduce_to(a, ReduceKind::Moments, a.as<ReduceAttrs>().axis, kNan, 0.2, [&](std::byte*, std::byte* pb, int64_t n) {
-    const double* m2 = reinterpret_cast<const double*>(pb);
-    visit_dtype(out.dtype(), [&]<class T>() {
-      T* y = out.mutable_data<T>();
-      for (int64_t i = 0; i < out.size(); ++i) {
-        const double v = m2[i] / static_cast<double>(n);
-        y[i] = store_as<T>(kRoot ? std::sqrt(v) : v);
-      }
-    });
-  });
+  reduce_to(a, ReduceKind::Moments, Layout(a.in[0].shape(), a.as<ReduceAttrs>().axis), kNan, 0.2,
+            [&](std::byte*, std::byte* pb, int64_t n) {
+              const double* m2 = reinterpret_cast<const double*>(pb);
+              visit_dtype(out.dtype(), [&]<class T>() {
+                T* y = out.mutable_data<T>();
+                for (int64_t i = 0; i < out.size(); ++i) {
+                  const double v = m2[i] / static_cast<double>(n);
+                  y[i] = store_as<T>(kRoot ? std::sqrt(v) : v);
+                }
+              });
+            });
 }
 
 // Two partials of a log-sum-exp: sums of exponentials relative to the larger maximum.
@@ -321,8 +326,8 @@ void logsumexp_kernel(const KernelArgs& a) {
   const bool wide = x.dtype() == DType::Float64;
   const ReduceKernel k{wide ? t.f64.lse_rows : t.f32.lse_rows, wide ? t.f64.lse_cols : t.f32.lse_cols, merge_logsumexp,
                        8, 8};
-  const Reduction r(k, x, a.as<ReduceAttrs>().axis, ReduceKind::Moments,
-                    static_cast<double>(x.size()) * (wide ? 2 : 1));
+  const Layout layout(x.shape(), a.as<ReduceAttrs>().axis);
+  const Reduction r(k, x, layout, ReduceKind::Moments, static_cast<double>(x.size()) * (wide ? 2 : 1));
   const Scratch partials(out.size() * 16);
   std::byte *pa = partials.get(), *pb = pa + out.size() * 8;
   r.run(pa, pb);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "core/shape.h"
 #include "cpu/scratch.h"
@@ -29,10 +30,11 @@ struct Layout {
   int kept_axes = 0, reduced_axes = 0;
   int64_t kept_count = 1, reduced_count = 1;  // of the outer axes
 
-  Layout(const Shape& shape, const Axes& axes) {
+  Layout(const Shape& shape, const Axes& axes) : Layout(shape, axes.all, axes.list) {}
+  Layout(const Shape& shape, bool all, std::span<const int64_t> axes) {
     bool is_reduced[kMaxRank];
-    std::fill_n(is_reduced, kMaxRank, axes.all);
-    for (int64_t a : axes.list) is_reduced[a < 0 ? a + shape.rank() : a] = true;
+    std::fill_n(is_reduced, kMaxRank, all);
+    for (int64_t a : axes) is_reduced[a < 0 ? a + shape.rank() : a] = true;
     struct Run {
       int64_t size;
       bool reduced;

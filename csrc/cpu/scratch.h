@@ -25,7 +25,7 @@ class Scratch {
   }
 
  private:
-  alignas(64) std::byte small_[4096];
+  alignas(64) std::byte small_[16384];
   std::byte* p_;
   size_t bytes_;
 };
