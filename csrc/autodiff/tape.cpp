@@ -67,7 +67,8 @@ int recording_depth(std::span<const Tensor> values) {
 }
 
 RecordOnly::RecordOnly(std::shared_ptr<Tape> tape)
-    : tapes_(std::exchange(stack().tapes, {std::move(tape)})), paused_(std::exchange(stack().paused, 0)) {
+    : tapes_(std::exchange(stack().tapes, {})), paused_(std::exchange(stack().paused, 0)) {
+  if (tape) stack().tapes.push_back(std::move(tape));
   stack().update();
 }
 RecordOnly::~RecordOnly() {

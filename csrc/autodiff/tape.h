@@ -71,10 +71,10 @@ void resume_recording();
 // How many derivatives may be asked of what is computed from these now: the number of tapes that watch one of them, a
 // persistent one counted twice, since it may be asked about a gradient that it gave.
 int recording_depth(std::span<const Tensor> values);
-// While alive, only `tape` records on this thread.
+// While alive, of the tapes there were only `tape` records on this thread; null: none of them.
 class RecordOnly {
  public:
-  explicit RecordOnly(std::shared_ptr<Tape> tape);
+  explicit RecordOnly(std::shared_ptr<Tape> tape = nullptr);
   ~RecordOnly();
   RecordOnly(const RecordOnly&) = delete;
   RecordOnly& operator=(const RecordOnly&) = delete;

@@ -2,7 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "autodiff/tape.h"
-#include "graph/function.h"
+#include "graph/batch_loop.h"
 #include "graph/trace.h"
 #include "python/convert.h"
 
@@ -17,6 +17,7 @@ using graph::Tracer;
 struct PyTracer {
   Tracer tracer;
   std::unique_ptr<graph::TraceScope> scope;
+  std::unique_ptr<RecordOnly> hidden;  // tapes around the trace do not see it
 };
 
 struct PyPause {
@@ -55,11 +56,15 @@ void bind_graph(py::module_& m) {
       .def(py::init<>())
       .def("__enter__",
            [](PyTracer& t) -> PyTracer& {
+             t.hidden = std::make_unique<RecordOnly>();
              t.scope = std::make_unique<graph::TraceScope>(t.tracer);
              return t;
            },
            py::return_value_policy::reference)
-      .def("__exit__", [](PyTracer& t, const py::args&) { t.scope.reset(); })
+      .def("__exit__", [](PyTracer& t, const py::args&) {
+        t.scope.reset();
+        t.hidden.reset();
+      })
       .def("input",
            [](PyTracer& t, py::object shape, py::object dtype) {
              return t.tracer.input({shape_from_python(shape.ptr(), "function", true), dtype_from_python(dtype.ptr())});
@@ -71,6 +76,15 @@ void bind_graph(py::module_& m) {
       .def(py::init<>())
       .def("__enter__", [](PyPause& p) { p.pause = std::make_unique<graph::PauseTracing>(); })
       .def("__exit__", [](PyPause& p, const py::args&) { p.pause.reset(); });
+  py::class_<graph::BatchLoop>(m, "BatchLoop")
+      .def(py::init<Tensors>())
+      .def("start", &graph::BatchLoop::start, py::arg("order"), py::arg("rows"), py::arg("batch_size"))
+      .def("run", &graph::BatchLoop::run, py::arg("step"), py::arg("seconds"), py::arg("max_batches"),
+           py::call_guard<py::gil_scoped_release>())
+      .def("done", &graph::BatchLoop::done)
+      .def("next_batch_size", &graph::BatchLoop::next_batch_size)
+      .def("take", [](graph::BatchLoop& l) { return wrap_all(l.take(), true); })
+      .def("last", [](const graph::BatchLoop& l) { return wrap_all(l.last(), true); });
   m.def("tracing", [] { return tracing() != nullptr; });
 }
 

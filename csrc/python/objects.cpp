@@ -17,6 +17,13 @@ VariableImpl& variable_of(PyObject* o) {
   return *self->variable;
 }
 
+void refuse_while_tracing(const VariableImpl& v) {
+  if (!tracing()) return;
+  throw_type("[Variable] the value of '", v.name,
+             "' was asked for as a number or array while a function is traced: it would be baked into the graph. Compute "
+             "with the variable itself, use tahr.cond or tahr.where to decide by it, or run eagerly (run_eagerly=True).");
+}
+
 namespace {
 
 // ---- life and death -------------------------------------------------------------------------------------
@@ -163,6 +170,7 @@ PyObject* slot_positive(PyObject* a) {
 
 // The one element that bool(), float(), int() ask for.
 Tensor single_element(PyObject* o, const char* what) {
+  if (is_variable(o)) refuse_while_tracing(variable_of(o));
   const Tensor t = value_of(o);
   if (t.is_symbolic()) {
     throw_type("[", what,
@@ -305,6 +313,8 @@ PyGetSetDef tensor_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
+uint64_t trainable_changes = 0;  // of any variable: what was traced before may have to be traced again
+
 PyObject* get_trainable(PyObject* o, void*) {
   return guarded([&] { return PyBool_FromLong(variable_of(o).trainable); });
 }
@@ -312,7 +322,9 @@ int set_trainable(PyObject* o, PyObject* v, void*) {
   const int truth = PyObject_IsTrue(v);
   if (truth < 0) return -1;
   return guarded([&]() -> PyObject* {
-    variable_of(o).trainable = truth != 0;
+    VariableImpl& variable = variable_of(o);
+    trainable_changes += variable.trainable != (truth != 0);
+    variable.trainable = truth != 0;
     return Py_None;
   })
              ? 0
@@ -471,7 +483,10 @@ void bind_objects(py::module_& m) {
       py::arg("shape"), py::arg("dtype"));
   m.def("read_variable", [](py::object v) { return read_variable(variable_of(v.ptr())); });
   m.def("set_read_hook", [](py::object hook) { set_read_hook(hook.ptr()); });
-  m.def("variable_value", [](py::object v) { return variable_of(v.ptr()).value(); });
+  m.def("variable_value", [](py::object v) {
+    refuse_while_tracing(variable_of(v.ptr()));
+    return variable_of(v.ptr()).snapshot();
+  });
   m.def("set_variable_value", [](py::object v, Tensor t) { variable_of(v.ptr()).set_value(std::move(t)); });
   m.def("index_update", [](Tensor x, py::object key, Tensor value, const std::string& kind) {
     const auto items = index_items(key.ptr());
@@ -480,6 +495,7 @@ void bind_objects(py::module_& m) {
                         : kind == "add"  ? IndexUpdate::Add
                                          : IndexUpdate::Sub);
   });
+  m.def("trainable_version", [] { return trainable_changes; });
   m.def("storage_address", [](Tensor t) { return reinterpret_cast<uintptr_t>(t.raw()); });
   m.def("to_dlpack", &to_dlpack);
   m.def("from_dlpack", &from_dlpack);

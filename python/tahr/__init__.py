@@ -31,6 +31,7 @@ newaxis = None
 
 from tahr import config, math, nest, nn, ops, random  # noqa: E402
 from tahr.config import device  # noqa: E402
+from tahr.function import TensorSpec, function  # noqa: E402
 from tahr.linalg import matmul, norm  # noqa: E402
 from tahr.math import (  # noqa: E402
     add_n,
@@ -53,6 +54,7 @@ from tahr.tape import (  # noqa: E402
     no_gradient,
     stop_gradient,
 )
+from tahr.tracing import init_scope  # noqa: E402
 from tahr.tf_names import *  # noqa: E402,F403
 from tahr.tf_names import __all__ as _tf_names  # noqa: E402
 
@@ -62,8 +64,9 @@ _LAZY = {
 }
 
 __all__ = [
-    *("DType", "GradientTape", "Tensor", "UnconnectedGradients", "Variable", "add_n", "argmax", "argmin", "as_dtype"),
-    *("config", "constant", "convert_to_tensor", "cumsum", "custom_gradient", "from_dlpack", "from_numpy", "is_tensor"),
+    *("DType", "GradientTape", "Tensor", "TensorSpec", "UnconnectedGradients", "Variable", "add_n", "argmax", "argmin", "as_dtype"),
+    *("config", "constant", "convert_to_tensor", "cumsum", "custom_gradient", "from_dlpack", "from_numpy", "function"),
+    *("init_scope", "is_tensor"),
     *("math", "matmul", "nest", "newaxis", "nn", "no_gradient", "norm", "ops", "random", "reduce_all", "reduce_any"),
     *("reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum"),
     *("set_variable_read_hook", "stop_gradient", "symbolic"),

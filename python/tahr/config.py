@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from tahr import _C
 
 __all__ = [
-    *("PhysicalDevice", "device", "floatx", "instruction_set", "list_physical_devices", "memory_stats", "num_threads"),
+    *("PhysicalDevice", "device", "floatx", "functions_run_eagerly", "instruction_set"),
+    *("list_physical_devices", "memory_stats", "num_threads", "run_functions_eagerly"),
     *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_num_threads"),
 ]
 
@@ -38,6 +39,22 @@ def device(name: str) -> Iterator[None]:
     if kind != "cpu":
         raise ValueError(f"[device] expected a CPU such as '/cpu:0', received {name!r}: this build has no GPU support.")
     yield
+
+
+_eager = False
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Has every `tahr.function`, and every step of `fit`, run as plain Python, to follow it in a debugger."""
+    global _eager
+    if not isinstance(run_eagerly, bool):
+        raise TypeError(f"[run_functions_eagerly] expected True or False, received {run_eagerly!r}.")
+    _eager = run_eagerly
+
+
+def functions_run_eagerly() -> bool:
+    """Whether `run_functions_eagerly(True)` is in force."""
+    return _eager
 
 
 def num_threads() -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tahr import _C
 from tahr.tensor import Tensor
+from tahr.tracing import init_scope, is_tracing, note_variable
 
 __all__ = ["Variable", "set_variable_read_hook"]
 
@@ -47,7 +48,8 @@ class Variable(_C.Variable):
         if initial_value is None:
             raise ValueError("[Variable] expected an initial value, received None.")
         if callable(initial_value) and not isinstance(initial_value, (_C.Tensor, _C.Variable)):
-            initial_value = initial_value()
+            with init_scope():
+                initial_value = initial_value()
         with_value = _C.to_tensor(initial_value, dtype, "[Variable] the initial value")
         if shape is not None and validate_shape and tuple(shape) != with_value.shape:
             raise ValueError(
@@ -55,6 +57,7 @@ class Variable(_C.Variable):
             )
         super().__init__(with_value, name or "Variable", trainable)
         _by_id[_C.value_id(self)] = self
+        note_variable(self)
 
     def value(self) -> Tensor:
         """The current value, as a tensor that later assignments leave alone."""
@@ -103,7 +106,8 @@ class Variable(_C.Variable):
     __array_priority__ = 100
 
     def __repr__(self) -> str:
-        return f"<tahr.Variable '{self.name}:0' shape={self.shape} dtype={self.dtype}, numpy={self._numpy_repr()}>"
+        value = "" if is_tracing() else f", numpy={self._numpy_repr()}"
+        return f"<tahr.Variable '{self.name}:0' shape={self.shape} dtype={self.dtype}{value}>"
 
     def _numpy_repr(self) -> str:
         return ("\n" if self.ndim else "") + repr(self.numpy()) if self.ndim else str(self.numpy())

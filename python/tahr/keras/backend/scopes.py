@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tahr
 from tahr.keras.backend import state
 
 
@@ -173,11 +174,14 @@ def get_autocast_scope() -> AutocastScope | None:
 
 
 class suspended:
-    """Inside, no scope is open: for work that must have its full effect wherever it is done, such as initial values."""
+    """Inside, no scope is open and nothing is traced: for work that must have its full effect wherever it is done, such
+    as initial values."""
 
     _KEYS = ("stateless", "symbolic", "autocast")
 
     def __enter__(self) -> None:
+        self._untraced = tahr.init_scope()
+        self._untraced.__enter__()
         self._former = {key: state.get_scope(key) for key in self._KEYS}
         for key in self._KEYS:
             state.set_scope(key, None)
@@ -185,6 +189,7 @@ class suspended:
     def __exit__(self, *exc: Any) -> None:
         for key, scope in self._former.items():
             state.set_scope(key, scope)
+        self._untraced.__exit__(*exc)
 
 
 _readers = 0  # open scopes, of all threads, in which variables may read as something else

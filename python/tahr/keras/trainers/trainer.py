@@ -11,6 +11,7 @@ import numpy as np
 
 import tahr
 from tahr import nest, ops
+from tahr.config import functions_run_eagerly
 from tahr.data.structure import flatten, map_structure
 from tahr.keras import metrics as metrics_module
 from tahr.keras import optimizers
@@ -22,6 +23,8 @@ from tahr.keras.trainers.compile_metrics import CompileMetrics
 from tahr.keras.trainers.data import ArraySource, EpochIterator, make_source, split_validation
 from tahr.keras.trainers.data.arrays import to_arrays
 from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
+from tahr.keras.trainers.loop import run_loop
+from tahr.keras.trainers.steps import TracedStep
 from tahr.keras.utils.batches import unpack_x_y_sample_weight
 
 
@@ -73,6 +76,7 @@ class Trainer:
     _loss_tracker: Any = None
     _compile_arguments: dict[str, Any] | None = None
     _step_variables: list[Any] | None = None
+    _traced_steps: dict[str, tuple[Any, TracedStep]] | None = None
     _loss_takes_training: bool | None = None
 
     def _set(self, **values: Any) -> None:
@@ -104,7 +108,8 @@ class Trainer:
             weighted_metrics: the same, for metrics that take `sample_weight` or `class_weight` into account.
             run_eagerly: run each step op by op, so that it can be followed in a debugger.
             steps_per_execution: batches between two calls of the batch hooks of callbacks.
-            jit_compile: "auto" or bool. tahr brings its own kernels and compiles nothing: True gives a warning.
+            jit_compile: "auto" or bool. Steps are traced and planned either way, unless `run_eagerly`; nothing is left
+                for a compiler to do.
             auto_scale_loss: with the policy "mixed_float16", wrap the optimizer in a LossScaleOptimizer.
 
         Raises:
@@ -115,8 +120,6 @@ class Trainer:
             >>> model = keras.Sequential([keras.layers.Dense(2)])
             >>> model.compile(keras.optimizers.Nadam(0.02), loss="mae", metrics=["mse"])
         """
-        if jit_compile is True:
-            warnings.warn("[compile] jit_compile=True changes nothing: tahr runs its own kernels.", stacklevel=2)
         if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise ValueError(
                 f"[compile] expected steps_per_execution to be at least 1, received {steps_per_execution!r}."
@@ -152,6 +155,7 @@ class Trainer:
             _loss_tracker=metrics_module.Mean(name="loss"),
             _compile_arguments=given,
             _step_variables=None,
+            _traced_steps=None,
         )
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -350,19 +354,35 @@ class Trainer:
     def _overrides(self, *methods: str) -> bool:
         return any(getattr(type(self), name) is not getattr(Trainer, name) or name in self.__dict__ for name in methods)
 
-    def _make_step(self, phase: str) -> Callable[[Any], Any]:
-        """The function of a host batch that one phase calls per step: logs, or None where the metrics hold them."""
+    def _step_function(self, phase: str) -> Callable[[Any], Any]:
+        """The step of a phase as a function of a batch of tensors: logs, or None where the metrics hold them."""
+        if phase == "predict":
+            return self.predict_step
         if phase == "train":
             plain = not self._overrides("train_step", "compute_metrics")
-            step = self._train_step if plain else self.train_step
-        else:
-            plain = not self._overrides("test_step", "compute_metrics")
-            step = self._evaluate_batch if plain else self.test_step
+            return self._train_step if plain else self.train_step
+        plain = not self._overrides("test_step", "compute_metrics")
+        return self._evaluate_batch if plain else self.test_step
 
-        def run(batch: Any) -> Any:
-            return step(_to_tensors(batch))
+    def _traced_step(self, phase: str) -> TracedStep | None:
+        """The traced form of the step of a phase; None where steps run op by op."""
+        if self.run_eagerly or functions_run_eagerly():
+            return None
+        if self._traced_steps is None:
+            self._set(_traced_steps={})
+        function = self._step_function(phase)
+        kept = self._traced_steps.get(phase)
+        own = getattr(function, "__func__", function)  # of an instance or class that may have been patched since
+        if kept is None or kept[0] is not own:
+            kept = self._traced_steps[phase] = (own, TracedStep(self, phase, function))
+        return kept[1]
 
-        return run
+    def _make_step(self, phase: str) -> Callable[[Any], Any]:
+        """The function of a host batch that one phase calls per step."""
+        function, traced = self._step_function(phase), self._traced_step(phase)
+        if traced is None:
+            return lambda batch: function(_to_tensors(batch))
+        return lambda batch: traced(function, batch)
 
     def _evaluate_batch(self, batch: Any) -> None:
         y_pred = self._test_step(batch)
@@ -382,6 +402,13 @@ class Trainer:
 
     def _run_steps(self, phase: str, iterator: EpochIterator, callbacks: CallbackList) -> dict[str, Any]:
         """Runs one epoch of "train" or "test" steps and returns its logs."""
+        traced = self._traced_step(phase)
+        if traced is not None and not callbacks.listens(phase) and config.max_steps_per_epoch() is None:
+            loop = iterator.loop()
+            if loop is not None:
+                structure = iterator.source.structure()
+                logs = run_loop(self, phase, self._step_function(phase), traced, loop, structure, callbacks)
+                return self._final_logs(logs)
         step = self._make_step(phase)
         every = self.steps_per_execution
         logs: Any = None
@@ -399,11 +426,16 @@ class Trainer:
             return {}
         if (index + 1) % every != 0:  # the last group of steps_per_execution counts as a whole one
             callbacks.batch_end(phase, index - index % every + every - 1, lambda: self._logs(logs))
-        if logs is not None:  # an own step: its own logs, unless they are the metrics' under the same names
-            results = self.get_metrics_result()
-            own = self._logs(logs)
-            return _to_floats(results) if set(results) == set(own) else own
-        return self._logs(None)
+        return self._final_logs(logs)
+
+    def _final_logs(self, step_logs: Any) -> dict[str, Any]:
+        """The logs of an epoch whose last step gave `step_logs`: an own step's are its own, unless they are the
+        metrics' under the same names."""
+        if step_logs is None:
+            return self._logs(None)
+        results = self.get_metrics_result()
+        own = self._logs(step_logs)
+        return _to_floats(results) if set(results) == set(own) else own
 
     # ---------------------------------------------------------------- fit
 
@@ -603,12 +635,13 @@ class Trainer:
         callbacks.on_predict_begin()
         columns: list[list[np.ndarray]] | None = None
         outputs: Any = None
+        step = self._make_step("predict")
         every = self.steps_per_execution
         index = -1
         for index, batch in enumerate(iterator.epoch()):
             if index % every == 0:
                 callbacks.batch_begin("predict", index)
-            outputs = self.predict_step(_to_tensors(batch))
+            outputs = step(batch)
             arrays = [ops.convert_to_numpy(leaf) for leaf in flatten(outputs)]
             if columns is None:
                 columns = [[] for _ in arrays]
@@ -683,7 +716,7 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch, as NumPy arrays."""
-        outputs = self.predict_step((_to_tensors(to_arrays(x, "x", "predict_on_batch")),))
+        outputs = self._make_step("predict")((to_arrays(x, "x", "predict_on_batch"),))
         return map_structure(ops.convert_to_numpy, outputs)
 
     def _single_batch(self, where: str, x: Any, y: Any, sample_weight: Any) -> tuple:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+import tahr
 from tahr.data import seeding
 from tahr.data.structure import flatten, is_nested, map_structure, named_leaves
 from tahr.keras.backend.config import floatx
 from tahr.keras.trainers import checks
 from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
+from tahr.tracing import BatchLoop
 
 _DEFAULT_BATCH_SIZE = 32
 
@@ -138,6 +140,7 @@ class ArraySource:
         self.num_batches = math.ceil(self.num_samples / size)
         self.shuffle = shuffle
         self._where = where
+        self._loop: BatchLoop | None = None
         if sample_weight is not None:
             self._columns: Any = (x, y, sample_weight)
         elif y is not None:
@@ -149,6 +152,20 @@ class ArraySource:
         """Raises where the targets hold NaN."""
         for name, leaf in named_leaves(self.y, "y"):
             checks.check_no_nan(leaf, name, self._where)
+
+    def start_loop(self) -> BatchLoop:
+        """A loop over the batches of the next epoch that runs without Python."""
+        if self._loop is None:
+            leaves: list[Any] = []
+            map_structure(lambda a: leaves.append(tahr.from_numpy(np.ascontiguousarray(a))), self._columns)
+            self._loop = BatchLoop(leaves)
+        order = tahr.from_numpy(self._order()) if self.shuffle else None
+        self._loop.start(order, self.num_samples, self.batch_size)
+        return self._loop
+
+    def structure(self) -> Any:
+        """The structure of a batch, with any leaves."""
+        return self._columns
 
     def on_epoch_begin(self) -> None:
         pass

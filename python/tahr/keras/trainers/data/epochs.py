@@ -66,6 +66,12 @@ class EpochIterator:
                 seen += 1
         self.source.on_epoch_end()
 
+    def loop(self) -> Any:
+        """The next epoch as a `tahr.tracing.BatchLoop` ready to run, where the data are arrays in memory and an epoch is
+        one pass over them; else None."""
+        start = getattr(self.source, "start_loop", None)
+        return start() if self.steps is None and start is not None else None
+
     def _warn(self, seen: int, wanted: int | None) -> None:
         warnings.warn(
             f"[{self._where}] the data ran out after {seen} batch(es)"

@@ -1,0 +1,124 @@
+#include "graph/batch_loop.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "autodiff/tape.h"
+#include "core/parallel.h"
+#include "graph/trace.h"
+
+namespace tahr::graph {
+namespace {
+
+constexpr double kNsPerByte = 0.1;  // of a gathered row: 10 GB/s, rows lie far apart
+constexpr int64_t kGrain = 16 << 10;
+
+template <class T>
+void gather_elements(const std::byte* from, const int64_t* order, int64_t n, std::byte* to) {
+  const T* f = reinterpret_cast<const T*>(from);
+  T* t = reinterpret_cast<T*>(to);
+  for (int64_t i = 0; i < n; ++i) t[i] = f[order[i]];
+}
+
+void gather_rows(const std::byte* from, const int64_t* order, int64_t n, size_t row_bytes, std::byte* to) {
+  if (row_bytes == 4) return gather_elements<uint32_t>(from, order, n, to);
+  if (row_bytes == 8) return gather_elements<uint64_t>(from, order, n, to);
+  const int64_t grain = std::max<int64_t>(1, kGrain / static_cast<int64_t>(row_bytes + 1));
+  parallel_for(n, grain, kNsPerByte * static_cast<double>(row_bytes) * static_cast<double>(n),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i)
+                   std::memcpy(to + static_cast<size_t>(i) * row_bytes,
+                               from + static_cast<size_t>(order[i]) * row_bytes, row_bytes);
+               });
+}
+
+size_t row_bytes_of(const Tensor& t) { return t.dim(0) ? t.nbytes() / static_cast<size_t>(t.dim(0)) : 0; }
+
+}  // namespace
+
+BatchLoop::BatchLoop(Tensors arrays) : arrays_(std::move(arrays)) {
+  for (const Tensor& t : arrays_) {
+    if (t.rank() == 0 || t.dim(0) != arrays_[0].dim(0))
+      throw_value("[fit] expected arrays with one sample per row and equally many rows, received shapes ",
+                  arrays_[0].shape().str(), " and ", t.shape().str(), ".");
+  }
+}
+
+void BatchLoop::start(Tensor order, int64_t rows, int64_t batch_size) {
+  if (batch_size < 1 || rows < 0 || rows > (order.defined() ? order.size() : arrays_[0].dim(0)))
+    throw_value("[fit] expected a batch size of at least 1 and at most as many rows as there are, received ", batch_size,
+                " and ", rows, ".");
+  if (order.defined() && (order.dtype() != DType::Int64 || order.rank() != 1))
+    throw_type("[fit] expected the order of the rows as a vector of int64.");
+  if (order.defined()) {
+    const int64_t* p = order.data<int64_t>();
+    for (int64_t i = 0; i < rows; ++i) {
+      if (p[i] < 0 || p[i] >= arrays_[0].dim(0))
+        throw_index("[fit] expected row numbers below ", arrays_[0].dim(0), " in the order, received ", p[i], ".");
+    }
+  }
+  order_ = std::move(order);
+  rows_ = rows;
+  next_ = 0;
+  batch_size_ = batch_size;
+}
+
+Tensors BatchLoop::batch_of(int64_t size) const {
+  Tensors batch;
+  for (const Tensor& t : arrays_) {
+    Shape shape = t.shape();
+    shape[0] = size;
+    batch.push_back(Tensor::empty(shape, t.dtype()));
+  }
+  return batch;
+}
+
+Tensors BatchLoop::take() {
+  const int64_t size = next_batch_size();
+  const Tensors batch = batch_of(size);
+  gather(batch, size);
+  next_ += size;
+  return batch;
+}
+
+void BatchLoop::gather(const Tensors& batch, int64_t size) const {
+  for (size_t i = 0; i < arrays_.size(); ++i) {
+    const size_t bytes = row_bytes_of(arrays_[i]);
+    auto* to = batch[i].mutable_data<std::byte>();
+    const auto* from = arrays_[i].data<std::byte>();
+    if (order_.defined()) gather_rows(from, order_.data<int64_t>() + next_, size, bytes, to);
+    else std::memcpy(to, from + static_cast<size_t>(next_) * bytes, static_cast<size_t>(size) * bytes);
+  }
+}
+
+int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches) {
+  const PauseTracing now;
+  const PauseRecording quiet;
+  const auto executable = step.borrow();
+  const int64_t size = next_batch_size();
+  if (buffers_.empty() || buffers_[0].dim(0) != size) buffers_ = batch_of(size);
+  executable->bind(buffers_);
+  struct Release {
+    Executable& e;
+    ~Release() { e.release(); }
+  } guard{*executable};
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  int64_t done = 0;
+  while (!this->done() && next_batch_size() == size && done < max_batches) {
+    gather(buffers_, size);
+    executable->step();
+    next_ += size;
+    ++done;
+    if (std::chrono::steady_clock::now() >= end) break;
+  }
+  last_.clear();
+  for (size_t i = 0; i < executable->graph().outputs.size(); ++i) {
+    const Tensor& t = executable->output(i);
+    Tensor copy = Tensor::empty(t.shape(), t.dtype());
+    std::memcpy(copy.mutable_raw(), t.raw(), t.nbytes());
+    last_.push_back(std::move(copy));
+  }
+  return done;
+}
+
+}  // namespace tahr::graph
