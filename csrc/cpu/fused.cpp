@@ -44,8 +44,12 @@ struct Spread {
   int cell, to;
   size_t bytes;
 };
-struct Row {
+struct Row {  // of an input
   int input, to;
+  size_t bytes;
+};
+struct Repeat {
+  int place;
   size_t bytes;
 };
 struct Fill {
@@ -65,7 +69,7 @@ struct Overlap {
 };
 
 struct Prepared {
-  int64_t size = 0, period = 0, tile = kTile, chunk = kTile;
+  int64_t size = 0, row = 0, tile = kTile, chunk = kTile;
   double ns = 0;  // per element
   int cells = 0;
   size_t scratch = 0;  // bytes
@@ -74,6 +78,7 @@ struct Prepared {
   std::vector<Step> cell_steps, once, loops;
   std::vector<Spread> spreads;
   std::vector<Row> rows;
+  std::vector<Repeat> repeats;
   std::vector<Fill> fills;
   std::vector<size_t> slots;    // offsets in the scratch memory: the first entries of the table of pointers
   std::vector<Stream> streams;  // the others
@@ -95,6 +100,7 @@ class Planner {
     }
     choose_tile();
     allocate();
+    find_repeats();
     find_overlaps();
     lay_out();
   }
@@ -163,11 +169,13 @@ class Planner {
       } else if (plan_.size > 0) {
         const Space& space = plan_.space;
         const Strides& stride = strides[static_cast<size_t>(v)];
-        const bool row = space.rank == 2 && stride[0] == 0 && stride[1] == 1;
+        const int last = space.rank - 1;
+        const bool row = last > 0 && stride[static_cast<size_t>(last)] == 1 &&
+                         std::all_of(stride.begin(), stride.begin() + last, [](int64_t d) { return d == 0; });
         const int place = add_place(Place::Kept, bytes);
         set_place(v, dtype, place);
-        if (row) plan_.period = space.dim[1];
-        if (row && space.dim[1] <= kTile) {
+        if (row) plan_.row = space.dim[last];
+        if (row && plan_.row <= kTile) {
           levels_[static_cast<size_t>(v)] = Once;
           plan_.rows.push_back({v, place, bytes});
         } else {
@@ -175,7 +183,6 @@ class Planner {
         }
       }
     }
-    if (plan_.period > kTile) plan_.period = 0;
   }
 
   std::vector<Step>& steps(Level l) { return l == Cell ? plan_.cell_steps : l == Once ? plan_.once : plan_.loops; }
@@ -244,6 +251,18 @@ class Planner {
     if (tensor >= 0 && l == Cell) plan_.stores.push_back({tensor, places_[static_cast<size_t>(place)].at, bytes});
   }
 
+  // Rows that loops of every tile read.
+  void find_repeats() {
+    std::vector<int> rows;
+    for (const Row& r : plan_.rows) rows.push_back(r.to);
+    for (const Step& s : plan_.once) rows.push_back(s.out);
+    for (int p : rows) {
+      const auto reads = [&](const Step& s) { return std::find(s.in, s.in + kEwMaxInputs, p) != s.in + kEwMaxInputs; };
+      if (std::any_of(plan_.loops.begin(), plan_.loops.end(), reads))
+        plan_.repeats.push_back({p, places_[static_cast<size_t>(p)].bytes});
+    }
+  }
+
   // Pooled places: the last loop that reads each gives its tile back.
   void assign_pooled() {
     std::vector<int> last(places_.size(), -1);
@@ -295,7 +314,8 @@ class Planner {
     }
     int64_t tile = kTile;
     while (tile > kSmallestTile && (bytes + 16) * static_cast<size_t>(tile) > kTileBytes) tile /= 2;
-    plan_.tile = plan_.period ? std::max(plan_.period, tile / plan_.period * plan_.period) : tile;
+    // Whole rows, so that every tile begins with one.
+    plan_.tile = plan_.rows.empty() ? tile : std::max(plan_.row, tile / plan_.row * plan_.row);
   }
 
   void allocate() {
@@ -350,6 +370,7 @@ class Planner {
     }
     for (Spread& s : plan_.spreads) resolve(s.to);
     for (Row& r : plan_.rows) resolve(r.to);
+    for (Repeat& r : plan_.repeats) resolve(r.place);
     for (Fill& f : plan_.fills) {
       resolve(f.slot);
       f.to = f.slot;
@@ -406,10 +427,10 @@ inline void copy_element(void* to, const void* from, size_t bytes) {
   const int64_t most = std::min(p.tile, end - begin);
   for (const Spread& s : p.spreads) splat(at[s.to], cells + kCell * static_cast<size_t>(s.cell), most, s.bytes);
   for (const Row& r : p.rows) {
-    std::memcpy(at[r.to], a.in[static_cast<size_t>(r.input)].raw(), static_cast<size_t>(p.period) * r.bytes);
-    repeat(at[r.to], p.period, most, r.bytes);
+    std::memcpy(at[r.to], a.in[static_cast<size_t>(r.input)].raw(), static_cast<size_t>(p.row) * r.bytes);
   }
-  run(p.once, most);
+  run(p.once, p.row);
+  for (const Repeat& r : p.repeats) repeat(at[r.place], p.row, most, r.bytes);
 
   for (int64_t from = begin; from < end; from += p.tile) {
     const int64_t n = std::min(p.tile, end - from);
@@ -420,8 +441,8 @@ inline void copy_element(void* to, const void* from, size_t bytes) {
     }
     for (const Fill& f : p.fills) {
       auto* data = static_cast<std::byte*>(a.in[static_cast<size_t>(f.input)].mutable_raw());
-      const int64_t phase = f.row ? from % p.space.dim[1] : 0;
-      if (f.row && phase + n <= p.space.dim[1]) {
+      const int64_t phase = f.row ? from % p.row : 0;
+      if (f.row && phase + n <= p.row) {
         at[f.to] = data + static_cast<size_t>(phase) * f.bytes;
       } else {
         at[f.to] = scratch + p.slots[static_cast<size_t>(f.slot)];

@@ -53,7 +53,8 @@ void remove_dead_code(Graph& g) {
   std::vector<char> live(g.nodes.size());
   for (size_t i = g.nodes.size(); i-- > 0;) {
     const Node& n = g.nodes[i];
-    live[i] = has_effect(g, n) || std::any_of(n.out.begin(), n.out.end(), [&](ValueId v) { return read[static_cast<size_t>(v)]; });
+    live[i] = has_effect(g, n) ||
+              std::any_of(n.out.begin(), n.out.end(), [&](ValueId v) { return read[static_cast<size_t>(v)]; });
     if (live[i]) std::for_each(n.in.begin(), n.in.end(), mark);
   }
   size_t to = 0;
@@ -66,6 +67,9 @@ void remove_dead_code(Graph& g) {
   drop_unnamed_values(g);
 }
 
-void optimize(Graph& g) { remove_dead_code(g); }
+void optimize(Graph& g) {
+  remove_dead_code(g);
+  fuse_elementwise(g);
+}
 
 }  // namespace tahr::graph
