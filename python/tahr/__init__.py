@@ -64,8 +64,18 @@ _LAZY = {
 }
 
 __all__ = [
-    *("DType", "GradientTape", "Tensor", "TensorSpec", "UnconnectedGradients", "Variable", "add_n", "argmax", "argmin", "as_dtype"),
-    *("config", "constant", "convert_to_tensor", "cumsum", "custom_gradient", "from_dlpack", "from_numpy", "function"),
+    *("DType", "GradientTape", "Tensor", "TensorSpec", "UnconnectedGradients", "Variable", "add_n", "argmax", "argmin"),
+    *(
+        "as_dtype",
+        "config",
+        "constant",
+        "convert_to_tensor",
+        "cumsum",
+        "custom_gradient",
+        "from_dlpack",
+        "from_numpy",
+        "function",
+    ),
     *("init_scope", "is_tensor"),
     *("math", "matmul", "nest", "newaxis", "nn", "no_gradient", "norm", "ops", "random", "reduce_all", "reduce_any"),
     *("reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum"),

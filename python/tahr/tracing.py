@@ -14,7 +14,10 @@ from typing import Any
 
 from tahr import _C, nest
 
-__all__ = ["BatchLoop", "Traced", "init_scope", "is_tracing", "note_variable", "trace", "trainable_version"]
+__all__ = [
+    *("BatchLoop", "Traced", "init_scope", "is_tracing", "note_variable", "runs_plainly", "trace"),
+    "trainable_version",
+]
 
 BatchLoop = _C.BatchLoop
 
@@ -32,6 +35,11 @@ _context = _Context()
 def is_tracing() -> bool:
     """Whether ops on this thread are being recorded into a graph in place of running."""
     return _C.tracing()
+
+
+def runs_plainly() -> bool:
+    """Whether ops on this thread just run: nothing is traced, no tape records."""
+    return not (_C.tracing() or _C.recording())
 
 
 def trainable_version() -> int:
@@ -100,9 +108,7 @@ class Traced:
         return self.pack(self.graph(tensors))
 
 
-def trace(
-    function: Callable[..., Any], specs: Sequence[tuple[Any, Any]], may_create_variables: bool = True
-) -> Traced:
+def trace(function: Callable[..., Any], specs: Sequence[tuple[Any, Any]], may_create_variables: bool = True) -> Traced:
     """Runs `function` once on symbolic tensors of the given (shape, dtype) pairs and keeps what it did.
 
     Tapes around are not shown what happens inside. Results that are numbers or arrays become tensors; None and other

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tahr.keras import dtype_policies, tree
-from tahr.keras.backend import scopes
+from tahr.keras.backend import scopes, state
 from tahr.keras.backend.engine import is_tensor
 from tahr.keras.backend.variable import Variable
 from tahr.keras.layers.tracking import Tracker
@@ -67,6 +67,9 @@ class LayerState(Operation):
                 tracker = self.__dict__["_tracker"]
             if not name.startswith(("_losses", "_loss_ids", "_inbound", "_outbound", "_call_context")):
                 value = tracker.track(value)
+        if name[0] != "_":
+            self.__dict__["_edits"] = self.__dict__.get("_edits", 0) + 1
+            state.count_edit()
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from tahr.keras import tree
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.layers.layer import Layer
+from tahr.keras.models.inference import Inference
 from tahr.keras.models.summary import print_summary
 from tahr.keras.symbolic.trace import compute_output_spec
 from tahr.keras.trainers.trainer import Trainer
@@ -85,6 +86,21 @@ class Model(Trainer, Layer):
     fit_generator = _Removed("model.fit(generator, ...)")
     evaluate_generator = _Removed("model.evaluate(generator, ...)")
     predict_generator = _Removed("model.predict(generator, ...)")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) is False)):
+            outputs = self._inference(args[0])
+            if outputs is not None:
+                return outputs
+        return super().__call__(*args, **kwargs)
+
+    def _inference(self, x: Any) -> Any:
+        """The outputs for the tensor or array `x` from a trace, where that is the same as calling the layers one by one;
+        else None."""
+        kept = self.__dict__.get("_inference_step")
+        if kept is None:
+            kept = self.__dict__["_inference_step"] = Inference(self)
+        return kept(x)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; subclasses implement it."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from tahr import ops, tracing
 from tahr.data.structure import map_structure
+from tahr.keras.backend import state
 
-_MOST_TRACES = 8  # kept per step
-_MOST_RETRACES = 64  # made per step; further shapes run op by op
+_MOST_TRACES = {"train": 16, "test": 16}  # shapes that a step is traced for; batches of further ones run op by op
+_MOST_OTHER = 8
 
 
 class TracedStep:
@@ -27,19 +27,20 @@ class TracedStep:
         self._model = weakref.ref(model)
         self._phase = phase
         self._name = getattr(step, "__name__", phase)
-        self._traces: OrderedDict[Any, tracing.Traced] = OrderedDict()
-        self._made = 0
-        self._version = -1
-        self._trainable: tuple[bool, ...] = ()
+        self._traces: dict[Any, tracing.Traced] = {}
+        self._version: tuple[int, int] | None = None
+        self._model_state: tuple = ()
         self.failed = False
 
-    def _state(self, model: Any) -> tuple[bool, ...]:
-        """Which variables are trainable: looked up again only if that changed anywhere."""
-        version = tracing.trainable_version()
+    def state(self, model: Any) -> tuple:
+        """What a trace depends on beside the batch: which variables are trainable, and how often attributes of layers
+        were set. Looked up again only if such a thing changed anywhere."""
+        version = (tracing.trainable_version(), state.edits())
         if version != self._version:
-            self._trainable = tuple(v.trainable for v in model.variables)
+            trainable = tuple([v.trainable for v in model.variables])
+            self._model_state = (trainable, tuple([layer.__dict__.get("_edits") for layer in model._flatten_layers()]))
             self._version = version
-        return self._trainable
+        return self._model_state
 
     def trace_for(self, step: Callable[[Any], Any], batch: Any, specs: list[tuple]) -> tracing.Traced | None:
         """The trace for batches with the structure of `batch` and these shapes and dtypes; None where there is none to
@@ -48,12 +49,15 @@ class TracedStep:
             return None
         model = self._model()
         form = _form(batch)
-        key = (form, tuple(specs), self._state(model))
+        key = (form, tuple(specs), self.state(model))
         traced = self._traces.get(key)
         if traced is not None:
             return traced
-        if self._made >= _MOST_RETRACES:
-            return None
+        most = _MOST_TRACES.get(self._phase, _MOST_OTHER)
+        if len(self._traces) >= most:
+            self._traces = {k: t for k, t in self._traces.items() if k[2] == key[2]}
+            if len(self._traces) >= most:
+                return None
 
         def run(*symbols: Any) -> Any:
             given = iter(symbols)
@@ -61,11 +65,8 @@ class TracedStep:
 
         model._set(_step_variables=None)
         traced = tracing.trace(run, specs)
-        self._made += 1
-        self._version = -1  # tracing may have built the model
-        self._traces[form, tuple(specs), self._state(model)] = traced
-        while len(self._traces) > _MOST_TRACES:
-            self._traces.popitem(last=False)
+        self._version = None  # tracing may have built the model
+        self._traces[form, tuple(specs), self.state(model)] = traced
         return traced
 
     def __call__(self, step: Callable[[Any], Any], batch: Any) -> Any:

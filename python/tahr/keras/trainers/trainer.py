@@ -21,7 +21,7 @@ from tahr.keras.trainers import checks
 from tahr.keras.trainers.compile_loss import CompileLoss
 from tahr.keras.trainers.compile_metrics import CompileMetrics
 from tahr.keras.trainers.data import ArraySource, EpochIterator, make_source, split_validation
-from tahr.keras.trainers.data.arrays import to_arrays
+from tahr.keras.trainers.data.arrays import to_array, to_arrays
 from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
 from tahr.keras.trainers.loop import run_loop
 from tahr.keras.trainers.steps import TracedStep
@@ -630,6 +630,10 @@ class Trainer:
             >>> model.predict(np.zeros((5, 2)), verbose=0).shape
             (5, 3)
         """
+        if callbacks is None and verbose == 0 and steps is None and x.__class__ is np.ndarray:
+            rows = len(x) if x.ndim else 0
+            if 0 < rows <= (batch_size or 32) and x.dtype.kind in "fiub":  # one batch, nobody watching
+                return map_structure(ops.convert_to_numpy, self._make_step("predict")((to_array(x, "x", "predict"),)))
         iterator = EpochIterator(make_source("predict", x, None, None, batch_size), steps, "predict")
         callbacks = self._callbacks(callbacks, verbose, iterator)
         callbacks.on_predict_begin()
