@@ -46,8 +46,8 @@ BatchLoop::BatchLoop(Tensors arrays) : arrays_(std::move(arrays)) {
 
 void BatchLoop::start(Tensor order, int64_t rows, int64_t batch_size) {
   if (batch_size < 1 || rows < 0 || rows > (order.defined() ? order.size() : arrays_[0].dim(0)))
-    throw_value("[fit] expected a batch size of at least 1 and at most as many rows as there are, received ", batch_size,
-                " and ", rows, ".");
+    throw_value("[fit] expected a batch size of at least 1 and at most as many rows as there are, received ",
+                batch_size, " and ", rows, ".");
   if (order.defined() && (order.dtype() != DType::Int64 || order.rank() != 1))
     throw_type("[fit] expected the order of the rows as a vector of int64.");
   if (order.defined()) {
@@ -60,6 +60,7 @@ void BatchLoop::start(Tensor order, int64_t rows, int64_t batch_size) {
   order_ = std::move(order);
   rows_ = rows;
   next_ = 0;
+  collected_.clear();
   batch_size_ = batch_size;
 }
 
@@ -91,7 +92,22 @@ void BatchLoop::gather(const Tensors& batch, int64_t size) const {
   }
 }
 
-int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches) {
+void BatchLoop::keep(const Executable& e, int64_t size) {
+  for (size_t i = 0; i < e.graph().outputs.size(); ++i) {
+    const Tensor& t = e.output(i);
+    if (t.rank() == 0 || t.dim(0) != size)
+      throw_value("[predict] expected outputs with one row per sample, received shape ", t.shape().str(), ".");
+    if (collected_.size() == i) {
+      Shape shape = t.shape();
+      shape[0] = rows_;
+      collected_.push_back(Tensor::empty(shape, t.dtype()));
+    }
+    const size_t row = t.nbytes() / static_cast<size_t>(size);
+    std::memcpy(collected_[i].mutable_data<std::byte>() + static_cast<size_t>(next_) * row, t.raw(), t.nbytes());
+  }
+}
+
+int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches, bool collect) {
   const PauseTracing now;
   const PauseRecording quiet;
   const auto executable = step.borrow();
@@ -107,6 +123,7 @@ int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches)
   while (!this->done() && next_batch_size() == size && done < max_batches) {
     gather(buffers_, size);
     executable->step();
+    if (collect) keep(*executable, size);
     next_ += size;
     ++done;
     if (std::chrono::steady_clock::now() >= end) break;

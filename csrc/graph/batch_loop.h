@@ -13,8 +13,9 @@ class BatchLoop {
   // Starts an epoch over `rows` rows, in the given order (int64), or from the first row on if it is undefined.
   void start(Tensor order, int64_t rows, int64_t batch_size);
   // Runs batches through `step`, whose inputs fix their size, until the batches of that size or the time are used up.
-  // Returns how many it ran. Between calls, every variable is as the last batch left it.
-  int64_t run(GraphFunction& step, double seconds, int64_t max_batches);
+  // Returns how many it ran. Between calls, every variable is as the last batch left it. With `collect`, the outputs,
+  // which then have one row per sample, are put together for the whole epoch.
+  int64_t run(GraphFunction& step, double seconds, int64_t max_batches, bool collect = false);
 
   Tensors take();  // the next batch, in memory of its own, for a caller that runs the step himself
 
@@ -22,15 +23,17 @@ class BatchLoop {
   int64_t next_batch_size() const { return std::min(batch_size_, rows_ - next_); }
   // The outputs of the last step.
   const Tensors& last() const { return last_; }
+  const Tensors& collected() const { return collected_; }
 
  private:
   void gather(const Tensors& to, int64_t size) const;
   Tensors batch_of(int64_t size) const;  // uninitialised
+  void keep(const Executable& e, int64_t size);
 
   Tensors arrays_, buffers_;
   Tensor order_;
   int64_t rows_ = 0, next_ = 0, batch_size_ = 0;
-  Tensors last_;
+  Tensors last_, collected_;
 };
 
 }  // namespace tahr::graph

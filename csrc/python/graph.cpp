@@ -47,30 +47,40 @@ py::dict stats(GraphFunction& f) {
 
 void bind_graph(py::module_& m) {
   py::class_<GraphFunction, std::shared_ptr<GraphFunction>>(m, "GraphFunction")
-      .def("__call__", [](GraphFunction& f, const std::vector<Tensor>& in) { return wrap_all(call_function(f, in), true); })
+      .def("__call__",
+           [](GraphFunction& f, const std::vector<Tensor>& in) { return wrap_all(call_function(f, in), true); })
       .def("traced_text", [](const GraphFunction& f) { return f.traced().str(); })
       .def("text", [](GraphFunction& f) { return f.compiled().graph().str(); })
+      .def("output_shapes",
+           [](const GraphFunction& f) {
+             py::list l;
+             for (graph::ValueId v : f.traced().outputs) l.append(shape_tuple(f.traced().value(v).spec.shape));
+             return l;
+           })
       .def("stats", &stats);
 
   py::class_<PyTracer>(m, "Tracer")
       .def(py::init<>())
-      .def("__enter__",
-           [](PyTracer& t) -> PyTracer& {
-             t.hidden = std::make_unique<RecordOnly>();
-             t.scope = std::make_unique<graph::TraceScope>(t.tracer);
-             return t;
-           },
-           py::return_value_policy::reference)
-      .def("__exit__", [](PyTracer& t, const py::args&) {
-        t.scope.reset();
-        t.hidden.reset();
-      })
+      .def(
+          "__enter__",
+          [](PyTracer& t) -> PyTracer& {
+            t.hidden = std::make_unique<RecordOnly>();
+            t.scope = std::make_unique<graph::TraceScope>(t.tracer);
+            return t;
+          },
+          py::return_value_policy::reference)
+      .def("__exit__",
+           [](PyTracer& t, const py::args&) {
+             t.scope.reset();
+             t.hidden.reset();
+           })
       .def("input",
            [](PyTracer& t, py::object shape, py::object dtype) {
              return t.tracer.input({shape_from_python(shape.ptr(), "function", true), dtype_from_python(dtype.ptr())});
            })
-      .def("finish",
-           [](PyTracer& t, const std::vector<Tensor>& outputs) { return GraphFunction::make(t.tracer.finish(outputs)); });
+      .def("finish", [](PyTracer& t, const std::vector<Tensor>& outputs) {
+        return GraphFunction::make(t.tracer.finish(outputs));
+      });
 
   py::class_<PyPause>(m, "PauseTracing")
       .def(py::init<>())
@@ -80,10 +90,11 @@ void bind_graph(py::module_& m) {
       .def(py::init<Tensors>())
       .def("start", &graph::BatchLoop::start, py::arg("order"), py::arg("rows"), py::arg("batch_size"))
       .def("run", &graph::BatchLoop::run, py::arg("step"), py::arg("seconds"), py::arg("max_batches"),
-           py::call_guard<py::gil_scoped_release>())
+           py::arg("collect") = false, py::call_guard<py::gil_scoped_release>())
       .def("done", &graph::BatchLoop::done)
       .def("next_batch_size", &graph::BatchLoop::next_batch_size)
       .def("take", [](graph::BatchLoop& l) { return wrap_all(l.take(), true); })
+      .def("collected", [](const graph::BatchLoop& l) { return wrap_all(l.collected(), true); })
       .def("last", [](const graph::BatchLoop& l) { return wrap_all(l.last(), true); });
   m.def("tracing", [] { return tracing() != nullptr; });
 }

@@ -54,3 +54,23 @@ def _specs(structure: Any, size: int) -> list[tuple[tuple[int, ...], Any]]:
     specs: list[tuple[tuple[int, ...], Any]] = []
     map_structure(lambda a: specs.append(((size, *a.shape[1:]), tahr.as_dtype(a.dtype))), structure)
     return specs
+
+
+def predict_loop(
+    step: Callable[[Any], Any], traced: TracedStep, loop: Any, structure: Any, callbacks: CallbackList
+) -> Any | None:
+    """The outputs for all rows, as NumPy arrays in the structure that the model returns. None, with nothing run, where
+    the step cannot be traced or its outputs are not one row per sample."""
+    done = 0
+    found = None
+    while not loop.done():
+        size = loop.next_batch_size()
+        try:
+            found = traced.trace_for(step, structure, _specs(structure, size))
+        except Exception:  # the caller's way of running it meets it again, and says so
+            found = None
+        if found is None or any(len(shape) == 0 or shape[0] != size for shape in found.graph.output_shapes()):
+            return None
+        done += loop.run(found.graph, _SECONDS if done else 0.0, _ALL, collect=True)
+        callbacks.batch_end("predict", done - 1, dict)
+    return map_structure(lambda t: t.numpy(), found.pack(loop.collected()))  # type: ignore[union-attr]

@@ -23,7 +23,7 @@ from tahr.keras.trainers.compile_metrics import CompileMetrics
 from tahr.keras.trainers.data import ArraySource, EpochIterator, make_source, split_validation
 from tahr.keras.trainers.data.arrays import to_array, to_arrays
 from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
-from tahr.keras.trainers.loop import run_loop
+from tahr.keras.trainers.loop import predict_loop, run_loop
 from tahr.keras.trainers.steps import TracedStep
 from tahr.keras.utils.batches import unpack_x_y_sample_weight
 
@@ -637,6 +637,15 @@ class Trainer:
         iterator = EpochIterator(make_source("predict", x, None, None, batch_size), steps, "predict")
         callbacks = self._callbacks(callbacks, verbose, iterator)
         callbacks.on_predict_begin()
+        traced = self._traced_step("predict")
+        if traced is not None and not callbacks.listens("predict"):
+            loop = iterator.loop()
+            if loop is not None:
+                structure = iterator.source.structure()
+                found = predict_loop(self.predict_step, traced, loop, structure, callbacks)
+                if found is not None:
+                    callbacks.on_predict_end()
+                    return found
         columns: list[list[np.ndarray]] | None = None
         outputs: Any = None
         step = self._make_step("predict")
