@@ -1,43 +1,166 @@
-// Matrix products in GFLOP/s: squares, and a dense layer's forward, dW and dX. Beside the peak of bench_machine.
+// Matrix products in GFLOP/s and as a share of the peak of fused multiply-adds, which is measured right beside each:
+// squares, a dense layer's forward, dW and dX, and all products of a training step of a multi-layer perceptron, run one
+// after the other. Each figure is the best of many short runs, between which the other products have theirs.
+//
+//   bench_gemm [threads=1,2] [filter=TEXT] [rounds=N]
 #include "cpu/gemm.h"
 
-#include <benchmark/benchmark.h>
-
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/parallel.h"
+#include "peak.h"
 
 namespace {
 
-// Arguments: m, n, k, transpose a, transpose b, threads.
-void product(benchmark::State& state) {
-  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
-  const bool ta = state.range(3) != 0, tb = state.range(4) != 0;
-  tahr::set_num_threads(static_cast<int>(state.range(5)));
-  std::vector<float> a(static_cast<size_t>(m * k), 0.5f), b(static_cast<size_t>(k * n), 0.25f),
-      c(static_cast<size_t>(m * n));
-  for (auto _ : state) {
-    tahr::gemm(tahr::DType::Float32, ta, tb, m, n, k, a.data(), ta ? m : k, b.data(), tb ? k : n, c.data(), n);
-    benchmark::ClobberMemory();
-  }
-  state.counters["GFLOP/s"] =
-      benchmark::Counter(2e-9 * static_cast<double>(m * n * k * state.iterations()), benchmark::Counter::kIsRate);
+double seconds(const std::function<void()>& f) {
+  const auto start = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void arguments(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"m", "n", "k", "ta", "tb", "threads"})->UseRealTime();
-  for (int64_t threads : {1, 2}) {
-    for (int64_t n : {64, 128, 192, 256, 384, 512, 768, 1024, 2048}) b->Args({n, n, n, 0, 0, threads});
-    const int64_t layers[][3] = {{32, 784, 300}, {32, 300, 100}, {256, 784, 300}};
-    for (const auto& [batch, in, out] : layers) {
-      b->Args({batch, out, in, 0, 0, threads});
-      b->Args({in, out, batch, 1, 0, threads});
-      b->Args({batch, in, out, 0, 1, threads});
-    }
+// Memory as tensors have it.
+class Buffer {
+ public:
+  explicit Buffer(int64_t n) : bytes_(static_cast<size_t>(n) * 4), data_(static_cast<float*>(tahr::allocate(bytes_))) {
+    std::fill_n(data_, n, 0.01f);
   }
+  Buffer(Buffer&& o) noexcept : bytes_(o.bytes_), data_(std::exchange(o.data_, nullptr)) {}
+  ~Buffer() {
+    if (data_) tahr::deallocate(data_, bytes_);
+  }
+  float* data() const { return data_; }
+
+ private:
+  size_t bytes_;
+  float* data_;
+};
+
+struct Work {
+  std::string name;
+  double flops;
+  std::function<void()> run;
+  double best = 1e9, best_peak = 0;
+};
+
+Work product(const std::string& name, int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
+  auto a = std::make_shared<Buffer>(m * k), b = std::make_shared<Buffer>(k * n), c = std::make_shared<Buffer>(m * n);
+  return {name, 2.0 * static_cast<double>(m * n * k), [=] {
+            tahr::gemm(tahr::DType::Float32, ta, tb, m, n, k, a->data(), ta ? m : k, b->data(), tb ? k : n, c->data(),
+                       n);
+          }};
 }
-BENCHMARK(product)->Apply(arguments);
+
+void layer(std::vector<Work>& works, int64_t batch, int64_t in, int64_t out) {
+  const std::string size = std::to_string(batch) + "x" + std::to_string(in) + "x" + std::to_string(out);
+  works.push_back(product(size + " forward", batch, out, in, false, false));
+  works.push_back(product(size + " dW", in, out, batch, true, false));
+  works.push_back(product(size + " dX", batch, in, out, false, true));
+}
+
+// All layers forward, then from the last to the first dW and, but for the first layer, dX.
+Work step(int64_t batch, const std::vector<int64_t>& widths) {
+  const size_t layers = widths.size() - 1;
+  auto x = std::make_shared<std::vector<Buffer>>(), dx = std::make_shared<std::vector<Buffer>>(),
+       w = std::make_shared<std::vector<Buffer>>(), dw = std::make_shared<std::vector<Buffer>>();
+  std::string name = "step " + std::to_string(batch) + ":";
+  double flops = 0;
+  for (size_t i = 0; i < widths.size(); ++i) {
+    name += (i ? "-" : "") + std::to_string(widths[i]);
+    x->emplace_back(batch * widths[i]);
+    dx->emplace_back(batch * widths[i]);
+    if (i == layers) break;
+    w->emplace_back(widths[i] * widths[i + 1]);
+    dw->emplace_back(widths[i] * widths[i + 1]);
+    flops += (i ? 6.0 : 4.0) * static_cast<double>(batch * widths[i] * widths[i + 1]);
+  }
+  return {name, flops, [=] {
+            const auto multiply = [](bool ta, bool tb, int64_t m, int64_t n, int64_t k, const Buffer& a,
+                                     const Buffer& b, const Buffer& c) {
+              tahr::gemm(tahr::DType::Float32, ta, tb, m, n, k, a.data(), ta ? m : k, b.data(), tb ? k : n, c.data(),
+                         n);
+            };
+            for (size_t i = 0; i < layers; ++i) {
+              multiply(false, false, batch, widths[i + 1], widths[i], (*x)[i], (*w)[i], (*x)[i + 1]);
+            }
+            for (size_t i = layers; i-- > 0;) {
+              multiply(true, false, widths[i], widths[i + 1], batch, (*x)[i], (*dx)[i + 1], (*dw)[i]);
+              if (i) multiply(false, true, batch, widths[i], widths[i + 1], (*dx)[i + 1], (*w)[i], (*dx)[i]);
+            }
+          }};
+}
+
+// One run of the probe on each of the pool's threads; FLOP/s.
+double peak(int threads) {
+  constexpr int64_t kRounds = 2000;  // 10 us
+  auto chunk = [](int64_t) { tahr::bench::fma_chains(kRounds); };
+  const double s = seconds([&] { tahr::parallel_chunks(threads, 1e9, chunk); });
+  return tahr::bench::kFlopsPerRound * kRounds * threads / s;
+}
+
+void measure(Work& w, int threads) {
+  w.best_peak = std::max(w.best_peak, peak(threads));
+  const double once = seconds(w.run);
+  const int calls = std::clamp(static_cast<int>(60e-6 / once), 1, 50);
+  w.best = std::min(w.best, seconds([&] {
+                              for (int i = 0; i < calls; ++i) w.run();
+                            }) / calls);
+  w.best_peak = std::max(w.best_peak, peak(threads));
+}
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  std::string threads = "1,2", filter;
+  int rounds = 300;
+  for (int i = 1; i < argc; ++i) {
+    const std::string a = argv[i];
+    const size_t eq = a.find('=');
+    const std::string key = a.substr(0, eq), value = eq == std::string::npos ? "" : a.substr(eq + 1);
+    if (key == "threads") threads = value;
+    else if (key == "filter") filter = value;
+    else if (key == "rounds") rounds = std::max(1, std::atoi(value.c_str()));
+    else {
+      std::fprintf(stderr, "usage: %s [threads=1,2] [filter=TEXT] [rounds=N]\n", argv[0]);
+      return 2;
+    }
+  }
+  for (size_t at = 0; at < threads.size(); at = std::min(threads.find(',', at), threads.size() - 1) + 1) {
+    const int count = std::max(1, std::atoi(threads.c_str() + at));
+    tahr::set_num_threads(count);
+    std::vector<Work> works;
+    for (int64_t n : {64, 128, 192, 256, 384, 512, 768, 1024, 2048}) {
+      works.push_back(product(std::to_string(n) + "^3", n, n, n, false, false));
+    }
+    layer(works, 32, 784, 300);
+    layer(works, 32, 300, 100);
+    layer(works, 32, 100, 10);
+    layer(works, 256, 784, 300);
+    layer(works, 17, 500, 96);
+    layer(works, 100, 1000, 500);
+    for (int64_t batch : {17, 32, 50, 100, 256}) works.push_back(step(batch, {784, 300, 100, 10}));
+    works.push_back(step(32, {784, 500, 96, 10}));
+    works.push_back(step(50, {1000, 500, 96, 10}));
+    std::erase_if(works, [&](const Work& w) { return w.name.find(filter) == std::string::npos; });
+    for (int r = 0; r < rounds; ++r) {
+      for (Work& w : works) {
+        if (w.flops < 1e9 || r % 8 == 0) measure(w, count);
+      }
+    }
+    std::printf("%d thread%s%28s %9s %9s %6s\n", count, count == 1 ? " " : "s", "us", "GFLOP/s", "peak", "share");
+    for (const Work& w : works) {
+      std::printf("%-28s %9.2f %9.1f %9.1f %5.1f%%\n", w.name.c_str(), w.best * 1e6, w.flops / w.best * 1e-9,
+                  w.best_peak * 1e-9, 100 * w.flops / w.best / w.best_peak);
+    }
+  }
+  return 0;
+}

@@ -7,48 +7,16 @@
 #include <vector>
 
 #include "core/parallel.h"
+#include "peak.h"
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kBytes = 64;
-#elif defined(__AVX__)
-constexpr int kBytes = 32;
-#else
-constexpr int kBytes = 16;
-#endif
-typedef float Vec __attribute__((vector_size(kBytes)));
-constexpr int kLanes = kBytes / 4, kChains = kBytes == 64 ? 20 : 12;
-
-// kChains independent chains hide the latency of the multiply-add on every current core. The chains are locals whose
-// address is never taken, so that they stay in registers.
-__attribute__((noinline)) Vec fma_chains(Vec x, Vec y, int64_t rounds) {
-  Vec acc[kChains];
-#pragma GCC unroll 32
-  for (int c = 0; c < kChains; ++c) acc[c] = x;
-  for (int64_t r = 0; r < rounds; ++r) {
-#pragma GCC unroll 32
-    for (int c = 0; c < kChains; ++c) {
-      acc[c] = acc[c] * x + y;
-      asm volatile("" : "+v"(acc[c]));
-    }
-  }
-  Vec sum = acc[0];
-#pragma GCC unroll 32
-  for (int c = 1; c < kChains; ++c) sum += acc[c];
-  return sum;
-}
-
 void fma_peak(benchmark::State& state) {
-  Vec x{}, y{};
-  for (int i = 0; i < kLanes; ++i) x[i] = 0.5f, y[i] = 1.0f;
   constexpr int64_t kRounds = 100000;
-  for (auto _ : state) {
-    Vec sum = fma_chains(x, y, kRounds);
-    benchmark::DoNotOptimize(sum[0]);
-  }
-  state.counters["GFLOP/s"] = benchmark::Counter(
-      2e-9 * kRounds * kChains * kLanes * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  for (auto _ : state) benchmark::DoNotOptimize(tahr::bench::fma_chains(kRounds));
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(1e-9 * kRounds * tahr::bench::kFlopsPerRound * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate);
 }
 BENCHMARK(fma_peak)->Threads(1)->Threads(2)->UseRealTime();
 
