@@ -17,6 +17,7 @@ constexpr double kBandBytes = 256e3;       // B of a product cut into bands of r
 constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
 constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
 constexpr double kPanelChunkFmas = 4.5e6;  // a chunk of a product by panels
+constexpr int64_t kFarBytes = 500e3;       // from here on the tiles of C are fetched ahead
 constexpr int64_t kPanelBytes = 128;       // a step of B's panel, at most
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -125,6 +126,7 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   g.factor = static_cast<T>(p.end.factor);
   g.accumulate = p.end.accumulate;
   g.relu = p.end.relu;
+  g.c_ahead = p.m * p.n * static_cast<int64_t>(sizeof(T)) > kFarBytes;
   auto straight = [&] {
     g.m = p.m;
     g.n = p.n;
@@ -282,7 +284,7 @@ void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
         g.factor = static_cast<T>(p.end.factor);
         g.accumulate = p.end.accumulate || p0 > 0;
         g.relu = last && p.end.relu;
-        g.far_c = true;
+        g.c_ahead = true;
         kernels.block(g, 0, g.m, 0, g.n);
         if (last) p.map(i0, i0 + g.m, j0 + c0, j0 + c0 + g.n);
       };

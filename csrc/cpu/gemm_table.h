@@ -36,7 +36,7 @@ struct GemmBlock {
   T factor;  // 1 if k is cut
   bool accumulate, relu;
   bool c_transposed;
-  bool far_c;  // C is large: its tiles are fetched ahead
+  bool c_ahead;  // C is large: its tiles are fetched ahead
 };
 
 template <class T>
