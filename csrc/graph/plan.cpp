@@ -131,16 +131,17 @@ class Planner {
     }
   }
 
-  // Elementwise and single: the kernel reads an element of a same-sized input before it writes the result's.
-  bool may_overwrite(const Node& n, ValueId input) const {
-    if (!(n.op->traits & kElementwise) || n.out.size() != 1) return false;
-    const Spec &in = g_.value(input).spec, &out = g_.value(n.out[0]).spec;
+  // Elementwise: the kernel reads an element of a same-sized input before it writes the result's.
+  bool may_overwrite(const Node& n, ValueId input, ValueId result) const {
+    const bool elementwise = (n.op->traits & kElementwise) && n.out.size() == 1;
+    if (!elementwise && !(n.op->traits & kInPlace)) return false;
+    const Spec &in = g_.value(input).spec, &out = g_.value(result).spec;
     return in.shape == out.shape && size_of(in.dtype) == size_of(out.dtype);
   }
   // No input of `n` other than those of exactly the result's shape lies in the memory of `root`.
-  bool reads_only_alike(const Node& n, ValueId root) const {
+  bool reads_only_alike(const Node& n, ValueId root, ValueId result) const {
     return std::all_of(n.in.begin(), n.in.end(), [&](ValueId v) {
-      return v == kAbsent || plan_.root[static_cast<size_t>(v)] != root || may_overwrite(n, v);
+      return v == kAbsent || plan_.root[static_cast<size_t>(v)] != root || may_overwrite(n, v, result);
     });
   }
 
@@ -169,7 +170,7 @@ class Planner {
       if (old.escapes) continue;  // becomes a copy
       if (old.first >= made && old.first < at) return false;
       if (old.first < made && old.last > made && old.first < at) return false;
-      if (old.first < made && old.last == made && !reads_only_alike(node(made), old.root)) return false;
+      if (old.first < made && old.last == made && !reads_only_alike(node(made), old.root, b.root)) return false;
     }
     return true;
   }
@@ -209,21 +210,24 @@ class Planner {
 
   void place_in_place() {
     for (int32_t i = 0; i < count(); ++i) {
-      const Node& n = node(i);
-      if (step(i) != StepKind::Kernel || n.out.size() != 1) continue;
-      Buffer& b = buffer(n.out[0]);
-      if (b.place != Place::Arena || b.escapes) continue;
-      for (ValueId v : n.in) {
-        if (v == kAbsent || !may_overwrite(n, v)) continue;
-        Buffer& old = buffer(v);
-        if (old.place != Place::Arena || old.escapes || old.last != i || taken(old.root)) continue;
-        if (bytes_of(g_.value(old.root).spec) != bytes_of(g_.value(b.root).spec)) continue;
-        if (!reads_only_alike(n, old.root)) continue;
-        b.in_place_of = old.root;
-        takers_.push_back(old.root);
-        ++plan_.stats.in_place;
-        break;
-      }
+      if (step(i) != StepKind::Kernel) continue;
+      for (ValueId result : node(i).out) overwrite_input(i, result);
+    }
+  }
+  void overwrite_input(int32_t i, ValueId result) {
+    const Node& n = node(i);
+    Buffer& b = buffer(result);
+    if (b.place != Place::Arena || b.escapes) return;
+    for (ValueId v : n.in) {
+      if (v == kAbsent || !may_overwrite(n, v, result)) continue;
+      Buffer& old = buffer(v);
+      if (old.place != Place::Arena || old.escapes || old.last != i || taken(old.root)) continue;
+      if (bytes_of(g_.value(old.root).spec) != bytes_of(g_.value(b.root).spec)) continue;
+      if (!reads_only_alike(n, old.root, result)) continue;
+      b.in_place_of = old.root;
+      takers_.push_back(old.root);
+      ++plan_.stats.in_place;
+      return;
     }
   }
   bool taken(ValueId root) const { return std::find(takers_.begin(), takers_.end(), root) != takers_.end(); }

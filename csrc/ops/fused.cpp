@@ -232,7 +232,7 @@ void define_fused_ops() {
                     "\"t0 = multiply(x0, x1); t1 = relu(t0); return t1\". Returns what the program returns: values of "
                     "the broadcast shape, or single elements. It carries no gradient: graphs are fused after they have "
                     "been differentiated.",
-             .traits = kHidden | kNoGradient,
+             .traits = kHidden | kNoGradient | kInPlace,
              .attrs = attr_type<FusedAttrs>(),
              .infer = infer_fused,
              .decompose = decompose_fused,

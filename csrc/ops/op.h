@@ -34,6 +34,9 @@ enum Trait : uint32_t {
   kStateful = 1u << 4,    // reads or writes a variable
   kNoGradient = 1u << 5,  // not differentiable: cotangents stop here (comparisons, argmax, ...)
   kHidden = 1u << 6,      // internal: reachable as _C.ops.<name>, not documented as public
+  // An output may lie exactly where an input of its shape and element size does. Elementwise ops with one output may
+  // always.
+  kInPlace = 1u << 7,
 };
 
 // What `saves` may name: the values (not just specs) that the vjp reads.

@@ -160,6 +160,26 @@ void shapes_of_programs() {
          3, 4, {weight});
 }
 
+// Results that lie in a variable whose old value the same program still reads.
+void results_in_variables() {
+  std::mt19937 rng(4);
+  for (const Shape& shape : {Shape{}, Shape{32, 30}, Shape{300, 301}}) {
+    const Tensors in = {draw(rng, shape)};
+    const Variables v = {variable(draw(rng, shape)), variable(draw(rng, shape))};
+    const Graph g = trace(in, [&](const Tensors& x) {
+      const Tensor a = read(v[0]), b = read(v[1]);
+      const Tensor next = ops::add(ops::multiply(a, b), x[0]), swap = ops::unary("tanh", ops::subtract(next, a));
+      store(v[0], next);
+      store(v[1], swap);
+      return Tensors{ops::multiply(ops::add(swap, a), b)};
+    });
+    const Graph fused = fused_of(g);
+    const Executable e(fused);
+    CHECK(e.stats().kernels == 1 && e.stats().copies == 0, "%s%s", shape.str().c_str(), fused.str().c_str());
+    compare(g, fused, in, v, "results in variables");
+  }
+}
+
 // Random graphs with sums, products, views and variables in between.
 void random_graphs() {
   std::mt19937 rng(2);
@@ -229,6 +249,7 @@ void long_chains() {
 int main() {
   init_op_table();
   shapes_of_programs();
+  results_in_variables();
   random_graphs();
   long_chains();
   return test::check_report();
