@@ -85,3 +85,12 @@ def test_linear_classifier(tmp_path):
     assert result["losses"][-1] < 0.05 and result["accuracy"] > 0.98 and result["shape"] == (2, 32)
     assert result["history"]["val_binary_accuracy"][-1] > 0.9
     assert pictures(tmp_path) == ["linear_classifier.png"]
+
+
+def test_custom_training_loop(fashion_mnist, tmp_path, capsys):
+    result = run("custom_training_loop", tmp_path, "--epochs", "1", "--samples", "6400")
+    assert result["accuracy"] > 0.6
+    # Fusion may add up sums in another order; losses are of the order of 1 and the steps 100.
+    assert result["difference"] < 1e-3
+    assert "adam_update" in (tmp_path / "custom_training_loop_graph.txt").read_text()
+    assert "traced:" in capsys.readouterr().out
