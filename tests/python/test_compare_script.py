@@ -37,6 +37,15 @@ def test_ratios_are_of_medians_and_targets_are_judged():
     assert by_what["peak memory against Keras on JAX"].met is False
 
 
+def test_a_peak_that_is_surpassed_judges_nothing():
+    # Batch 256: 288 MFLOP in 1000 us are 288 GFLOP/s; batch 32 alone would be within the floor of 200.
+    runs = [training("mlp32", "tahr", 200.0), training("mlp256", "tahr", 1000.0)]
+    figures = targets.summarise(runs)
+    for peak, met in ((200.0, None), (300.0, False), (230.0, None), (400.0, False)):
+        row = next(r for r in targets.evaluate(figures, peak) if r.work == "mlp32" and "floor" in r.what)
+        assert row.met is met
+
+
 def test_disturbed_runs_count_only_where_there_are_no_others():
     runs = [training("mlp32", "tahr", 900.0) | {"others": 1.0}, training("mlp32", "tahr", 100.0)]
     runs.append(training("mlp32", "torch", 700.0) | {"others": 1.0})

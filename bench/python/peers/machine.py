@@ -108,7 +108,7 @@ def peak_gflops(program: Path, threads: int) -> float | None:
     """The fused multiply-add peak with `threads` threads, by `bench_machine` of `make bench`, if it has been built."""
     if not program.exists():
         return None
-    command = [str(program), "--benchmark_filter=fma_peak", "--benchmark_format=json", "--benchmark_repetitions=3"]
+    command = [str(program), "--benchmark_filter=fma_peak", "--benchmark_format=json", "--benchmark_repetitions=5"]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode != 0:
         return None
