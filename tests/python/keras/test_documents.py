@@ -186,6 +186,7 @@ def test_linear_classifier_from_scratch():
 
 
 def test_compile_by_name_and_by_object():
+    keras.utils.set_random_seed(1)  # steps of 0.1 leave the last accuracy to chance: 0.88 to 1 over a dozen seeds
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile(optimizer="rmsprop", loss="mean_squared_error", metrics=["accuracy"])
     assert type(model.optimizer) is keras.optimizers.RMSprop

@@ -16,6 +16,10 @@ from tahr.keras.symbolic.operation import Operation
 
 _PLAIN = (bool, int, float, str, type(None))
 
+# Attributes that training sets on a model as it goes along: no trace depends on them.
+_BOOKKEEPING = frozenset(("built", "history", "optimizer", "stop_training"))
+_NOT_SET = object()
+
 
 class LayerState(Operation):
     """The half of `Layer` that holds state; the other half computes."""
@@ -67,7 +71,7 @@ class LayerState(Operation):
                 tracker = self.__dict__["_tracker"]
             if not name.startswith(("_losses", "_loss_ids", "_inbound", "_outbound", "_call_context")):
                 value = tracker.track(value)
-        if name[0] != "_":
+        if name[0] != "_" and name not in _BOOKKEEPING and self.__dict__.get(name, _NOT_SET) is not value:
             self.__dict__["_edits"] = self.__dict__.get("_edits", 0) + 1
             state.count_edit()
         super().__setattr__(name, value)

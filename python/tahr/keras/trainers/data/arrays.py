@@ -185,12 +185,11 @@ class ArraySource:
             yield map_structure(lambda a: a.take(rows, axis=0), columns)  # noqa: B023 (used at once)
 
     def _order(self) -> np.ndarray:
-        generator = seeding.next_generator()
         if self.shuffle != "batch":
-            return generator.permutation(self.num_samples)
+            return seeding.next_permutation(self.num_samples)
         batches = [
             np.arange(i * self.batch_size, min((i + 1) * self.batch_size, self.num_samples))
-            for i in generator.permutation(self.num_samples // self.batch_size)
+            for i in seeding.next_permutation(self.num_samples // self.batch_size)
         ]
         tail = np.arange(self.num_samples // self.batch_size * self.batch_size, self.num_samples)
         return np.concatenate([*batches, tail])

@@ -50,7 +50,7 @@ class PyDatasetSource:
         if count is None:
             return itertools.count()
         if self._shuffle:
-            return iter(seeding.next_generator().permutation(count).tolist())
+            return iter(seeding.next_permutation(count).tolist())
         return iter(range(count))
 
     def __iter__(self) -> Iterator[tuple]:
