@@ -34,6 +34,29 @@ void skip_identities(Graph& g) {
   }
 }
 
+// Elementwise nodes broadcast by themselves: they read what was stretched for them, where that leaves their shape as it
+// is. Not so `power`, which computes with a single exponent in another way.
+void skip_broadcasts(Graph& g) {
+  static const OpDef &stretch = get_op("broadcast_to"), &power = get_op("power");
+  for (Node& n : g.nodes) {
+    if (!can_fuse(*n.op) || n.op == &power) continue;
+    for (ValueId& v : n.in) {
+      const Node* from = v == kAbsent ? nullptr : g.producer(v);
+      if (!from || from->op != &stretch) continue;
+      const ValueId stretched = v;
+      v = from->in[0];
+      Shape shape;
+      bool fits = true;
+      for (ValueId in : n.in) {
+        const Shape before = shape;
+        fits = fits && in != kAbsent && g.value(in).spec.shape.fully_known() &&
+               broadcast_shapes(before, g.value(in).spec.shape, &shape);
+      }
+      if (!fits || !(shape == g.value(n.out[0]).spec.shape)) v = stretched;
+    }
+  }
+}
+
 // The graph has no dead nodes.
 class Fuser {
  public:
@@ -303,6 +326,7 @@ class Fuser {
 
 void fuse_elementwise(Graph& g) {
   skip_identities(g);
+  skip_broadcasts(g);
   remove_dead_code(g);
   Fuser(g).run();
   remove_dead_code(g);  // values inside the programs

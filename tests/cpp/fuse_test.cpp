@@ -140,6 +140,16 @@ void shapes_of_programs() {
   expect(
       "an elementwise view is looked through", {x, y},
       [](const Tensors& v) { return Tensors{add(unary("stop_gradient", unary("tanh", v[0])), v[1])}; }, 1, 0);
+  expect(
+      "what is stretched for it is read as it was", {x, row},
+      [](const Tensors& v) {
+        const Tensor wide = broadcast_to(v[1], {32, 30});
+        return Tensors{multiply(add(v[0], wide), wide)};
+      },
+      1, 0);
+  expect(
+      "a stretched value that gives the shape stays", {row, one},
+      [](const Tensors& v) { return Tensors{unary("exp", multiply(broadcast_to(v[0], {32, 30}), v[1]))}; }, 1, 1);
   const Ref<VariableImpl> total = variable(draw(rng, {})), weight = variable(draw(rng, {32, 30}));
   expect("metrics", {one, one},
          [&](const Tensors& v) {
@@ -195,7 +205,7 @@ void random_graphs() {
       for (int step = 0; step < 40; ++step) {
         const Tensor a = ops::cast(v[std::max(pick(v.size()), pick(v.size()))], DType::Float32);
         const Tensor b = ops::cast(v[std::max(pick(v.size()), pick(v.size()))], DType::Float32);
-        switch (pick(12)) {
+        switch (pick(13)) {
           case 0: v.push_back(ops::sum(a, Axes(), false)); break;
           case 1: v.push_back(a.rank() == 2 ? ops::sum(a, Axes::of(static_cast<int64_t>(pick(2))), true) : a); break;
           case 2: {
@@ -208,10 +218,11 @@ void random_graphs() {
               if (var->value().shape() == a.shape()) store(var, a);
             }
             break;
-          case 4: v.push_back(ops::where(v[pick(v.size())], a, a)); break;
+          case 4: v.push_back(ops::where(v[pick(v.size())], a, b)); break;
           case 5:
           case 6:
           case 7: v.push_back(ops::unary(unary[pick(std::size(unary))], a)); break;
+          case 12: v.push_back(a.size() == n ? ops::broadcast_to(a, {m, n}) : a); break;
           default: v.push_back(ops::binary(binary[pick(std::size(binary))], a, b));
         }
       }
