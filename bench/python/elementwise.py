@@ -1,6 +1,6 @@
 """Elementwise ops at 10^7 float32 elements beside NumPy and PyTorch, in one process, taking turns.
 
-Usage: python bench/python/elementwise.py [--threads 1 2] [--size 10000000] [--repeats 15]
+Usage: python bench/python/elementwise.py [--threads 1 2] [--size 10000000] [--repeats 15] [--ops erf gelu]
 
 PyTorch and NumPy write into arrays that exist already, which spares them the page faults of a fresh result; tahr makes
 a fresh result each time. The last column is the bytes read and written over our time, as a share of the same figure
@@ -32,7 +32,7 @@ def best(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     return least
 
 
-def run(size: int, repeats: int) -> None:
+def run(size: int, repeats: int, only: list[str]) -> None:
     import numpy as np
     import tahr
     import torch
@@ -42,7 +42,9 @@ def run(size: int, repeats: int) -> None:
     torch.set_num_threads(threads)
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal(size, dtype=np.float32) for _ in range(2))
-    x, y = tahr.constant(a), tahr.constant(b)
+    c = np.abs(a)
+    x, y, z = tahr.constant(a), tahr.constant(b), tahr.constant(c)
+    r = torch.from_numpy(c)
     p, q, n, out = torch.from_numpy(a), torch.from_numpy(b), np.empty_like(a), torch.empty(size)
 
     copy = min(best({"numpy": lambda: np.copyto(n, a), "torch": lambda: out.copy_(p)}, repeats).values())
@@ -63,12 +65,15 @@ def run(size: int, repeats: int) -> None:
         ("exp", 8, lambda: ops.exp(x), lambda: np.exp(a, out=n), lambda: torch.exp(p, out=out)),
         ("tanh", 8, lambda: ops.tanh(x), lambda: np.tanh(a, out=n), lambda: torch.tanh(p, out=out)),
         ("sigmoid", 8, lambda: ops.sigmoid(x), None, lambda: torch.sigmoid(p, out=out)),
-        ("log1p |x|", 8, lambda: ops.log1p(ops.abs(x)), None, lambda: torch.log1p(torch.abs(p, out=out), out=out)),
+        ("log", 8, lambda: ops.log(z), lambda: np.log(c, out=n), lambda: torch.log(r, out=out)),
+        ("log1p", 8, lambda: ops.log1p(z), lambda: np.log1p(c, out=n), lambda: torch.log1p(r, out=out)),
         ("sin", 8, lambda: ops.sin(x), lambda: np.sin(a, out=n), lambda: torch.sin(p, out=out)),
         ("erf", 8, lambda: ops.erf(x), None, lambda: torch.erf(p, out=out)),
         ("gelu", 8, lambda: ops.gelu(x), None, lambda: torch.nn.functional.gelu(p, approximate="tanh")),
     ]
     for name, moved, ours, numpy, theirs in rows:
+        if only and name not in only:
+            continue
         calls = {"tahr": ours, "torch": theirs}
         if numpy is not None:
             calls["numpy"] = numpy
@@ -84,12 +89,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--size", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--ops", nargs="+", default=[], help="rows to run; all if not given")
     args = parser.parse_args()
     if "TAHR_NUM_THREADS" in os.environ and len(args.threads) == 1:
-        return run(args.size, args.repeats)
+        return run(args.size, args.repeats, args.ops)
     for threads in args.threads:  # one process each: thread counts are read once, at the start
         env = {**os.environ, "TAHR_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
         own = [f"--threads={threads}", f"--size={args.size}", f"--repeats={args.repeats}"]
+        own += ["--ops", *args.ops] if args.ops else []
         subprocess.run([sys.executable, __file__, *own], env=env, check=True)
 
 

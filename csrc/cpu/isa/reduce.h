@@ -1,17 +1,14 @@
-// What the row reductions share: folding a contiguous run with a commutative, associative operator, and a way to treat
-// rows of a few elements as columns.
+// What the row reductions share: folding a contiguous run with a commutative, associative operator.
 //
 // Floating-point sums go through a fixed tree that depends on the length alone: lanes are filled round robin, 16 rounds
 // at a time, blocks of 16 rounds are added up, and the lanes are folded by halves. The error is about
 // eps * (16 + n / 1024 + 6) for n elements; callers pass at most a few 10,000 at a time.
 #pragma once
 
-#include "cpu/isa/vec.h"
+#include "cpu/isa/rows.h"
 
 namespace tahr::TAHR_ISA {
 namespace {
-
-#define TAHR_LAMBDA __attribute__((always_inline))
 
 template <class T, int Bytes = kVecBytes>
 using FoldVec = typename VecOf<T, Bytes>::type;
@@ -58,6 +55,8 @@ struct MulOp {
 };
 template <class T>
 constexpr bool kIsFloat = __is_same(T, float) || __is_same(T, double);
+template <class V>
+constexpr bool kIsFloatVec = __is_same(V, f32v) || __is_same(V, f64v);
 template <class T>
 constexpr T lowest() {
   if constexpr (kIsFloat<T>) return -__builtin_inf();
@@ -76,7 +75,8 @@ struct MaxOp {
   }
   template <class V>
   static V comb(V a, V b) {
-    return ((a > b) | (a != a)) ? a : b;
+    if constexpr (kIsFloatVec<V>) return select(a != a, a, greater(a, b));
+    else return ((a > b) | (a != a)) ? a : b;
   }
 };
 struct MinOp {
@@ -86,7 +86,8 @@ struct MinOp {
   }
   template <class V>
   static V comb(V a, V b) {
-    return ((a < b) | (a != a)) ? a : b;
+    if constexpr (kIsFloatVec<V>) return select(a != a, a, lesser(a, b));
+    else return ((a < b) | (a != a)) ? a : b;
   }
 };
 
@@ -153,39 +154,6 @@ inline T fold(const T* x, int64_t n) {
   for (int half = NV / 2; half > 0; half /= 2)
     for (int v = 0; v < half; ++v) total[v] = Op::comb(total[v], total[v + half]);
   return fold_lanes<Op, T, kVecBytes>(total[0]);
-}
-
-// ---- rows of a few elements: transposed, a vector of rows at a time ----
-
-constexpr int64_t kNarrow = 32;  // at most so many elements
-
-template <class T>
-struct RowBlock {
-  static constexpr int64_t W = kLanes<T>;
-  T t[kNarrow * W];  // t[k * W + row]
-
-  RowBlock(const T* x, int64_t rows, int64_t n) {
-    if (n < 1) __builtin_unreachable();
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t k = 0; k < n; ++k) t[k * W + r] = x[r * n + k];
-    for (int64_t r = rows; r < W; ++r)
-      for (int64_t k = 0; k < n; ++k) t[k * W + r] = 0;
-  }
-  void write(T* y, int64_t rows, int64_t n) const {
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t k = 0; k < n; ++k) y[r * n + k] = t[k * W + r];
-  }
-};
-
-// Calls body(first row, rows, block) for each block of narrow rows.
-template <class T, class F>
-TAHR_INLINE void each_block(const T* x, int64_t rows, int64_t n, F body) {
-  constexpr int64_t W = kLanes<T>;
-  for (int64_t r = 0; r < rows; r += W) {
-    const int64_t count = rows - r < W ? rows - r : W;
-    RowBlock<T> block(x + r * n, count, n);
-    body(r, count, block);
-  }
 }
 
 }  // namespace

@@ -233,14 +233,49 @@ TAHR_INLINE V vcopysign(V x, V s) {
   const M sign = bits<M>(splat<V>(static_cast<Lane<V>>(-0.0)));
   return bits<V>((bits<M>(x) & ~sign) | (bits<M>(s) & sign));
 }
+// a < b ? a : b and a > b ? a : b, one instruction each: b where they are equal or one is NaN.
+#if defined(__AVX512F__) && !defined(__clang__)
+TAHR_INLINE f32v lesser(f32v a, f32v b) {
+  return __builtin_ia32_minps512_mask(a, b, a, static_cast<unsigned short>(-1), 4);
+}
+TAHR_INLINE f64v lesser(f64v a, f64v b) {
+  return __builtin_ia32_minpd512_mask(a, b, a, static_cast<unsigned char>(-1), 4);
+}
+TAHR_INLINE f32v greater(f32v a, f32v b) {
+  return __builtin_ia32_maxps512_mask(a, b, a, static_cast<unsigned short>(-1), 4);
+}
+TAHR_INLINE f64v greater(f64v a, f64v b) {
+  return __builtin_ia32_maxpd512_mask(a, b, a, static_cast<unsigned char>(-1), 4);
+}
+#elif defined(__AVX__) && !defined(__clang__)
+TAHR_INLINE f32v lesser(f32v a, f32v b) { return __builtin_ia32_minps256(a, b); }
+TAHR_INLINE f64v lesser(f64v a, f64v b) { return __builtin_ia32_minpd256(a, b); }
+TAHR_INLINE f32v greater(f32v a, f32v b) { return __builtin_ia32_maxps256(a, b); }
+TAHR_INLINE f64v greater(f64v a, f64v b) { return __builtin_ia32_maxpd256(a, b); }
+#elif defined(__SSE2__) && !defined(__clang__)
+TAHR_INLINE f32v lesser(f32v a, f32v b) { return __builtin_ia32_minps(a, b); }
+TAHR_INLINE f64v lesser(f64v a, f64v b) { return __builtin_ia32_minpd(a, b); }
+TAHR_INLINE f32v greater(f32v a, f32v b) { return __builtin_ia32_maxps(a, b); }
+TAHR_INLINE f64v greater(f64v a, f64v b) { return __builtin_ia32_maxpd(a, b); }
+#else
+template <class V>
+TAHR_INLINE V lesser(V a, V b) {
+  return select(a < b, a, b);
+}
+template <class V>
+TAHR_INLINE V greater(V a, V b) {
+  return select(a > b, a, b);
+}
+#endif
+
 // NaN in the first argument gives NaN; in the second it gives the first.
 template <class V>
 TAHR_INLINE V vmin(V x, Lane<V> bound) {
-  return select(x > bound, splat<V>(bound), x);
+  return lesser(splat<V>(bound), x);
 }
 template <class V>
 TAHR_INLINE V vmax(V x, Lane<V> bound) {
-  return select(x < bound, splat<V>(bound), x);
+  return greater(splat<V>(bound), x);
 }
 
 // Float lanes as two vectors of doubles, and back.

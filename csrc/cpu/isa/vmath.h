@@ -79,6 +79,42 @@ TAHR_INLINE f64v scale(f64v p, Rounded<f64v> n) {
 #endif
 }
 
+#if defined(__AVX512F__) && !defined(__clang__)
+// r, replaced where x is of a certain kind: kTable has a digit for each kind (from the right: quiet and signalling NaN,
+// zero, one, -inf, inf, negative, positive), 0 for r, 1 for x, 2 for x as a quiet NaN, 3 for NaN, 4 for -inf, 5 for
+// inf.
+template <int kTable>
+TAHR_INLINE f32v replace(f32v x, f32v r) {
+  return __builtin_ia32_fixupimmps512_mask(r, x, i32v{} + kTable, 0, static_cast<unsigned short>(-1), 4);
+}
+template <int kTable>
+TAHR_INLINE f64v replace(f64v x, f64v r) {
+  using L = VecOf<long long, kVecBytes>::type;
+  return __builtin_ia32_fixupimmpd512_mask(r, x, L{} + kTable, 0, static_cast<unsigned char>(-1), 4);
+}
+template <class V>
+TAHR_INLINE V log_edges(V x, V r) {
+  return replace<0x03530422>(x, r);
+}
+template <class V>
+TAHR_INLINE V keep_zero(V x, V r) {
+  return replace<0x00000100>(x, r);
+}
+#else
+// What a logarithm gives at zero, infinity, NaN and below zero; r elsewhere.
+template <class V>
+TAHR_INLINE V log_edges(V x, V r) {
+  using T = Traits<V>;
+  r = select(x == Lane<V>(0), splat<V>(-T::inf), select(x == T::inf, x, r));
+  return select(x >= Lane<V>(0), r, splat<V>(T::nan));
+}
+// x where it is zero, of either sign; r elsewhere.
+template <class V>
+TAHR_INLINE V keep_zero(V x, V r) {
+  return select(x == Lane<V>(0), x, r);
+}
+#endif
+
 // (exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2.
 TAHR_INLINE f32v exp_tail(f32v r) {
   return poly(r, 0.5f, 0.166666672f, 0.041666463f, 0.00833331048f, 0.00139337312f, 0.000198910799f);
@@ -141,15 +177,14 @@ TAHR_INLINE f32v expm1_clamp(f32v x) { return vmax(vmin(x, 89.f), -20.f); }
 TAHR_INLINE f64v expm1_clamp(f64v x) { return vmax(vmin(x, 710.), -40.); }
 template <class V>
 TAHR_INLINE V vexpm1(V x) {
-  return select(x == Lane<V>(0), x, expm1_bounded(expm1_clamp(x)));
+  return keep_zero(x, expm1_bounded(expm1_clamp(x)));
 }
 
 // log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], plus e ln 2.
 TAHR_INLINE f32v log_sum(f32v f, f32v e) {
-  const f32v p = poly(f, 0.333333313f, -0.24999997f, 0.200007156f, -0.166678026f, 0.142490566f, -0.124256857f,
+  const f32v p = poly(f, -0.5f, 0.333333313f, -0.24999997f, 0.200007156f, -0.166678026f, 0.142490566f, -0.124256857f,
                       0.116854236f, -0.114797488f, 0.0697162077f);
-  const f32v f2 = f * f;
-  const f32v tail = fma(f2, -0.5f, fma(e, FloatTraits<float>::ln2_lo, f2 * f * p));
+  const f32v tail = fma(f * f, p, e * FloatTraits<float>::ln2_lo);
   return fma(e, FloatTraits<float>::ln2_hi, f + tail);
 }
 TAHR_INLINE f64v log_sum(f64v f, f64v e) {  // by s = f / (2 + f), log(1 + f) = 2 atanh(s)
@@ -161,19 +196,22 @@ TAHR_INLINE f64v log_sum(f64v f, f64v e) {  // by s = f / (2 + f), log(1 + f) = 
   return e * FloatTraits<double>::ln2_hi - ((half_square - tail) - f);
 }
 
-// x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for positive normal x.
+// x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for positive normal x; down is 2^(1-e), or 0 for the largest e.
 template <class V>
 struct LogParts {
-  V m, e;
+  V m, e, down;
 };
-TAHR_INLINE LogParts<f32v> log_split(f32v x) {
-  const u32v ix = bits<u32v>(x) + (0x3f800000u - 0x3f3504f3u);  // unsigned: may wrap for infinity and NaN
-  return {bits<f32v>((ix & 0x007fffffu) + 0x3f3504f3u), __builtin_convertvector((bits<i32v>(ix) >> 23) - 127, f32v)};
+TAHR_INLINE LogParts<f32v> log_split(f32v x) {  // unsigned: may wrap for infinity and NaN
+  constexpr uint32_t one = 0x3f800000u;
+  const u32v scale = ((bits<u32v>(x) + (one - 0x3f3504f3u)) & 0xff800000u) - one;  // e in the place of the exponent
+  return {bits<f32v>(bits<u32v>(x) - scale), __builtin_convertvector(bits<i32v>(scale) >> 23, f32v),
+          bits<f32v>(one + 0x00800000u - scale)};
 }
 TAHR_INLINE LogParts<f64v> log_split(f64v x) {
-  const u64v ix = bits<u64v>(x) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
+  constexpr uint64_t one = 0x3ff0000000000000u;
+  const u64v ix = bits<u64v>(x) + (one - 0x3fe6a09e667f3bcdu), scale = (ix & 0xfff0000000000000u) - one;
   const f64v e = bits<f64v>((ix >> 52) | 0x4330000000000000u) - (4503599627370496. + 1023.);
-  return {bits<f64v>((ix & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu), e};
+  return {bits<f64v>(bits<u64v>(x) - scale), e, bits<f64v>(one + 0x0010000000000000u - scale)};
 }
 template <class V>
 TAHR_INLINE LogParts<V> log_split_any(V x) {  // denormals too
@@ -183,13 +221,6 @@ TAHR_INLINE LogParts<V> log_split_any(V x) {  // denormals too
   LogParts<V> p = log_split(select(tiny, x * up, x));
   p.e = p.e - select(tiny, splat<V>(T(Traits<V>::mantissa)), V{});
   return p;
-}
-// What a logarithm gives at zero, infinity, NaN and below zero; r elsewhere.
-template <class V>
-TAHR_INLINE V log_edges(V x, V r) {
-  using T = Traits<V>;
-  r = select(x == Lane<V>(0), splat<V>(-T::inf), select(x == T::inf, x, r));
-  return select(x >= Lane<V>(0), r, splat<V>(T::nan));
 }
 
 template <class V>
@@ -219,12 +250,11 @@ template <class V>
 TAHR_INLINE V vlog1p(V x) {
   using T = Lane<V>;
   const V u = x + T(1);
-  // What u lost in rounding, brought back after the split: with e = 0 the sum is x itself.
-  const V lost = select(x > T(1), T(1) - (u - x), x - (u - T(1)));
+  // What u lost in rounding (Knuth), brought back after the split: with e = 0 the sum is x itself.
+  const V kept = u - x;
+  const V lost = (x - (u - kept)) + (T(1) - kept);
   const LogParts<V> p = log_split(u);
-  const V inverse = pow2_biased(Traits<V>::magic - p.e);
-  const V r = log_sum(fma(lost, select(p.e < Lane<V>(Traits<V>::bias), inverse, V{}), p.m - T(1)), p.e);
-  return select(x == T(0), x, log_edges(u, r));
+  return keep_zero(x, log_edges(u, log_sum(fma(T(0.5) * lost, p.down, p.m - T(1)), p.e)));
 }
 
 // 1 / (1 + exp(-x)), without overflow or loss at either end.

@@ -1,7 +1,7 @@
 // The error function, powers and activations on vectors; float32 only where a float64 version would need tables.
 //
-// Header only, under the rules of vmath.h. Bounds in units in the last place: verf 2.5, verfc 8, vpow 1 (through
-// float64). vgelu and its relatives: 6 units of the larger of |x| 2^-24 and the result.
+// Header only, under the rules of vmath.h. Bounds in units in the last place: verf 2.5, verfc 8,
+// vpow 1 (through float64). vgelu and its relatives: 6 units of the larger of |x| 2^-24 and the result.
 #pragma once
 
 #include "cpu/isa/vmath.h"
@@ -26,11 +26,111 @@ TAHR_INLINE f32v erfc_positive(f32v a) {
 TAHR_INLINE f32v erf_small(f32v x) {  // |x| < 0.7
   return x * poly(x * x, 1.12837923f, -0.376126289f, 0.112835333f, -0.0268438999f, 0.00513652759f, -0.000693352777f);
 }
+#if defined(__AVX512F__) && !defined(__clang__)
+// erf(a) = b + a Q(a - k / 8) for |a - k / 8| <= 1/16: b is 0 for k < 8, where the odd form keeps small a exact, and 1
+// beyond. kErf[j][k] is coefficient j of Q, kErf[5][k] is b.
+alignas(64) constexpr float kErf[6][32] = {
+    {1.1283792f,     1.1225296f,    1.1053056f,     1.0776451f,    1.0409998f,     0.9971854f,      0.9482075f,
+     0.8960858f,     -0.1572992f,   -0.09921046f,   -0.061679896f, -0.03769449f,   -0.02259657f,    -0.013265395f,
+     -0.007616188f,  -0.004271969f, -0.0023388674f, -0.001248955f, -0.0006500963f, -0.00032965819f, -0.00016278081f,
+     -7.823837e-5f,  -3.658979e-5f, -1.6645161e-5f, -7.363499e-6f, -3.1669551e-6f, -1.3239321e-6f,  -5.378612e-7f,
+     -2.1231382e-7f, -8.141799e-8f, -3.0327268e-8f, -1.097134e-8f},
+    {0,
+     -0.093154855f,
+     -0.18116556f,
+     -0.25944588f,
+     -0.3244341f,
+     -0.37389717f,
+     -0.40703508f,
+     -0.4243893f,
+     0.572402f,
+     0.3710949f,
+     0.23855951f,
+     0.15131141f,
+     0.09435074f,
+     0.05768437f,
+     0.03450901f,
+     0.020169325f,
+     0.01150281f,
+     0.0063951085f,
+     0.0034632424f,
+     0.001825707f,
+     0.0009364044f,
+     0.0004670778f,
+     0.00022648947f,
+     0.00010673428f,
+     4.8869842e-5f,
+     2.1734973e-5f,
+     9.387979e-6f,
+     3.937355e-6f,
+     1.6032103e-6f,
+     6.336827e-7f,
+     2.4310685e-7f,
+     9.051506e-8f},
+    {-0.37612626f,   -0.36564556f,   -0.33535114f,    -0.28849652f,    -0.22991388f,   -0.16526373f,   -0.10021746f,
+     -0.039728653f,  -0.9875095f,    -0.64813614f,    -0.42736882f,    -0.2804045f,    -0.18183084f,   -0.11597037f,
+     -0.072494455f,  -0.044302814f,  -0.026418392f,   -0.015350279f,   -0.008681532f,  -0.0047751903f, -0.0025528406f,
+     -0.0013258054f, -0.0006686342f, -0.00032735136f, -0.00015554183f, -7.1713184e-5f, -3.207725e-5f,  -1.39181575e-5f,
+     -5.8573805e-6f, -2.390677e-6f,  -9.462361e-7f,   -3.6316996e-7f},
+    {0,
+     0.055282846f,
+     0.10454648f,
+     0.14276074f,
+     0.16665593f,
+     0.17511904f,
+     0.16915698f,
+     0.15147746f,
+     1.1307243f,
+     0.722938f,
+     0.47724977f,
+     0.31958953f,
+     0.21423495f,
+     0.14238614f,
+     0.093187466f,
+     0.059768226f,
+     0.03744035f,
+     0.022852596f,
+     0.013568445f,
+     0.007827224f,
+     0.0043832953f,
+     0.002381471f,
+     0.001254734f,
+     0.00064088934f,
+     0.00031727855f,
+     0.00015221367f,
+     7.075729e-5f,
+     3.1868196e-5f,
+     1.3905532e-5f,
+     5.878209e-6f,
+     2.4072385e-6f,
+     9.550012e-7f},
+    {0.11270683f,    0.1065096f,     0.0889466f,      0.06287521f,     0.03235924f,     0.0018224858f,   -0.024801577f,
+     -0.044721775f,  -1.0615174f,    -0.61767906f,    -0.3866442f,     -0.25453237f,    -0.172493f,      -0.11817516f,
+     -0.080711946f,  -0.054404285f,  -0.035941526f,   -0.02316343f,    -0.014518218f,   -0.008831845f,   -0.005207732f,
+     -0.0029739942f, -0.0016439789f, -0.00087938044f, -0.00045509424f, -0.00022783947f, -0.00011034306f, -5.1695453e-5f,
+     -2.3429602e-5f, -1.0273158e-5f, -4.358079e-6f,   -1.7888186e-6f},
+    {0,    0,    0,    0,    0,    0,    0,    0,    1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f,
+     1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f},
+};
+// Looked up in registers: no division, no exponential.
+TAHR_INLINE f32v verf(f32v x) {
+  const f32v a = vmin(vabs(x), 3.93f);  // erf rounds to 1 from 3.92 on
+  const f32v biased = a + 1572864.f;    // 1.5 * 2^20: rounds to multiples of 1/8, whose count is in the low bits
+  const f32v t = a - (biased - 1572864.f);
+  const i32v k = bits<i32v>(biased);
+  const auto c = [k](int j) __attribute__((always_inline)) {
+    return __builtin_shuffle(load<f32v>(kErf[j]), load<f32v>(kErf[j] + 16), k);
+  };
+  const f32v q = fma(fma(fma(fma(c(4), t, c(3)), t, c(2)), t, c(1)), t, c(0));
+  return vcopysign(fma(a, q, c(5)), x);
+}
+#else
 TAHR_INLINE f32v verf(f32v x) {
   const f32v a = vmin(vabs(x), 5.f);
   const f32v far = 1.f - erfc_scaled(a) * vexp(-a * a);
   return select(a < 0.7f, erf_small(x), vcopysign(far, x));
 }
+#endif
 TAHR_INLINE f32v verfc(f32v x) {
   const f32v a = vabs(x), c = erfc_positive(a);
   return select(a < 0.4f, 1.f - erf_small(x), select(x < 0.f, 2.f - c, c));
@@ -63,6 +163,13 @@ template <class V>
 TAHR_INLINE V gelu_gate(V x) {
   using T = Lane<V>;
   return vsigmoid(x * fma(x * x, static_cast<T>(0.071354816272600), static_cast<T>(1.5957691216057308)));
+}
+TAHR_INLINE f64v vgelu_tanh(f64v x) { return x * gelu_gate(x); }
+// As x / (1 + 2^z): the rounding of z counts only where the result is small beside x.
+TAHR_INLINE f32v vgelu_tanh(f32v x) {
+  const f32v z = exp2_clamp(x * fma(x * x, -0.102943240f, -2.30220819f));
+  const Rounded<f32v> n = round_biased(z + FloatTraits<float>::magic);
+  return x / (scale(exp2_unit(z - n.value), n) + 1.f);
 }
 template <class V>
 TAHR_INLINE V gelu_tanh_slope(V x) {

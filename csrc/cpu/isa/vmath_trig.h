@@ -152,6 +152,13 @@ TAHR_INLINE Angle32 reduce_angle_wide(f32v x) {
   }
   return {select(vabs(x) == __builtin_inff(), splat<f32v>(FloatTraits<float>::nan), r), q};
 }
+TAHR_INLINE bool any_beyond(f32v x, float bound) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_cmpps512_mask(vabs(x), splat<f32v>(bound), 30, static_cast<unsigned short>(-1), 4) != 0;
+#else
+  return any(vabs(x) > bound);
+#endif
+}
 TAHR_INLINE SinCos32 sincos_parts(f32v x) {
 #if defined(__FMA__)
   // The first difference is exact: a multiple of 2^-23 below 1.
@@ -160,8 +167,8 @@ TAHR_INLINE SinCos32 sincos_parts(f32v x) {
   r = fma(n.value, 4.37113883e-08f, r);
   r = fma(n.value, 1.71512489e-15f, r);
   i32v q = bits<i32v>(n.biased);
-  const i32v far = vabs(x) > 65536.f;
-  if (__builtin_expect(any(far), 0)) {
+  if (__builtin_expect(any_beyond(x, 65536.f), 0)) {
+    const i32v far = vabs(x) > 65536.f;
     const Angle32 wide = reduce_angle_wide(x);
     r = select(far, wide.r, r);
     q = select(far, wide.quadrant, q);
@@ -181,23 +188,27 @@ TAHR_INLINE SinCos64 sincos_parts(f64v x) {
   a.hi = select(vabs(x) == __builtin_inf(), splat<f64v>(FloatTraits<double>::nan), a.hi);
   return {sin_unit(a.hi, a.lo), cos_unit(a.hi, a.lo), a.quadrant};
 }
+// -r where bit 1 of q is set.
+template <class V>
+TAHR_INLINE V negate_by(Mask<V> q, V r) {
+  const Mask<V> sign = bits<Mask<V>>(splat<V>(static_cast<Lane<V>>(-0.0)));
+  return bits<V>(bits<Mask<V>>(r) ^ ((q << (8 * static_cast<int>(sizeof(Lane<V>)) - 2)) & sign));
+}
 template <class V>
 TAHR_INLINE V vsin(V x) {
   const auto p = sincos_parts(x);
-  const V r = select((p.quadrant & 1) != 0, p.cos, p.sin);
-  return select(x == Lane<V>(0), x, select((p.quadrant & 2) != 0, -r, r));
+  return keep_zero(x, negate_by(p.quadrant, V(select((p.quadrant & 1) != 0, p.cos, p.sin))));
 }
 template <class V>
 TAHR_INLINE V vcos(V x) {
   const auto p = sincos_parts(x);
-  const V r = select((p.quadrant & 1) != 0, p.sin, p.cos);
-  return select(((p.quadrant + 1) & 2) != 0, -r, r);
+  return negate_by(Mask<V>(p.quadrant + 1), V(select((p.quadrant & 1) != 0, p.sin, p.cos)));
 }
 template <class V>
 TAHR_INLINE V vtan(V x) {
   const auto p = sincos_parts(x);
   const auto odd = (p.quadrant & 1) != 0;
-  return select(x == Lane<V>(0), x, select(odd, -p.cos, p.sin) / select(odd, p.sin, p.cos));
+  return keep_zero(x, V(select(odd, -p.cos, p.sin) / select(odd, p.sin, p.cos)));
 }
 
 // ---- inverse trigonometric ----

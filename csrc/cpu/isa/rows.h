@@ -1,0 +1,151 @@
+// Rows of a few elements, transposed: a vector of rows at a time, so that what goes across a row becomes arithmetic
+// between whole vectors.
+//
+// The transposition works on quads, 16 bytes each: loading gathers the quads of rows that are to meet in one vector (an
+// insertion from memory, no shuffle), and what is left are small transpositions within each 16 bytes.
+#pragma once
+
+#include "cpu/isa/vec.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+#define TAHR_LAMBDA __attribute__((always_inline))
+
+inline constexpr int64_t kNarrow = 32;  // at most so many elements
+inline constexpr int kQuads = kVecBytes / 16;
+
+using Quad = VecOf<float, 16>::type;
+
+template <int... J>
+struct LaneList {};
+#if defined(__clang__)
+template <class, int... J>
+using LaneListOf = LaneList<J...>;
+template <int N>
+using LanesUpTo = __make_integer_seq<LaneListOf, int, N>;
+#else
+template <int N>
+using LanesUpTo = LaneList<__integer_pack(N)...>;
+#endif
+
+// From each quad of a and b in turn, the elements of their first halves (kUpper: second halves) alternating.
+template <bool kUpper, class T, class V, int... J>
+TAHR_INLINE V interleave(V a, V b, LaneList<J...>) {
+  constexpr int W = sizeof(V) / sizeof(T), G = 16 / sizeof(T), first = kUpper ? G / 2 : 0;
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(a, b, (J % 2 * W + J / G * G + first + J % G / 2)...);
+#else
+  using I = typename VecOf<decltype(sizeof(T) == 4 ? int32_t{} : int64_t{}), sizeof(V)>::type;
+  return __builtin_shuffle(a, b, I{(J % 2 * W + J / G * G + first + J % G / 2)...});
+#endif
+}
+template <bool kUpper, class T>
+TAHR_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {
+  return interleave<kUpper, T>(a, b, LanesUpTo<kLanes<T>>{});
+}
+
+// Within each quad: v[i] holds row i, afterwards column i.
+TAHR_INLINE void transpose_quads(f64v (&v)[2]) {
+  const f64v low = interleave<false, double>(v[0], v[1]);
+  v[1] = interleave<true, double>(v[0], v[1]);
+  v[0] = low;
+}
+TAHR_INLINE void transpose_quads(f32v (&v)[4]) {
+  const f32v a = interleave<false, float>(v[0], v[1]), b = interleave<true, float>(v[0], v[1]);
+  const f32v c = interleave<false, float>(v[2], v[3]), d = interleave<true, float>(v[2], v[3]);
+  f64v upper[2] = {bits<f64v>(a), bits<f64v>(c)}, lower[2] = {bits<f64v>(b), bits<f64v>(d)};
+  transpose_quads(upper);
+  transpose_quads(lower);
+  v[0] = bits<f32v>(upper[0]), v[1] = bits<f32v>(upper[1]);
+  v[2] = bits<f32v>(lower[0]), v[3] = bits<f32v>(lower[1]);
+}
+
+// The quads at p, p + step, p + 2 step, ... (bytes) as one vector; and back.
+TAHR_INLINE f32v load_quads(const char* p, int64_t step) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  f32v v{};
+  v = __builtin_ia32_insertf32x4_mask(v, load<Quad>(p), 0, v, static_cast<unsigned short>(-1));
+  v = __builtin_ia32_insertf32x4_mask(v, load<Quad>(p + step), 1, v, static_cast<unsigned short>(-1));
+  v = __builtin_ia32_insertf32x4_mask(v, load<Quad>(p + 2 * step), 2, v, static_cast<unsigned short>(-1));
+  return __builtin_ia32_insertf32x4_mask(v, load<Quad>(p + 3 * step), 3, v, static_cast<unsigned short>(-1));
+#else
+  Quad q[kQuads];
+  for (int i = 0; i < kQuads; ++i) q[i] = load<Quad>(p + i * step);
+  return load<f32v>(q);
+#endif
+}
+template <int kAt>
+TAHR_INLINE void store_quad(char* p, f32v v) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  store(p, __builtin_ia32_extractf32x4_mask(v, kAt, Quad{}, static_cast<unsigned char>(-1)));
+#elif defined(__AVX__) && !defined(__clang__)
+  store(p, __builtin_ia32_vextractf128_ps256(v, kAt));
+#else
+  Quad q[kQuads];
+  __builtin_memcpy(q, &v, sizeof v);
+  store(p, q[kAt]);
+#endif
+}
+
+template <class T>
+struct RowBlock {
+  static constexpr int64_t W = kLanes<T>;
+  static constexpr int G = 16 / sizeof(T);  // elements of a quad
+  T t[kNarrow * W];                         // t[k * W + row]; rows that there are not hold zeros
+
+  // The last block of a call reads and writes through a buffer, since quads reach beyond the end of a row.
+  TAHR_INLINE RowBlock(const T* x, int64_t rows, int64_t n, bool last) : last_(last) {
+    if (n < 1 || n > kNarrow) __builtin_unreachable();
+    T buffer[kNarrow * W + G];
+    if (last) {
+      __builtin_memcpy(buffer, x, static_cast<size_t>(rows * n) * sizeof(T));
+      for (int64_t i = rows * n; i < W * n + G; ++i) buffer[i] = 0;
+      x = buffer;
+    }
+    const int64_t row = n * static_cast<int64_t>(sizeof(T));
+    for (int64_t k = 0; k < n; k += G) {
+      Vec<T> v[G];
+      for (int i = 0; i < G; ++i)
+        v[i] = bits<Vec<T>>(load_quads(reinterpret_cast<const char*>(x + k) + i * row, G * row));
+      transpose_quads(v);
+      for (int i = 0; i < G; ++i) store(t + (k + i) * W, v[i]);
+    }
+  }
+  TAHR_INLINE void write(T* y, int64_t rows, int64_t n) const {
+    if (n < 1 || n > kNarrow) __builtin_unreachable();
+    T buffer[kNarrow * W + G];
+    T* to = last_ ? buffer : y;
+    // A row's last quad reaches into the next row, which is written later.
+    for (int64_t k = (n - 1) / G * G; k >= 0; k -= G) {
+      Vec<T> v[G];
+      for (int i = 0; i < G; ++i) v[i] = load<Vec<T>>(t + (k + i) * W);
+      transpose_quads(v);
+      const auto quads = [&]<int kAt>(LaneList<kAt>) TAHR_LAMBDA {
+        if constexpr (kAt < kQuads) {
+          for (int i = 0; i < G; ++i)
+            store_quad<kAt>(reinterpret_cast<char*>(to + (kAt * G + i) * n + k), bits<f32v>(v[i]));
+        }
+      };
+      quads(LaneList<0>{}), quads(LaneList<1>{}), quads(LaneList<2>{}), quads(LaneList<3>{});
+    }
+    if (last_) __builtin_memcpy(y, buffer, static_cast<size_t>(rows * n) * sizeof(T));
+  }
+
+ private:
+  bool last_;
+};
+
+// Calls body(first row, rows, block) for each block of narrow rows.
+template <class T, class F>
+TAHR_INLINE void each_block(const T* x, int64_t rows, int64_t n, F body) {
+  constexpr int64_t W = kLanes<T>;
+  for (int64_t r = 0; r < rows; r += W) {
+    const int64_t count = rows - r < W ? rows - r : W;
+    RowBlock<T> block(x + r * n, count, n, r + W >= rows);
+    body(r, count, block);
+  }
+}
+
+}  // namespace
+}  // namespace tahr::TAHR_ISA
