@@ -33,7 +33,11 @@ void splat(void* to, const void* from, int64_t n, size_t size) {
 void repeat(std::byte* tile, int64_t period, int64_t n, size_t size) {
   const size_t first = static_cast<size_t>(period) * size, all = static_cast<size_t>(n) * size;
   for (size_t done = first; done < all; done += first) {  // in whole lines: what is too much is overwritten
-    for (size_t i = 0; i < first && done + i < all; i += 64) std::memcpy(tile + done + i, tile + i, 64);
+    for (size_t i = 0; i < first && done + i < all; i += 64) {
+      std::byte line[64];  // the two may overlap where a row is shorter than a line
+      std::memcpy(line, tile + i, 64);
+      std::memcpy(tile + done + i, line, 64);
+    }
   }
 }
 
