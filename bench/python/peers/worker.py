@@ -124,6 +124,11 @@ def one_row(spec: Spec) -> dict[str, Any]:
     return result | meter.read()
 
 
+def growth(resident: list[float]) -> dict[str, Any]:
+    """Of the whole series, and of it without its first tenth, in which caches fill."""
+    return {"growth_mb": resident[-1] - resident[0], "later_mb": resident[-1] - resident[1], "rss": resident}
+
+
 def cycles(spec: Spec) -> dict[str, Any]:
     """Resident memory after the first cycle of build, compile, fit, delete, and every tenth of the way since."""
     import gc
@@ -138,7 +143,7 @@ def cycles(spec: Spec) -> dict[str, Any]:
             gc.collect()
             resident.append(round(memory_mb()[0], 2))
     seconds = time.perf_counter() - start
-    return {"data": source, "count": count, "growth_mb": resident[-1] - resident[0], "rss": resident, "s": seconds}
+    return {"data": source, "count": count, "s": seconds, **growth(resident)}
 
 
 def predicts(spec: Spec) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def predicts(spec: Spec) -> dict[str, Any]:
             resident.append(round(memory_mb()[0], 2))
         call()
     seconds = time.perf_counter() - start
-    return {"data": source, "count": count, "growth_mb": resident[-1] - resident[0], "rss": resident, "s": seconds}
+    return {"data": source, "count": count, "s": seconds, **growth(resident)}
 
 
 def bits(spec: Spec) -> dict[str, Any]:
