@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -155,7 +154,7 @@ class Dataset:
             return Dataset(lambda: map(call, make()), self._cardinality)
 
         def iterate() -> Iterator[Any]:
-            executor = concurrent.futures.ThreadPoolExecutor(workers)
+            executor = parallel.thread_pool(workers)
             return parallel.ordered_map(call, make(), executor, 2 * workers)
 
         return Dataset(iterate, self._cardinality)
@@ -246,7 +245,7 @@ class Dataset:
             return Dataset(lambda: map(join, make()), self._cardinality)
 
         def iterate() -> Iterator[Any]:
-            return parallel.ordered_map(join, make(), concurrent.futures.ThreadPoolExecutor(workers), 2 * workers)
+            return parallel.ordered_map(join, make(), parallel.thread_pool(workers), 2 * workers)
 
         return Dataset(iterate, self._cardinality)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import concurrent.futures
 
 _END = object()
 
@@ -64,3 +66,10 @@ def ordered_map(
                 pending.append(executor.submit(function, item))
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def thread_pool(workers: int) -> concurrent.futures.Executor:
+    """A pool of threads. Its module is imported when somebody needs it: it takes longer than the rest of this package."""
+    import concurrent.futures
+
+    return concurrent.futures.ThreadPoolExecutor(workers)

@@ -6,7 +6,6 @@ exposes `get`, `serialize` and `deserialize` as thin functions over it. Add an a
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -48,6 +47,8 @@ class Identifiers:
         registered = get_registered_object(name)
         if registered is not None:
             return registered
+        import difflib  # only for the hint of an error
+
         close = difflib.get_close_matches(name, list(self.table), n=3)
         hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
         raise ValueError(

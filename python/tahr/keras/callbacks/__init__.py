@@ -2,16 +2,19 @@
 
 One subject per file: `callback.py` (the base class and the list that calls them), `history.py`, `progbar_logger.py`,
 `plateaus.py` (what watches a metric and acts when it stops improving), `schedules.py`, `averages.py`, `lambdas.py`,
-`nans.py`,
-`logs.py`. A new callback derives from Callback, overrides the hooks it needs and is added to `__all__` here. Callbacks
-see the model only through its public methods.
+`nans.py`, `logs.py`, and `remote_monitor.py`, which is imported when it is asked for. A new callback derives from
+Callback, overrides the hooks it needs and is added to `__all__` here. Callbacks see the model only through its public
+methods.
 """
+
+import importlib
+from typing import Any
 
 from tahr.keras.callbacks.averages import SwapEMAWeights
 from tahr.keras.callbacks.callback import Callback, CallbackList
 from tahr.keras.callbacks.history import History
 from tahr.keras.callbacks.lambdas import LambdaCallback
-from tahr.keras.callbacks.logs import CSVLogger, RemoteMonitor
+from tahr.keras.callbacks.logs import CSVLogger
 from tahr.keras.callbacks.nans import TerminateOnNaN
 from tahr.keras.callbacks.plateaus import EarlyStopping, ReduceLROnPlateau
 from tahr.keras.callbacks.progbar_logger import ProgbarLogger
@@ -31,3 +34,9 @@ __all__ = [
     "SwapEMAWeights",
     "TerminateOnNaN",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "RemoteMonitor":
+        return importlib.import_module("tahr.keras.callbacks.remote_monitor").RemoteMonitor
+    raise AttributeError(f"module 'tahr.keras.callbacks' has no attribute {name!r}.")

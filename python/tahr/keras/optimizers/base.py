@@ -6,7 +6,6 @@ One step of `apply(grads)`: drop missing gradients, unscale the loss, accumulate
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import warnings
@@ -141,6 +140,8 @@ class Optimizer:
 
     def _unknown_argument(self, key: str, kwargs: dict[str, Any]) -> Exception:
         known = list(inspect.signature(type(self)).parameters)
+        import difflib  # only for the hint of an error
+
         close = difflib.get_close_matches(key, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else f" Its arguments are: {', '.join(known)}."
         return ValueError(f"[{self.name}] expected known arguments, received {kwargs}.{hint}")

@@ -1,5 +1,8 @@
 """`keras.utils`: helpers around data, files, progress and reproducibility. Each file is one subject."""
 
+import importlib
+from typing import Any
+
 from tahr.keras.backend import clear_session, is_keras_tensor, standardize_dtype
 from tahr.keras.backend.config import (
     disable_interactive_logging,
@@ -17,7 +20,6 @@ from tahr.keras.saving import (
     serialize_keras_object,
 )
 from tahr.keras.utils.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from tahr.keras.utils.files import get_file
 from tahr.keras.utils.numerical import normalize, pad_sequences, to_categorical
 from tahr.keras.utils.progbar import Progbar
 from tahr.keras.utils.py_dataset import PyDataset, Sequence
@@ -49,3 +51,9 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "get_file":  # archives and downloads take their time to import
+        return importlib.import_module("tahr.keras.utils.files").get_file
+    raise AttributeError(f"module 'tahr.keras.utils' has no attribute {name!r}.")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import itertools
-import multiprocessing
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,6 +63,9 @@ class PyDatasetSource:
     def _fetch_ahead(self) -> Iterator[Any]:
         dataset = self._dataset
         workers = max(1, dataset.workers)
+        import concurrent.futures
+        import multiprocessing
+
         executor: concurrent.futures.Executor
         if dataset.use_multiprocessing:
             executor = concurrent.futures.ProcessPoolExecutor(
