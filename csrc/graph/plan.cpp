@@ -99,7 +99,8 @@ class Planner {
   // The nodes at which each variable's contents are read otherwise than by `read_variable`, and written.
   struct Touch {
     std::vector<int32_t> reads, writes;
-    std::vector<ValueId> read_values;  // results of its read_variable nodes
+    std::vector<ValueId> read_values;    // results of its read_variable nodes
+    std::vector<ValueId> stored_values;  // computed in its memory
   };
   Touch& touch(VariableImpl* v) {
     for (auto& [key, t] : touches_) {
@@ -165,10 +166,15 @@ class Planner {
     if (std::any_of(t.reads.begin(), t.reads.end(), between)) return false;
     if (std::any_of(t.writes.begin(), t.writes.end(), between)) return false;
     if (b.last >= next_after(t.writes, at)) return false;
+    for (ValueId s : t.stored_values) {  // an earlier store may have put its value there, for others to read
+      const Buffer& old = buffer(s);
+      if (old.first < made && old.last > made) return false;
+      if (old.first < made && old.last == made && !reads_only_alike(node(made), old.root, b.root)) return false;
+    }
     for (ValueId r : t.read_values) {
       const Buffer& old = buffer(r);
-      if (old.escapes) continue;  // becomes a copy
       if (old.first >= made && old.first < at) return false;
+      if (old.escapes) continue;  // becomes a copy, made when it is read
       if (old.first < made && old.last > made && old.first < at) return false;
       if (old.first < made && old.last == made && !reads_only_alike(node(made), old.root, b.root)) return false;
     }
@@ -185,6 +191,7 @@ class Planner {
       Buffer& b = buffer(n.in[1]);
       b.place = Place::Variable;
       b.variable = v;
+      touch(v).stored_values.push_back(b.root);
       auto& writes = touch(v).writes;
       *std::find(writes.begin(), writes.end(), i) = b.first;
       step(i) = StepKind::Skip;
