@@ -68,7 +68,14 @@ void remove_dead_code(Graph& g) {
 }
 
 void optimize(Graph& g) {
+  constexpr int kRounds = 4;
   remove_dead_code(g);
+  for (int round = 0; round < kRounds; ++round) {
+    const bool merged = merge_common(g), simpler = simplify(g), folded = fold_constants(g);
+    if (!merged && !simpler && !folded) break;
+  }
+  fold_transposes(g);
+  fuse_matmul(g);
   fuse_elementwise(g);
 }
 

@@ -1,0 +1,209 @@
+// Matrix products with what comes before and after them: transposed operands, bias and activation, the step of plain
+// gradient descent.
+#include <algorithm>
+#include <optional>
+
+#include "graph/passes.h"
+#include "ops/array_attrs.h"
+#include "ops/linalg_attrs.h"
+#include "ops/optimizer_attrs.h"
+
+namespace tahr::graph {
+namespace {
+
+const OpDef& matmul_op() {
+  static const OpDef& op = get_op("matmul");
+  return op;
+}
+const MatmulAttrs& flags(const Node& n) { return *static_cast<const MatmulAttrs*>(n.attrs.get()); }
+
+// Whether the node exchanges the last two axes and keeps the others.
+bool swaps_last_two(const Graph& g, const Node& n) {
+  static const OpDef& transpose = get_op("transpose");
+  if (n.op != &transpose) return false;
+  const int rank = g.value(n.in[0]).spec.shape.rank();
+  const auto& axes = static_cast<const TransposeAttrs*>(n.attrs.get())->axes;
+  if (rank < 2) return false;
+  if (!axes) return rank == 2;
+  for (int i = 0; i < rank; ++i) {
+    const int to = i < rank - 2 ? i : i == rank - 2 ? rank - 1 : rank - 2;
+    if (normalize_axis((*axes)[static_cast<size_t>(i)], rank, "transpose") != to) return false;
+  }
+  return true;
+}
+
+// The node that reads a value, if it is the only one, and the value is no output.
+class Readers {
+ public:
+  explicit Readers(const Graph& g) : g_(g), uses_(g.uses()), output_(g.values.size()) {
+    for (ValueId v : g.outputs) output_[static_cast<size_t>(v)] = 1;
+  }
+  int32_t only(ValueId v) const {
+    const auto& u = uses_[static_cast<size_t>(v)];
+    if (u.size() != 1 || output_[static_cast<size_t>(v)]) return -1;
+    const auto& in = g_.nodes[static_cast<size_t>(u[0])].in;
+    return std::count(in.begin(), in.end(), v) == 1 ? u[0] : -1;
+  }
+
+ private:
+  const Graph& g_;
+  std::vector<std::vector<int32_t>> uses_;
+  std::vector<char> output_;
+};
+
+// matmul, add, activation -> linear, in the place of the last of them.
+class LinearFuser {
+ public:
+  explicit LinearFuser(Graph& g) : g_(g), readers_(g), gone_(g.nodes.size()) {}
+
+  bool run() {
+    bool changed = false;
+    for (size_t i = 0; i < g_.nodes.size(); ++i) changed |= fuse(static_cast<int32_t>(i));
+    if (!changed) return false;
+    size_t to = 0;
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+      if (gone_[i]) continue;
+      if (to != i) g_.nodes[to] = std::move(g_.nodes[i]);
+      ++to;
+    }
+    g_.nodes.resize(to);
+    remove_dead_code(g_);
+    return true;
+  }
+
+ private:
+  Node& node(int32_t i) { return g_.nodes[static_cast<size_t>(i)]; }
+  const Spec& spec(ValueId v) const { return g_.value(v).spec; }
+
+  bool fuse(int32_t i) {
+    const Node& product = node(i);
+    if (product.op != &matmul_op()) return false;
+    const Spec out = spec(product.out[0]);
+    if (!is_float(out.dtype) || spec(product.in[0]).shape.rank() < 2 || spec(product.in[1]).shape.rank() < 2)
+      return false;
+    auto attrs = std::make_shared<LinearAttrs>();
+    attrs->transpose_a = flags(product).transpose_a;
+    attrs->transpose_b = flags(product).transpose_b;
+    std::vector<ValueId> in = product.in;
+    int32_t last = i;
+    if (const int32_t a = readers_.only(product.out[0]); a >= 0 && node(a).op == &add_) {
+      const ValueId bias = node(a).in[node(a).in[0] == product.out[0] ? 1 : 0];
+      const Spec& b = spec(bias);
+      if (b.dtype == out.dtype && b.shape.rank() == 1 && b.shape.back() == out.shape.back() && b.shape.fully_known() &&
+          spec(node(a).out[0]) == out) {
+        in.push_back(bias);
+        gone_[static_cast<size_t>(last)] = 1;
+        last = a;
+      }
+    }
+    if (const int32_t f = readers_.only(node(last).out[0]); f >= 0 && node(f).in.size() == 1) {
+      attrs->activation = linear_activation(*node(f).op, node(f).attrs.get());
+      if (!attrs->activation.empty() && spec(node(f).out[0]) == out) {
+        gone_[static_cast<size_t>(last)] = 1;
+        last = f;
+      } else {
+        attrs->activation.clear();
+      }
+    }
+    if (last == i) return false;
+    node(last) = Node{&linear_, std::move(attrs), std::move(in), node(last).out};
+    return true;
+  }
+
+  Graph& g_;
+  const Readers readers_;
+  std::vector<char> gone_;
+  const OpDef &add_ = get_op("add"), &linear_ = get_op("linear");
+};
+
+// The gradient `g` of a plain step of descent, if it is a product that nothing else reads.
+const Node* private_product(const Graph& g, const Readers& readers, ValueId gradient) {
+  const Node* n = g.producer(gradient);
+  if (!n || n->op != &matmul_op() || readers.only(gradient) < 0) return nullptr;
+  const auto is_matrix = [&](ValueId v) { return g.value(v).spec.shape.rank() == 2; };
+  return is_matrix(n->in[0]) && is_matrix(n->in[1]) ? n : nullptr;
+}
+
+// What takes the place of an sgd_update: linear_sgd for each gradient that is a product of its own, sgd_update for the
+// rest. Empty if there is no such product.
+std::vector<Node> descent(const Graph& g, const Readers& readers, const Node& update) {
+  static const OpDef& linear_sgd = get_op("linear_sgd");
+  const auto& at = *static_cast<const SgdAttrs*>(update.attrs.get());
+  const auto count = static_cast<size_t>(at.count);
+  if (at.momentum != 0) return {};
+  const ValueId rate = update.in[2 * count];
+  const auto decays = [&](size_t i) {
+    return at.weight_decay != 0 &&
+           std::find(at.no_decay.begin(), at.no_decay.end(), static_cast<int64_t>(i)) == at.no_decay.end();
+  };
+  const auto parameters_end = update.in.begin() + static_cast<std::ptrdiff_t>(count);
+  auto rest = std::make_shared<SgdAttrs>(at);
+  rest->no_decay.clear();
+  std::vector<Node> nodes;
+  std::vector<ValueId> in, gradients;
+  for (size_t i = 0; i < count; ++i) {
+    const ValueId parameter = update.in[i], gradient = update.in[count + i];
+    const Node* product = decays(i) ? nullptr : private_product(g, readers, gradient);
+    if (product && std::count(update.in.begin(), parameters_end, parameter) == 1) {
+      nodes.push_back({&linear_sgd, product->attrs, {parameter, product->in[0], product->in[1], rate}, {}});
+      continue;
+    }
+    if (at.weight_decay != 0 && !decays(i)) rest->no_decay.push_back(static_cast<int64_t>(in.size()));
+    in.push_back(parameter);
+    gradients.push_back(gradient);
+  }
+  if (nodes.empty() || in.empty()) return nodes;
+  rest->count = static_cast<int64_t>(in.size());
+  in.insert(in.end(), gradients.begin(), gradients.end());
+  in.push_back(rate);
+  nodes.push_back({update.op, std::move(rest), std::move(in), {}});
+  return nodes;
+}
+
+bool fuse_descent(Graph& g) {
+  static const OpDef& update = get_op("sgd_update");
+  std::vector<std::pair<size_t, std::vector<Node>>> replaced;
+  std::optional<Readers> readers;
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    if (g.nodes[i].op != &update) continue;
+    if (!readers) readers.emplace(g);
+    std::vector<Node> nodes = descent(g, *readers, g.nodes[i]);
+    if (!nodes.empty()) replaced.emplace_back(i, std::move(nodes));
+  }
+  for (auto it = replaced.rbegin(); it != replaced.rend(); ++it) {
+    const auto at = g.nodes.begin() + static_cast<std::ptrdiff_t>(it->first);
+    *at = std::move(it->second.back());
+    it->second.pop_back();
+    g.nodes.insert(at, std::make_move_iterator(it->second.begin()), std::make_move_iterator(it->second.end()));
+  }
+  if (!replaced.empty()) remove_dead_code(g);
+  return !replaced.empty();
+}
+
+}  // namespace
+
+bool fold_transposes(Graph& g) {
+  bool changed = false;
+  for (Node& n : g.nodes) {
+    if (n.op != &matmul_op()) continue;
+    for (size_t side = 0; side < 2; ++side) {
+      const Node* before = g.producer(n.in[side]);
+      if (!before || !swaps_last_two(g, *before)) continue;
+      auto a = std::make_shared<MatmulAttrs>(flags(n));
+      bool& flag = side == 0 ? a->transpose_a : a->transpose_b;
+      flag = !flag;
+      n.in[side] = before->in[0];
+      n.attrs = std::move(a);
+      changed = true;
+    }
+  }
+  if (changed) remove_dead_code(g);
+  return changed;
+}
+
+bool fuse_matmul(Graph& g) {
+  const bool linear = LinearFuser(g).run();
+  return fuse_descent(g) || linear;
+}
+
+}  // namespace tahr::graph
