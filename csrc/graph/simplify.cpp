@@ -161,8 +161,9 @@ class Simplifier {
     become(n, multiply_, nullptr, {n.in[0], g_.add_constant(reciprocal)});
   }
 
-  // An elementwise op repeats its inputs itself.
+  // An elementwise op repeats its inputs itself. Not so `power`: it computes with a single exponent in another way.
   void broadcast_later(Node& n) {
+    if (n.op == &power_) return;
     const Shape whole = spec(n.out[0]).shape;
     for (size_t i = 0; i < n.in.size(); ++i) {
       const ValueId v = n.in[i];
@@ -251,7 +252,7 @@ class Simplifier {
               &subtract_ = get_op("subtract"), &multiply_ = get_op("multiply"), &divide_ = get_op("divide"),
               &sum_ = get_op("sum"), &mean_ = get_op("mean"), &max_ = get_op("max"), &min_ = get_op("min"),
               &prod_ = get_op("reduce_prod"), &slice_ = get_op("strided_slice"), &concatenate_ = get_op("concatenate"),
-              &tile_ = get_op("tile");
+              &tile_ = get_op("tile"), &power_ = get_op("power");
 };
 
 }  // namespace
