@@ -27,6 +27,7 @@ TYPES = {
     "a tuple of pairs of ints": "Ints | Sequence[Ints]",
     "a tuple of ints or None": "Ints | None",
     "a number, a string or None": "float | str | None",
+    "traced graphs": "Any",
     "an int, a tuple of ints or None": "Ints | None",
 }
 

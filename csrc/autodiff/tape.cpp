@@ -82,6 +82,10 @@ void record_custom_on_tapes(std::span<const Tensor> in, std::span<const Tensor> 
   for (const auto& tape : stack().tapes) tape->record_custom(in, out, vjp);
 }
 
+void record_on_tapes(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) {
+  if (recording()) stack().record(op, in, attrs, out);
+}
+
 void Tape::watch_variable(VariableImpl* v) {
   if (watched_.insert(v->handle().id()).second) variables_.push_back(Ref<VariableImpl>(v));
 }

@@ -86,4 +86,7 @@ class RecordOnly {
 // Records a custom node on every active tape that watches one of the inputs.
 void record_custom_on_tapes(std::span<const Tensor> in, std::span<const Tensor> out, const CustomVjp& vjp);
 
+// Records an application on every active tape that watches one of the inputs.
+void record_on_tapes(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out);
+
 }  // namespace tahr

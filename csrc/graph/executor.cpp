@@ -256,9 +256,23 @@ void Executable::bind(std::span<const Tensor> inputs) {
 void Executable::step() { impl_->step(); }
 void Executable::release() noexcept { impl_->release(); }
 
-const Tensor& Executable::output(size_t i) const {
-  return impl_->tensors[static_cast<size_t>(impl_->g.outputs[i])];
+void Executable::point_input(size_t i, const Ref<Storage>& storage, std::byte* data) {
+  impl_->point_group(impl_->g.inputs[i], storage, data);
 }
+
+bool Executable::movable(size_t i) const {
+  const auto root_of = [&](ValueId v) { return impl_->plan.root[static_cast<size_t>(v)]; };
+  const ValueId root = root_of(impl_->g.outputs[i]);
+  if (impl_->plan.buffers[static_cast<size_t>(root)].place != Place::Output) return false;
+  return std::count_if(impl_->g.outputs.begin(), impl_->g.outputs.end(),
+                       [&](ValueId v) { return root_of(v) == root; }) == 1;
+}
+
+void Executable::point_output(size_t i, const Ref<Storage>& storage, std::byte* data) {
+  impl_->point_group(impl_->plan.root[static_cast<size_t>(impl_->g.outputs[i])], storage, data);
+}
+
+const Tensor& Executable::output(size_t i) const { return impl_->tensors[static_cast<size_t>(impl_->g.outputs[i])]; }
 
 Tensors Executable::run(std::span<const Tensor> inputs) {
   struct Release {

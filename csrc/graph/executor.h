@@ -33,6 +33,11 @@ class Executable {
   void step();                // outputs are computed into buffers that the next step overwrites
   const Tensor& output(size_t i) const;  // valid until the next step; never kept
   void release() noexcept;
+  // Between bind and release: where an input is read from, and where an output with memory of its own is computed to.
+  // For loops, which read in one round what they computed in the round before.
+  void point_input(size_t i, const Ref<Storage>& storage, std::byte* data);
+  bool movable(size_t i) const;
+  void point_output(size_t i, const Ref<Storage>& storage, std::byte* data);
 
   const Graph& graph() const;
   const PlanStats& stats() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autodiff/tape.h"
+#include "graph/control.h"
 #include "graph/passes.h"
 #include "graph/trace.h"
 #include "ops/functions.h"
@@ -23,17 +24,6 @@ std::vector<VariableImpl*> trainable_variables(const Graph& g) {
 
 }  // namespace
 
-// What differentiating a function needs. `forward` gives the function's outputs and then the residuals: what `backward`
-// reads. `backward` takes the residuals and the cotangents of the floating-point outputs, and gives the cotangents of
-// `sources`: the floating-point inputs, then the trainable variables that were read.
-struct GraphFunction::Derivative {
-  std::shared_ptr<GraphFunction> forward, backward;
-  std::vector<size_t> float_inputs;
-  std::vector<Ref<VariableImpl>> variables;
-  std::vector<char> connected;  // per source: whether backward gives its cotangent
-  size_t outputs = 0;           // of the function, ahead of the residuals
-};
-
 std::shared_ptr<GraphFunction> GraphFunction::make(Graph traced) {
   return std::shared_ptr<GraphFunction>(new GraphFunction(std::move(traced)));
 }
@@ -42,6 +32,7 @@ std::unique_ptr<Executable> GraphFunction::compile() const {
   Graph g = traced_;
   const PauseTracing now;
   const PauseRecording quiet;
+  inline_calls(g);
   optimize(g);
   return std::make_unique<Executable>(std::move(g));
 }
@@ -103,11 +94,10 @@ Tensors GraphFunction::call(std::span<const Tensor> inputs) {
 
 const GraphFunction::Derivative& GraphFunction::derivative() {
   if (derivative_) return *derivative_;
-  auto d = std::make_shared<Derivative>();
+  const auto d = std::make_shared<Derivative>();
   const PauseRecording quiet;
   Tracer tracer;
   Graph whole;
-  std::vector<ValueId> outputs;
   size_t boundary = 0;
   {
     const TraceScope scope(tracer);
@@ -145,18 +135,43 @@ const GraphFunction::Derivative& GraphFunction::derivative() {
     }
     whole = tracer.finish(ends);
   }
+  cut(std::move(whole), boundary, traced_.inputs.size(), *d);
+  derivative_ = d;
+  return *derivative_;
+}
 
-  // Cut at the boundary. Residuals: what lies before it and is read after it.
+std::shared_ptr<GraphFunction> GraphFunction::make_custom(Graph whole, size_t boundary, size_t inputs, size_t outputs,
+                                                          std::vector<char> connected) {
+  Graph traced;
+  traced.values = whole.values;
+  traced.inputs.assign(whole.inputs.begin(), whole.inputs.begin() + static_cast<std::ptrdiff_t>(inputs));
+  traced.nodes.assign(whole.nodes.begin(), whole.nodes.begin() + static_cast<std::ptrdiff_t>(boundary));
+  traced.outputs.assign(whole.outputs.begin(), whole.outputs.begin() + static_cast<std::ptrdiff_t>(outputs));
+  const auto d = std::make_shared<Derivative>();
+  for (size_t i = 0; i < inputs; ++i) {
+    if (is_float(traced.value(traced.inputs[i]).spec.dtype)) d->float_inputs.push_back(i);
+  }
+  d->connected = std::move(connected);
+  d->outputs = outputs;
+  cut(std::move(whole), boundary, inputs, *d);
+  const auto f = make(std::move(traced));
+  f->derivative_ = d;
+  return f;
+}
+
+// Makes the two functions of a derivative from a graph of both: nodes from `boundary` on are the second one's, inputs
+// after the first `inputs` the cotangents that it takes. Residuals: what lies before the boundary and is read after it.
+void GraphFunction::cut(Graph whole, size_t boundary, size_t inputs, Derivative& d) {
   Graph forward, backward;
   const size_t count = whole.values.size();
   std::vector<ValueId> in_backward(count, kAbsent);
   std::vector<ValueId> residuals;
   forward.values = whole.values;
-  forward.inputs.assign(whole.inputs.begin(), whole.inputs.begin() + static_cast<std::ptrdiff_t>(traced_.inputs.size()));
+  forward.inputs.assign(whole.inputs.begin(), whole.inputs.begin() + static_cast<std::ptrdiff_t>(inputs));
   forward.nodes.assign(whole.nodes.begin(), whole.nodes.begin() + static_cast<std::ptrdiff_t>(boundary));
-  forward.outputs.assign(whole.outputs.begin(), whole.outputs.begin() + static_cast<std::ptrdiff_t>(d->outputs));
+  forward.outputs.assign(whole.outputs.begin(), whole.outputs.begin() + static_cast<std::ptrdiff_t>(d.outputs));
   std::vector<char> is_dy(count);
-  for (size_t i = traced_.inputs.size(); i < whole.inputs.size(); ++i) is_dy[static_cast<size_t>(whole.inputs[i])] = 1;
+  for (size_t i = inputs; i < whole.inputs.size(); ++i) is_dy[static_cast<size_t>(whole.inputs[i])] = 1;
   const auto made_in_backward = [&](ValueId v) {
     const Value& x = whole.value(v);
     return is_dy[static_cast<size_t>(v)] || (x.kind == Value::Kind::Result && static_cast<size_t>(x.node) >= boundary);
@@ -178,7 +193,7 @@ const GraphFunction::Derivative& GraphFunction::derivative() {
   std::vector<char> wanted(whole.nodes.size());
   {
     std::vector<char> read(count);
-    for (size_t i = d->outputs; i < whole.outputs.size(); ++i) read[static_cast<size_t>(whole.outputs[i])] = 1;
+    for (size_t i = d.outputs; i < whole.outputs.size(); ++i) read[static_cast<size_t>(whole.outputs[i])] = 1;
     for (size_t i = whole.nodes.size(); i-- > boundary;) {
       const Node& n = whole.nodes[i];
       wanted[i] = has_effect(whole, n);
@@ -192,8 +207,8 @@ const GraphFunction::Derivative& GraphFunction::derivative() {
   for (size_t i = boundary; i < whole.nodes.size(); ++i) {
     if (wanted[i]) std::for_each(whole.nodes[i].in.begin(), whole.nodes[i].in.end(), need);
   }
-  for (size_t i = d->outputs; i < whole.outputs.size(); ++i) need(whole.outputs[i]);
-  for (size_t i = traced_.inputs.size(); i < whole.inputs.size(); ++i) {
+  for (size_t i = d.outputs; i < whole.outputs.size(); ++i) need(whole.outputs[i]);
+  for (size_t i = inputs; i < whole.inputs.size(); ++i) {
     const ValueId v = whole.inputs[i];
     in_backward[static_cast<size_t>(v)] = backward.add_input(whole.value(v).spec);
   }
@@ -207,13 +222,11 @@ const GraphFunction::Derivative& GraphFunction::derivative() {
     const Node& copy = backward.add_node(*n.op, n.attrs, std::move(in), specs);
     for (size_t o = 0; o < n.out.size(); ++o) in_backward[static_cast<size_t>(n.out[o])] = copy.out[o];
   }
-  for (size_t i = d->outputs; i < whole.outputs.size(); ++i)
+  for (size_t i = d.outputs; i < whole.outputs.size(); ++i)
     backward.outputs.push_back(in_backward[static_cast<size_t>(whole.outputs[i])]);
   forward.outputs.insert(forward.outputs.end(), residuals.begin(), residuals.end());
-  d->forward = make(std::move(forward));
-  d->backward = make(std::move(backward));
-  derivative_ = d;
-  return *derivative_;
+  d.forward = make(std::move(forward));
+  d.backward = make(std::move(backward));
 }
 
 // The function run so that gradients can be asked for `levels` deep: level k gives the outputs of level k - 1 and the
@@ -238,16 +251,18 @@ Tensors GraphFunction::call_recorded(std::span<const Tensor> inputs) {
     size_t k = 0;
     while (k + 1 < level.size() && level[k]->traced_.outputs.size() < used) ++k;
     if (k + 1 == level.size()) {
-      throw Error(ErrorKind::NotImplemented,
-                  "[function] a gradient was asked of a gradient more often than tapes were recording when the function "
-                  "was called. Nest one GradientTape per order of derivative around the call.");
+      throw Error(
+          ErrorKind::NotImplemented,
+          "[function] a gradient was asked of a gradient more often than tapes were recording when the function "
+          "was called. Nest one GradientTape per order of derivative around the call.");
     }
     const Derivative& rule = *level[k]->derivative_;
     const size_t outputs = level[k]->traced_.outputs.size();
     Tensors in(all.begin() + static_cast<std::ptrdiff_t>(outputs),
                all.begin() + static_cast<std::ptrdiff_t>(level[k + 1]->traced_.outputs.size()));
     for (size_t i = 0; i < outputs; ++i) {
-      if (is_float(all[i].dtype())) in.push_back(dy[i].defined() ? dy[i] : Tensor::zeros(all[i].shape(), all[i].dtype()));
+      if (is_float(all[i].dtype()))
+        in.push_back(dy[i].defined() ? dy[i] : Tensor::zeros(all[i].shape(), all[i].dtype()));
     }
     const Tensors grads = rule.backward->call(in);
     Tensors dx;

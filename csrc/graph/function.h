@@ -10,21 +10,38 @@ namespace tahr::graph {
 
 class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
  public:
+  // What differentiating a function needs. `forward` gives the function's outputs and then the residuals: what
+  // `backward` reads. `backward` takes the residuals and the cotangents of the floating-point outputs, and gives the
+  // cotangents of the sources that are connected: the floating-point inputs, then the trainable variables that were
+  // read.
+  struct Derivative {
+    std::shared_ptr<GraphFunction> forward, backward;
+    std::vector<size_t> float_inputs;
+    std::vector<Ref<VariableImpl>> variables;
+    std::vector<char> connected;  // per source: whether backward gives its cotangent
+    size_t outputs = 0;           // of the function, ahead of the residuals
+  };
+
   static std::shared_ptr<GraphFunction> make(Graph traced);
+  // With a derivative of its own: `whole` computes the outputs from its first `inputs` inputs, and from node `boundary`
+  // on the cotangents of the connected ones among its floating-point inputs from those of the outputs, its other
+  // inputs.
+  static std::shared_ptr<GraphFunction> make_custom(Graph whole, size_t boundary, size_t inputs, size_t outputs,
+                                                    std::vector<char> connected);
 
   Tensors call(std::span<const Tensor> inputs);
   Tensors run(std::span<const Tensor> inputs);  // no tape, no trace
 
+  const Derivative& derivative();
   const Graph& traced() const { return traced_; }
   // An executable for exclusive use, given back when the pointer goes.
   std::shared_ptr<Executable> borrow();
   const Executable& compiled();  // to look at
 
  private:
-  struct Derivative;
+  static void cut(Graph whole, size_t boundary, size_t inputs, Derivative& d);
   explicit GraphFunction(Graph traced) : traced_(std::move(traced)) {}
   std::unique_ptr<Executable> compile() const;
-  const Derivative& derivative();
   Tensors call_recorded(std::span<const Tensor> inputs);
 
   Graph traced_;

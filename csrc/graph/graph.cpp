@@ -146,6 +146,4 @@ Effects effects(const Graph& g, const Node& n) {
 
 bool has_effect(const Graph& g, const Node& n) { return !effects(g, n).writes.empty(); }
 
-std::vector<const Graph*> bodies(const Node&) { return {}; }
-
 }  // namespace tahr::graph

@@ -45,7 +45,7 @@ ValueId Tracer::value_of(const Tensor& t) {
 }
 
 bool Tracer::wants(const OpDef& op, std::span<const Tensor> in) const {
-  bool symbolic = false;
+  bool symbolic = (op.traits & kControl) != 0;
   for (const Tensor& t : in) {
     if (!t.defined()) continue;
     if (t.impl()->variable) {
@@ -66,6 +66,32 @@ void Tracer::append(const OpDef& op, std::span<const Tensor> in, const void* att
   for (const Tensor& t : out) specs.push_back(t.spec());
   const Node& n = graph_.add_node(op, attrs ? op.attrs->clone(attrs) : nullptr, std::move(ids), specs);
   for (size_t i = 0; i < out.size(); ++i) ids_[out[i].id()] = n.out[i];
+}
+
+Tensors Tracer::widen(const Tensor& result, std::shared_ptr<const void> attrs, const Specs& specs) {
+  for (Tracer* t = this; t; t = t->outer_) {
+    const auto it = t->ids_.find(result.id());
+    if (it == t->ids_.end() || t->graph_.value(it->second).kind != Value::Kind::Result) continue;
+    Graph& g = t->graph_;
+    const int32_t at = g.value(it->second).node;
+    Node& n = g.nodes[static_cast<size_t>(at)];
+    if (n.out.size() < specs.size()) {
+      n.attrs = std::move(attrs);
+      for (size_t i = n.out.size(); i < specs.size(); ++i) {
+        n.out.push_back(g.add_result(specs[i]));
+        g.values.back().node = at;
+      }
+    }
+    Tensors out;
+    for (size_t i = 0; i < specs.size(); ++i) {
+      out.push_back(Tensor::symbolic(specs[i].shape, specs[i].dtype));
+      t->ids_[out[i].id()] = n.out[i];
+    }
+    return out;
+  }
+  throw_value(
+      "[gradient] expected to differentiate inside the trace that computed the target; it belongs to another one. "
+      "Ask for the gradient in the function, branch or loop body in which the tape recorded.");
 }
 
 Graph Tracer::finish(std::span<const Tensor> outputs) {

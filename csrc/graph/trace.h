@@ -29,6 +29,9 @@ class Tracer : public Tracing {
   bool knows(const Tensor& symbolic) const;
 
   bool wants(const OpDef& op, std::span<const Tensor> in) const override;
+  // The results of the node that gave `result`, in this trace or one around it, as new symbolic tensors. Where it has
+  // fewer than `specs`, it gets these attributes, with which it gives more.
+  Tensors widen(const Tensor& result, std::shared_ptr<const void> attrs, const Specs& specs);
   void append(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) override;
 
  private:
@@ -38,7 +41,7 @@ class Tracer : public Tracing {
   std::unordered_map<uint64_t, ValueId> ids_;  // by Tensor::id
   std::vector<Tensor> alive_;                  // so that constants and captured tensors outlive the trace
   std::vector<Capture> captures_;
-  const Tracer* outer_ = nullptr;
+  Tracer* outer_ = nullptr;
 };
 
 // Makes `t` the current tracer of this thread until the guard goes.

@@ -28,6 +28,7 @@ decltype(auto) visit_kind(AttrKind k, F&& f) {
     case AttrKind::PairList: return f.template operator()<IntPairs>();
     case AttrKind::OptIntList: return f.template operator()<std::optional<Ints>>();
     case AttrKind::AxisSet: return f.template operator()<Axes>();
+    case AttrKind::Graphs: return f.template operator()<GraphBodies>();
     default: return f.template operator()<NumberOrName>();
   }
 }
@@ -46,6 +47,7 @@ size_t hash_value(const Ints& v) {
 }
 size_t hash_value(const IntPairs& v) { return hash_value(static_cast<const Ints&>(v)); }
 size_t hash_value(const Axes& v) { return mix(v.all, hash_value(v.list)); }
+size_t hash_value(const GraphBodies& v) { return std::hash<const void*>{}(v.get()); }
 size_t hash_value(const NumberOrName& v) { return std::hash<NumberOrName>{}(v); }
 template <class T>
 size_t hash_value(const std::optional<T>& v) {
@@ -73,6 +75,7 @@ std::string str_value(const Ints& v) {
 std::string str_value(const Axes& v) {
   return v.all ? "None" : v.list.size() == 1 ? std::to_string(v.list[0]) : str_value(v.list);
 }
+std::string str_value(const GraphBodies&) { return "<graph>"; }
 std::string str_value(const NumberOrName& v) {
   if (const auto* number = std::get_if<double>(&v)) return str_value(*number);
   if (const auto* name = std::get_if<std::string>(&v)) return str_value(*name);
@@ -114,6 +117,7 @@ const char* attr_kind_name(AttrKind kind) {
     case AttrKind::PairList: return "a tuple of pairs of ints";
     case AttrKind::OptIntList: return "a tuple of ints or None";
     case AttrKind::AxisSet: return "an int, a tuple of ints or None";
+    case AttrKind::Graphs: return "traced graphs";
     default: return "a number, a string or None";
   }
 }

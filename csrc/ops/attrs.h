@@ -22,6 +22,10 @@
 
 namespace tahr {
 
+namespace graph {
+struct Bodies;
+}
+
 using Ints = std::vector<int64_t>;
 
 // Pairs of ints (widths before and after each axis, say), laid end to end; Python may nest them.
@@ -47,6 +51,9 @@ struct Axes {
 // None, a number, or a name, as the order of a norm is given.
 using NumberOrName = std::variant<std::monostate, double, std::string>;
 
+// The graphs that a control-flow op runs (graph/control.h); told apart by identity.
+using GraphBodies = std::shared_ptr<const graph::Bodies>;
+
 enum class AttrKind : uint8_t {
   Int,
   Float,
@@ -60,7 +67,8 @@ enum class AttrKind : uint8_t {
   OptIntList,
   AxisSet,
   NumberOrName,
-  PairList
+  PairList,
+  Graphs
 };
 
 template <class T>
@@ -82,6 +90,7 @@ TAHR_ATTR_KIND(Ints, IntList)
 TAHR_ATTR_KIND(std::optional<Ints>, OptIntList)
 TAHR_ATTR_KIND(Axes, AxisSet)
 TAHR_ATTR_KIND(IntPairs, PairList)
+TAHR_ATTR_KIND(GraphBodies, Graphs)
 TAHR_ATTR_KIND(::tahr::NumberOrName, NumberOrName)
 #undef TAHR_ATTR_KIND
 

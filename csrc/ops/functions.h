@@ -80,6 +80,7 @@ void define_loss_ops();
 void define_state_ops();
 void define_optimizer_ops();
 void define_fused_ops();
+void define_control_ops();
 void register_elementwise_kernels();
 void register_reduce_kernels();
 void register_array_kernels();

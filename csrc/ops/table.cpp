@@ -269,6 +269,7 @@ void init_op_table() {
     define_state_ops();
     define_optimizer_ops();
     define_fused_ops();
+    define_control_ops();
     register_elementwise_kernels();
     register_reduce_kernels();
     register_array_kernels();

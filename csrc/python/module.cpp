@@ -59,5 +59,6 @@ PYBIND11_MODULE(_C, m) {
   bind_ops(m);
   bind_tape(m);
   bind_graph(m);
+  bind_control(m);
   bind_config(m);
 }

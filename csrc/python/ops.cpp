@@ -124,6 +124,7 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
         return;
       }
       case AttrKind::AxisSet: *static_cast<Axes*>(p) = axes_value(o); return;
+      case AttrKind::Graphs: break;  // not from Python values
     }
   } catch (py::error_already_set& e) {
     if (e.matches(PyExc_OverflowError)) {

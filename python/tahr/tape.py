@@ -276,6 +276,10 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if _C.tracing():
+            from tahr.ops.control_traced import custom_call
+
+            return custom_call(f, args, kwargs)
         flat = nest.flatten(args)
         known = [
             a if isinstance(a, (_C.Tensor, _C.Variable)) else _C.to_tensor(a, None, "[custom_gradient]") for a in flat
