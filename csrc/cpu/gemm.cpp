@@ -1,7 +1,9 @@
 #include "cpu/gemm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <memory>
 #include <type_traits>
 
 #include "core/allocator.h"
@@ -11,8 +13,11 @@
 namespace tahr {
 namespace {
 
+constexpr int64_t kFewRows = 8;            // times fewer than the steps of k
 constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B whose rows straddle cache lines
-constexpr double kChunkFmas = 300e3;       // a chunk of a direct product: a few microseconds
+constexpr double kChunkFmas = 600e3;       // a chunk of a direct product: a few microseconds
+constexpr double kSmallChunkFmas = 80e3;   // of a small one, so that there are
+constexpr int64_t kChunks = 12;            // this many
 constexpr double kBandBytes = 256e3;       // B of a product cut into bands of rows, at most
 constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
 constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
@@ -86,30 +91,34 @@ void pack_b(const GemmKernels<T>& kernels, const T* b, int64_t line, int64_t ste
   });
 }
 
-// Cuts the product into chunks of about kChunkFmas and works them in parallel.
+// The c-th of `parts` nearly equal runs of `tiles`: its first tile, or for c = parts the end.
+int64_t cut(int64_t tiles, int64_t parts, int64_t c) { return tiles * c / parts; }
+
+// Cuts the product into chunks of about kChunkFmas, smaller ones where they would be few, and works them in parallel.
 template <class T>
 void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Product<T>& p) {
-  const int64_t nr = g.mr <= 3 ? kernels.nr * 4 : kernels.nr;                // tiles of few rows are wider
-  const double panel = static_cast<double>(nr) * std::max<int64_t>(g.k, 1);  // products per row of a panel
-  int64_t rows = std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / panel / g.mr)) * g.mr, cols = nr;
-  if (rows >= g.m) {
-    rows = g.m;
-    cols = nr * std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / panel / g.m));
-  }
+  const int64_t nr = g.mr <= 3 ? kernels.nr * 4 : kernels.nr;  // tiles of few rows are wider
+  const int64_t high = ceil_div(g.m, g.mr), wide = ceil_div(g.n, nr);
+  const double tile = static_cast<double>(g.mr) * nr * std::max<int64_t>(g.k, 1);
+  const double wanted = std::clamp(tile * high * wide / kChunks, kSmallChunkFmas, kChunkFmas) / tile;  // tiles
+  const auto parts = [](int64_t tiles, double in_one) {
+    return std::clamp<int64_t>(static_cast<int64_t>(tiles / std::max(in_one, 1.0) + 0.5), 1, tiles);
+  };
+  // Columns of tiles, cut if they are tall; several in one chunk if they are short.
+  int64_t down = parts(high, wanted), across = down > 1 ? wide : parts(wide, wanted / high);
   // Tall products with a small B are cut into bands of whole rows: two threads that share rows of C share the cache
   // lines in which one's columns end and the other's begin.
   if (g.m >= g.n && static_cast<double>(g.n) * g.k * sizeof(T) <= kBandBytes) {
-    const double fmas = static_cast<double>(g.n) * std::max<int64_t>(g.k, 1);
-    rows = std::max<int64_t>(1, static_cast<int64_t>(kChunkFmas / fmas / g.mr)) * g.mr;
-    cols = ceil_div(g.n, nr) * nr;
+    down = parts(high, wanted / wide);
+    across = 1;
   }
-  const int64_t down = ceil_div(g.m, rows), across = ceil_div(g.n, cols);
   auto body = [&](int64_t chunk) {
-    const int64_t i = chunk % down * rows, j = chunk / down * cols;
-    const int64_t i1 = std::min(i + rows, g.m), j1 = std::min(j + cols, g.n);
-    kernels.block(g, i, i1, j, j1);
-    if (g.c_transposed) p.map(j, j1, i, i1);
-    else p.map(i, i1, j, j1);
+    const int64_t i = chunk % down, j = chunk / down;
+    const int64_t i0 = cut(high, down, i) * g.mr, i1 = std::min(cut(high, down, i + 1) * g.mr, g.m);
+    const int64_t j0 = cut(wide, across, j) * nr, j1 = std::min(cut(wide, across, j + 1) * nr, g.n);
+    kernels.block(g, i0, i1, j0, j1);
+    if (g.c_transposed) p.map(j0, j1, i0, i1);
+    else p.map(i0, i1, j0, j1);
   };
   parallel_chunks(down * across, cost_of(kernels, g.m, g.n, g.k) + p.map_cost(), body);
 }
@@ -234,6 +243,51 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
   }
 }
 
+// Few rows, so that B is all that counts, and several blocks of k: each chunk is one panel over one block, and whoever
+// ends a panel's last block adds up its blocks. Consecutive chunks read consecutive rows of B, so each thread reads the
+// part of a layer's weights that it also updates: half the time of a dense layer's forward pass, when the weights lie
+// in the caches of two cores.
+template <class T>
+void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
+  const int64_t depth = gemm_depth(p.k), blocks = ceil_div(p.k, depth);
+  const int nr = kernels.nr;
+  const int64_t across = ceil_div(p.n, nr), part = p.m * nr;
+  Scratch<T> parts(across * blocks * part);  // [panel][block][m][nr]
+  Scratch<std::atomic<int64_t>> missing(across);
+  for (int64_t j = 0; j < across; ++j) std::construct_at(missing.data() + j, blocks);
+  GemmBlock<T> g{};
+  g.m = p.m;
+  g.n = p.n;
+  g.mr = even_height(p.m, kernels.mr);
+  g.a_row = p.lda;
+  g.a_col = 1;
+  g.b_row = p.ldb;
+  g.b_col = 1;
+  g.factor = 1;
+  auto body = [&](int64_t chunk) {
+    const int64_t p0 = chunk / across * depth, panel = chunk % across, j = panel * nr;
+    T* sums = parts.data() + panel * blocks * part;
+    GemmBlock<T> own = g;
+    Panel<T> room;
+    own.k = std::min(depth, p.k - p0);
+    own.a = p.a + p0;
+    own.b = p.b + p0 * p.ldb;
+    own.b_room = p.m > 2 * kernels.mr ? room.data : nullptr;
+    own.c = sums + chunk / across * part - j;
+    own.ldc = nr;
+    const int64_t j1 = std::min(j + nr, p.n);
+    kernels.block(own, 0, p.m, j, j1);
+    if (missing.data()[panel].fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    own.c = p.c;
+    own.ldc = p.ldc;
+    own.bias = p.bias();
+    own.relu = p.end.relu;
+    kernels.merge(own, sums, part, blocks, j, j1);
+    p.map(0, p.m, j, j1);
+  };
+  parallel_chunks(across * blocks, cost_of(kernels, p.m, p.n, p.k) + p.map_cost(), body);
+}
+
 template <class T>
 struct PackedRows {
   alignas(64) T data[kChunkRows * kGemmDepth + 64];
@@ -316,6 +370,10 @@ void run(const GemmTable& table, const Product<T>& p) {
     Scratch<T> product(p.m * p.n);
     run<T>(table, {p.ta, p.tb, p.m, p.n, p.k, p.a, p.lda, p.b, p.ldb, product.data(), p.n, {}});
     return add_scaled(kernels, product.data(), p.m, p.n, static_cast<T>(p.end.factor), p.c, p.ldc);
+  }
+  if (!p.ta && !p.tb && !p.end.accumulate && p.k > kGemmDepth && p.n >= kernels.nr && p.m * kFewRows <= p.k &&
+      num_threads() > 1) {
+    return by_depth(kernels, p);
   }
   // Fewer rows, columns or steps than these, and packing B costs more than it gains.
   const bool small = std::min(p.n, p.k) < 90 || p.m < (p.ta ? 90 : p.tb ? 44 : 24);

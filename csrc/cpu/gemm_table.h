@@ -48,6 +48,9 @@ struct GemmKernels {
   // one of line, step being 1. Lines up to `panel` are filled with zeros. dst has room for k * panel + nr elements.
   // With line = 1 and panel = nr, width may be any number of lines: panels of k * nr elements follow one another.
   void (*pack)(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst);
+  // Adds `count` partial products of columns [j0, j1), each stored [m][nr], `stride` elements apart, and leaves the sum
+  // in C, with the block's epilogue. The first of them is overwritten.
+  void (*merge)(const GemmBlock<T>&, T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1);
   // to[i] += factor * from[i], the product rounded.
   void (*add_scaled)(T* to, const T* from, int64_t n, T factor);
 };

@@ -78,15 +78,17 @@ def test_linear_takes_batches_and_any_number_of_threads():
         x1, x2, bias = draw(rng, shape1, "float32"), draw(rng, shape2, "float32"), draw(rng, (4,), "float32")
         expected = _C.ops.relu(_C.ops.add(_C.ops.matmul(x1, x2, ta), bias))
         assert np.array_equal(bits(_C.ops.linear(x1, x2, bias, ta, activation="relu")), bits(expected))
-    x1, x2, bias = draw(rng, (200, 784), "float32"), draw(rng, (784, 300), "float32"), draw(rng, (300,), "float32")
-    try:
-        results = []
-        for threads in (1, 2, 3, 7):
-            _C.set_num_threads(threads)
-            results.append(bits(_C.ops.linear(x1, x2, bias, activation="sigmoid")))
-    finally:
-        _C.set_num_threads(before)
-    assert all(np.array_equal(results[0], r) for r in results[1:])
+    for rows, steps in [(200, 784), (32, 784), (60, 1030)]:
+        x1, x2, bias = (draw(rng, s, "float32") for s in [(rows, steps), (steps, 300), (300,)])
+        for name in ("", "relu", "sigmoid"):
+            results = []
+            try:
+                for threads in (1, 2, 3, 7):
+                    _C.set_num_threads(threads)
+                    results.append(bits(_C.ops.linear(x1, x2, bias, activation=name)))
+            finally:
+                _C.set_num_threads(before)
+            assert all(np.array_equal(results[0], r) for r in results[1:])
 
 
 def test_linear_keeps_nan():

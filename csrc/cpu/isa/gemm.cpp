@@ -582,6 +582,17 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
 }
 
 template <class T>
+void merge(const GemmBlock<T>& g, T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1) {
+  constexpr int L = kLanes<T>;
+  const int64_t size = g.m * kNr<T>;
+  for (int64_t b = 1; b < count; ++b) {
+    const T* part = parts + b * stride;
+    for (int64_t i = 0; i < size; i += L) store(parts + i, load(parts + i) + load(part + i));
+  }
+  finish(g, parts, 0, j0, static_cast<int>(g.m), static_cast<int>(j1 - j0), kNr<T>, g.bias, g.accumulate, g.relu);
+}
+
+template <class T>
 void add_scaled(T* to, const T* from, int64_t n, T factor) {
   constexpr int L = kLanes<T>;
   int64_t i = 0;
@@ -596,8 +607,8 @@ void add_scaled(T* to, const T* from, int64_t n, T factor) {
 }  // namespace
 
 const GemmTable& gemm_table() {
-  static constexpr GemmTable t{{kMr, kNr<float>, block<float>, pack<float>, add_scaled<float>},
-                               {kMr, kNr<double>, block<double>, pack<double>, add_scaled<double>}};
+  static constexpr GemmTable t{{kMr, kNr<float>, block<float>, pack<float>, merge<float>, add_scaled<float>},
+                               {kMr, kNr<double>, block<double>, pack<double>, merge<double>, add_scaled<double>}};
   return t;
 }
 
