@@ -19,6 +19,9 @@ namespace {
 constexpr size_t kMaxInstructions = 64;
 constexpr int64_t kLongestRow = 1024;  // longer ones are no cheaper to recompute than to read
 constexpr size_t kSearch = 20000;      // groups that a search for a path visits before it gives up
+// From this size on a group spans so many nodes at most, so that the time of the pass grows with the graph's length and
+// not with its square.
+constexpr int32_t kLongGraph = 4096, kMaxSpan = 512;
 constexpr size_t kScalarPartners = 8;  // groups of single elements tried for one without an edge between
 
 // What reads the result of an elementwise view reads its input.
@@ -63,6 +66,8 @@ class Fuser {
   explicit Fuser(Graph& g) : g_(g) {}
 
   void run() {
+    const auto count = static_cast<int32_t>(g_.nodes.size());
+    span_ = count < kLongGraph ? count : kMaxSpan;
     find_edges();
     grow();
     join_scalars();
@@ -141,14 +146,8 @@ class Fuser {
   // before `window`: its last edge ends in `to`, and so on backwards.
   bool path_around(int32_t from, int32_t to) {
     int32_t window = group(to).nodes.back();
-    for (bool wider = true; wider;) {
-      wider = false;
-      for (const Group& k : groups_) {
-        if (k.nodes.size() < 2 || k.nodes.front() > window || k.nodes.back() <= window) continue;
-        window = k.nodes.back();
-        wider = true;
-      }
-    }
+    for (int32_t i = std::max(0, group(from).nodes.front() - span_); i <= window; ++i)
+      window = std::max(window, group(group_of(i)).nodes.back());
     ++visit_;
     visited_.resize(groups_.size(), 0);
     std::vector<int32_t> todo{from};
@@ -190,6 +189,8 @@ class Fuser {
   bool fit(int32_t a, int32_t b) const {
     if (!group(a).fusible || !group(b).fusible) return false;
     if (group(a).nodes.size() + group(b).nodes.size() > kMaxInstructions) return false;
+    const int32_t first = std::min(group(a).nodes.front(), group(b).nodes.front());
+    if (std::max(group(a).nodes.back(), group(b).nodes.back()) - first > span_) return false;
     Shape whole;
     if (!broadcast_shapes(group(a).whole, group(b).whole, &whole)) return false;
     std::vector<ValueId> inputs;
@@ -314,6 +315,7 @@ class Fuser {
   }
 
   Graph& g_;
+  int32_t span_ = 0;
   std::vector<std::vector<int32_t>> next_;  // per node, those that must come after it
   std::vector<bool> outside_;               // per value: a graph output
   std::vector<Group> groups_;

@@ -216,6 +216,7 @@ class Planner {
   }
 
   void place_in_place() {
+    taken_.assign(g_.values.size(), 0);
     for (int32_t i = 0; i < count(); ++i) {
       if (step(i) != StepKind::Kernel) continue;
       for (ValueId result : node(i).out) overwrite_input(i, result);
@@ -228,16 +229,15 @@ class Planner {
     for (ValueId v : n.in) {
       if (v == kAbsent || !may_overwrite(n, v, result)) continue;
       Buffer& old = buffer(v);
-      if (old.place != Place::Arena || old.escapes || old.last != i || taken(old.root)) continue;
+      if (old.place != Place::Arena || old.escapes || old.last != i || taken_[static_cast<size_t>(old.root)]) continue;
       if (bytes_of(g_.value(old.root).spec) != bytes_of(g_.value(b.root).spec)) continue;
       if (!reads_only_alike(n, old.root, result)) continue;
       b.in_place_of = old.root;
-      takers_.push_back(old.root);
+      taken_[static_cast<size_t>(old.root)] = 1;
       ++plan_.stats.in_place;
       return;
     }
   }
-  bool taken(ValueId root) const { return std::find(takers_.begin(), takers_.end(), root) != takers_.end(); }
 
   // Where memory taken over began its life.
   ValueId origin(ValueId root) const {
@@ -310,7 +310,7 @@ class Planner {
   const Graph& g_;
   Plan plan_;
   std::vector<std::pair<VariableImpl*, Touch>> touches_;
-  std::vector<ValueId> takers_;
+  std::vector<char> taken_;  // roots whose memory a later result took over
 };
 
 }  // namespace

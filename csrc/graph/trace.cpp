@@ -26,9 +26,9 @@ Tensor Tracer::input(const Spec& spec) {
 
 ValueId Tracer::value_of(const Tensor& t) {
   if (!t.defined()) return kAbsent;
-  if (VariableImpl* v = t.impl()->variable) return graph_.add_variable(v);
   const auto [it, fresh] = ids_.try_emplace(t.id(), kAbsent);
   if (!fresh) return it->second;
+  if (VariableImpl* v = t.impl()->variable) return it->second = graph_.add_variable(v);
   if (!t.is_symbolic()) {
     alive_.push_back(t);
     return it->second = graph_.add_constant(t);
