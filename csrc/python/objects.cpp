@@ -2,6 +2,7 @@
 
 #include <structmember.h>
 
+#include "autodiff/tape.h"
 #include "ops/functions.h"
 #include "python/convert.h"
 
@@ -313,7 +314,7 @@ PyGetSetDef tensor_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
-uint64_t trainable_changes = 0;  // of any variable: what was traced before may have to be traced again
+uint64_t changes = 0;  // of what traces depend on beside variables' values: they may have to be made again
 
 PyObject* get_trainable(PyObject* o, void*) {
   return guarded([&] { return PyBool_FromLong(variable_of(o).trainable); });
@@ -323,7 +324,7 @@ int set_trainable(PyObject* o, PyObject* v, void*) {
   if (truth < 0) return -1;
   return guarded([&]() -> PyObject* {
     VariableImpl& variable = variable_of(o);
-    trainable_changes += variable.trainable != (truth != 0);
+    changes += variable.trainable != (truth != 0);
     variable.trainable = truth != 0;
     return Py_None;
   })
@@ -495,7 +496,11 @@ void bind_objects(py::module_& m) {
                         : kind == "add"  ? IndexUpdate::Add
                                          : IndexUpdate::Sub);
   });
-  m.def("trainable_version", [] { return trainable_changes; });
+  m.def("count_change", [] { ++changes; });
+  m.def("change_count", [] { return changes; });
+  m.def("plain_change_count", []() -> int64_t {
+    return tracing() || recording() ? -1 : static_cast<int64_t>(changes);
+  });
   m.def("storage_address", [](Tensor t) { return reinterpret_cast<uintptr_t>(t.raw()); });
   m.def("to_dlpack", &to_dlpack);
   m.def("from_dlpack", &from_dlpack);

@@ -15,8 +15,8 @@ from typing import Any
 from tahr import _C, nest
 
 __all__ = [
-    *("BatchLoop", "Traced", "init_scope", "is_tracing", "note_variable", "runs_plainly", "trace"),
-    "trainable_version",
+    *("BatchLoop", "Traced", "change_count", "count_change", "init_scope", "is_tracing", "note_variable"),
+    *("plain_change_count", "trace"),
 ]
 
 BatchLoop = _C.BatchLoop
@@ -37,14 +37,10 @@ def is_tracing() -> bool:
     return _C.tracing()
 
 
-def runs_plainly() -> bool:
-    """Whether ops on this thread just run: nothing is traced, no tape records."""
-    return not (_C.tracing() or _C.recording())
-
-
-def trainable_version() -> int:
-    """A number that changes whenever `trainable` of some variable does."""
-    return _C.trainable_version()
+# What traces depend on beside shapes and the values of variables is counted whenever it changes: `trainable` of any
+# variable, attributes of layers. `plain_change_count` gives the same number where ops on this thread just run, and -1
+# where something is traced or a tape records.
+count_change, change_count, plain_change_count = _C.count_change, _C.change_count, _C.plain_change_count
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,22 @@ from tahr.tensor import Tensor
 from tahr.tracing import init_scope, is_tracing, note_variable
 
 __all__ = ["Variable", "set_variable_read_hook"]
+
+# Models hold themselves in reference cycles, which Python's collector finds when many objects were made: it does not know
+# that some of them are large. So it is called when variables of this many bytes, or of half of all tensors' bytes, were
+# made since the last time.
+_LEAST_PRESSURE = 2 << 20
+_SMALL = 4096  # not worth counting
+_pressure, _limit = 0, 2 * _LEAST_PRESSURE
+
+
+def _feel_pressure(nbytes: int) -> None:
+    global _pressure, _limit
+    _pressure += nbytes
+    if _pressure > _limit and gc.isenabled():
+        gc.collect()
+        _pressure, _limit = 0, max(_LEAST_PRESSURE, _C.memory_stats()["live"] // 2)
+
 
 # So that a tape can name the Python objects of the variables it watched.
 _by_id: weakref.WeakValueDictionary[int, Variable] = weakref.WeakValueDictionary()
@@ -55,6 +72,8 @@ class Variable(_C.Variable):
             raise ValueError(
                 f"[Variable] expected an initial value of shape {tuple(shape)}, received {with_value.shape}."
             )
+        if with_value.nbytes >= _SMALL:
+            _feel_pressure(with_value.nbytes)
         super().__init__(with_value, name or "Variable", trainable)
         _by_id[_C.value_id(self)] = self
         note_variable(self)

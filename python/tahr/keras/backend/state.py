@@ -12,19 +12,6 @@ _session: dict[str, Any] = {}  # what clear_session() forgets: default dtype pol
 _threads = threading.local()
 
 
-_edits = 0  # public attributes set on layers, ever
-
-
-def count_edit() -> None:
-    global _edits
-    _edits += 1
-
-
-def edits() -> int:
-    """A number that grows with every public attribute set on any layer: what was traced before may be out of date."""
-    return _edits
-
-
 def get_session(key: str, default: Any = None) -> Any:
     return _session.get(key, default)
 

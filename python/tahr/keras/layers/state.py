@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tahr import tracing
 from tahr.keras import dtype_policies, tree
-from tahr.keras.backend import scopes, state
+from tahr.keras.backend import scopes
 from tahr.keras.backend.engine import is_tensor
 from tahr.keras.backend.variable import Variable
 from tahr.keras.layers.tracking import Tracker
@@ -73,7 +74,7 @@ class LayerState(Operation):
                 value = tracker.track(value)
         if name[0] != "_" and name not in _BOOKKEEPING and self.__dict__.get(name, _NOT_SET) is not value:
             self.__dict__["_edits"] = self.__dict__.get("_edits", 0) + 1
-            state.count_edit()
+            tracing.count_change()
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:

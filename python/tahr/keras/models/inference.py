@@ -27,7 +27,7 @@ class Inference:
         self._model = weakref.ref(model)
         self._step: TracedStep | None = None
         self._calls = 0
-        self._version: tuple[int, int] | None = None
+        self._version = -1
         self._last: tuple[Any, Any, Any] | None = None  # shape, dtype, trace
 
     def __call__(self, x: Any) -> Any:
@@ -37,11 +37,11 @@ class Inference:
                 return None
         elif x.__class__ is not Tensor or x.is_symbolic or get_keras_mask(x) is not None:
             return None
-        if not tracing.runs_plainly() or state.get_scope("call_context") is not None:
+        version = tracing.plain_change_count()
+        if version < 0 or state.get_scope("call_context") is not None:
             return None
         if scopes.any_reader() or scopes.in_symbolic_scope():
             return None
-        version = (tracing.trainable_version(), state.edits())
         if version != self._version:
             if not self._may_trace():
                 return None

@@ -14,7 +14,6 @@ from typing import Any
 
 from tahr import ops, tracing
 from tahr.data.structure import map_structure
-from tahr.keras.backend import state
 
 _MOST_TRACES = {"train": 16, "test": 16}  # shapes that a step is traced for; batches of further ones run op by op
 _MOST_OTHER = 8
@@ -28,14 +27,14 @@ class TracedStep:
         self._phase = phase
         self._name = getattr(step, "__name__", phase)
         self._traces: dict[Any, tracing.Traced] = {}
-        self._version: tuple[int, int] | None = None
+        self._version = -1
         self._model_state: tuple = ()
         self.failed = False
 
     def state(self, model: Any) -> tuple:
         """What a trace depends on beside the batch: which variables are trainable, and how often attributes of layers
         were set. Looked up again only if such a thing changed anywhere."""
-        version = (tracing.trainable_version(), state.edits())
+        version = tracing.change_count()
         if version != self._version:
             trainable = tuple([v.trainable for v in model.variables])
             self._model_state = (trainable, tuple([layer.__dict__.get("_edits") for layer in model._flatten_layers()]))
@@ -65,7 +64,7 @@ class TracedStep:
 
         model._set(_step_variables=None)
         traced = tracing.trace(run, specs)
-        self._version = None  # tracing may have built the model
+        self._version = -1  # tracing may have built the model
         self._traces[form, tuple(specs), self.state(model)] = traced
         return traced
 
