@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["flatten", "map_structure", "pack_sequence_as"]
@@ -40,19 +40,19 @@ def flatten(structure: Any) -> list[Any]:
 
 def pack_sequence_as(structure: Any, flat: Any) -> Any:
     """The leaves `flat` arranged like `structure`."""
-    leaves = iter(flat)
+    return _pack(structure, iter(flat))
 
-    def pack(s: Any) -> Any:
-        if not _is_structure(s):
-            return next(leaves)
-        if isinstance(s, Mapping):
-            packed = {k: pack(s[k]) for k in sorted(s)}
-            return type(s)((k, packed[k]) for k in s)  # type: ignore[call-arg]
-        if isinstance(s, tuple) and hasattr(s, "_fields"):
-            return type(s)(*[pack(i) for i in s])
-        return type(s)([pack(i) for i in s])  # type: ignore[call-arg]
 
-    return pack(structure)
+# Not a function inside the one above: one that calls itself would hold the leaves in a reference cycle.
+def _pack(s: Any, leaves: Iterator[Any]) -> Any:
+    if not _is_structure(s):
+        return next(leaves)
+    if isinstance(s, Mapping):
+        packed = {k: _pack(s[k], leaves) for k in sorted(s)}
+        return type(s)((k, packed[k]) for k in s)  # type: ignore[call-arg]
+    if isinstance(s, tuple) and hasattr(s, "_fields"):
+        return type(s)(*[_pack(i, leaves) for i in s])
+    return type(s)([_pack(i, leaves) for i in s])  # type: ignore[call-arg]
 
 
 def map_structure(fn: Callable[..., Any], *structures: Any) -> Any:

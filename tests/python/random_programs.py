@@ -239,7 +239,11 @@ def make_program(seed: int, length: int = 30) -> Program:
                 rank = len(s.pool[a].shape)
                 axis = None if rank == 0 or rng.random() < 0.3 else int(rng.integers(rank))
                 keep = bool(rng.random() < 0.5)
-                add(_apply, (lambda f, ax, k: lambda t: _keep_finite(f(t, axis=ax, keepdims=k)))(choice(_REDUCE), axis, keep), a)
+                add(
+                    _apply,
+                    (lambda f, ax, k: lambda t: _keep_finite(f(t, axis=ax, keepdims=k)))(choice(_REDUCE), axis, keep),
+                    a,
+                )
         elif kind == "along":
             a = s.pick(lambda x: len(x) in (1, 2, 3) and 0 not in x and np.prod(x) < 3000)
             if a is not None:
