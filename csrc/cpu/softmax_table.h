@@ -39,6 +39,8 @@ struct SoftmaxKernels {
 struct SoftmaxTable {
   SoftmaxKernels<float> f32;
   SoftmaxKernels<double> f64;
+  // out = log(total) + peak: the log-sum-exp of a partial. `out` may be either of them.
+  void (*lse_finish)(const double* peak, const double* total, double* out, int64_t n);
 };
 
 }  // namespace tahr

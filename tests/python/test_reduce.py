@@ -51,6 +51,35 @@ def test_logsumexp_of_a_masked_block_beside_a_low_one():
     assert float(ops.logsumexp(x)) == pytest.approx(-1000 + np.log(20000), rel=1e-6)
 
 
+@pytest.mark.parametrize(("scale", "shift"), [(1, 0), (30, 0), (1, 1000), (1, -1000), (1e-3, 0), (0, 3e38)])
+@pytest.mark.parametrize("n", [40, 3000, 100000])
+@pytest.mark.parametrize("ascending", [False, True])  # in ascending order each part raises the maximum
+def test_logsumexp_of_a_long_row(n, scale, shift, ascending, rng):
+    x = (rng.standard_normal(n) * scale + shift).astype(np.float32)
+    x[n // 2] = -INF
+    x = np.sort(x) if ascending else x
+    wide = x.astype(np.float64)
+    expected = wide.max() + np.log(np.exp(wide - wide.max()).sum())
+    # Each term is off by a few 2^-24 at most, so the logarithm of their sum is too; then the result is rounded.
+    assert abs(float(ops.logsumexp(x)) - expected) <= 4 * 2.0**-24 * max(1, abs(expected))
+
+
+@pytest.mark.parametrize("n", [*range(1, 20), 31, 32, 33])
+@pytest.mark.parametrize("rows", [1, 3, 16, 17, 50])
+def test_narrow_rows_keep_to_themselves(n, rows, rng):
+    """Rows are transposed in quads, which reach beyond their ends: neighbours must neither be read nor written."""
+    room = np.full(rows * n + 40, NAN, np.float32)
+    room[20 : 20 + rows * n] = rng.standard_normal(rows * n)
+    x = room[20 : 20 + rows * n].reshape(rows, n)
+    e = np.exp(x.astype(np.float64) - x.max(1, keepdims=True))
+    rounding = 2.0**-24 * (8 + n / 4)  # of the exponents, which reach 8, of the exponentials and of their sum
+    np.testing.assert_allclose(ops.softmax(x).numpy(), e / e.sum(1, keepdims=True), rtol=rounding)
+    np.testing.assert_allclose(ops.sum(x, axis=1).numpy(), x.astype(np.float64).sum(1), atol=2e-6)
+    np.testing.assert_array_equal(ops.max(x, axis=1).numpy(), x.max(1))
+    np.testing.assert_array_equal(ops.argmin(x, axis=1).numpy(), x.argmin(1))
+    np.testing.assert_allclose(ops.var(x, axis=1).numpy(), x.astype(np.float64).var(1), rtol=1e-6, atol=1e-12)
+
+
 @pytest.mark.parametrize("axis", [None, 0, 1])
 def test_sums_of_many_float32_keep_their_digits(axis):
     """A running sum of 4e6 tenths in float32 is off by parts per thousand; blocks keep it to 20 roundings."""

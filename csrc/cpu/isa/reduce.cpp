@@ -66,6 +66,12 @@ template <class V>
 TAHR_INLINE void put(void* p, V v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
+// The first n lanes of v.
+template <class V>
+TAHR_INLINE void put_first(void* p, V v, int64_t n) {
+  if (static_cast<size_t>(n) * sizeof(v[0]) == sizeof v) put(p, v);
+  else __builtin_memcpy(p, &v, static_cast<size_t>(n) * sizeof(v[0]));
+}
 
 template <class Op, class T, class A>
 void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void*) {
@@ -107,10 +113,12 @@ template <class Op, class T, class A>
 void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
   A* a = static_cast<A*>(av);
-  if constexpr (kIsFloat<T> && (__is_same(Op, MaxOp) || __is_same(Op, MinOp))) {
-    if (n < kLanes<T> && n <= kNarrow && rows > 1) {
+  if constexpr (kIsFloat<T>) {
+    if (n < kLanes<T> && rows > 1) {  // in the order of `fold`, one lane per row
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
-        fold_cols<Op, T, T>(b.t, n, b.W, count, 0, a + r, nullptr);
+        Vec<T> s = splat<Vec<T>>(Op::template identity<T>());
+        for (int64_t k = 0; k < n; ++k) s = Op::comb(s, load<Vec<T>>(b.t + k * b.W));
+        put_first(a + r, s, count);
       });
     }
   }
@@ -253,8 +261,18 @@ void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, v
   int32_t* b = static_cast<int32_t*>(bv);
   if constexpr (kIsFloat<T>) {
     if (n <= kNarrow && rows > 1) {
+      using I = Mask<Vec<T>>;
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
-        arg_cols<kMax, T>(block.t, n, block.W, count, base, a + r, b + r);
+        Vec<T> best = load<Vec<T>>(block.t);
+        I at{};
+        for (int64_t k = 1; k < n; ++k) {
+          const Vec<T> v = load<Vec<T>>(block.t + k * block.W);
+          const I better = (kMax ? v > best : v < best) | ((v != v) & (best == best));
+          best = select(better, v, best);
+          at = select(better, I{} + static_cast<typename IntOf<sizeof(T)>::type>(k), at);
+        }
+        put_first(a + r, best, count);
+        for (int64_t i = 0; i < count; ++i) b[r + i] = static_cast<int32_t>(base + at[i]);
       });
     }
   }
@@ -331,7 +349,15 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
   if (n <= kNarrow) {
     return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
-      moments_cols<T>(block.t, n, block.W, count, 0, a + r, b + r);
+      Vec<T> mean{}, s{}, s2{};
+      for (int64_t k = 0; k < n; ++k) mean += load<Vec<T>>(block.t + k * block.W);
+      mean /= static_cast<T>(n);
+      for (int64_t k = 0; k < n; ++k) {
+        const Vec<T> d = load<Vec<T>>(block.t + k * block.W) - mean;
+        s += d;
+        s2 += d * d;
+      }
+      for (int64_t i = 0; i < count; ++i) moments_of(mean[i], s[i], s2[i], n, a + r + i, b + r + i);
     });
   }
   for (int64_t i = 0; i < rows; ++i, x += n) {
@@ -342,6 +368,7 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
       V d1[NV]{}, d2[NV]{};
       for (; k + NV * W <= n; k += NV * W)
         for (int v = 0; v < NV; ++v) {
+          __builtin_prefetch(x + n + k + v * W);  // the row or part that follows: this pass leaves the memory idle
           const V d = load<V>(x + k + v * W) - m;
           d1[v] += d;
           d2[v] += d * d;

@@ -131,6 +131,7 @@ struct RowBlock {
     }
     if (last_) __builtin_memcpy(y, buffer, static_cast<size_t>(rows * n) * sizeof(T));
   }
+  bool last() const { return last_; }
 
  private:
   bool last_;

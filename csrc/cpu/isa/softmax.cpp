@@ -38,6 +38,11 @@ TAHR_INLINE void store_first(T* p, Vec<T> v, int64_t n) {
 }
 #endif
 
+template <class T>
+TAHR_INLINE Vec<T> first_of(const T* p, int64_t n) {
+  return n == kLanes<T> ? load<Vec<T>>(p) : load_first(p, n, T(0));
+}
+
 // Calls body(i, count) for each vector of a row; count is kLanes<T> for all but perhaps the last.
 // In the body: get(p, i, count, fill) and put(p, i, v, count).
 template <class T, class F>
@@ -96,6 +101,30 @@ TAHR_INLINE double exp_sum(const T* x, T* y, int64_t n, T m) {
     s += e;
   });
   return total + sum_lanes<T>(s);
+}
+
+// Σ exp(x - m) for finite m of at least every x, as powers of two: where the rounding of the exponent counts most, the
+// power is least. n is at most a few thousand.
+TAHR_INLINE double shifted_exp_sum(const float* x, int64_t n, float m) {
+  constexpr int W = kLanes<float>;
+  const auto term = [m](f32v v) TAHR_LAMBDA {
+    const f32v z = vmax((v - m) * FloatTraits<float>::log2e, -151.f);
+    const Rounded<f32v> k = round_biased(z + FloatTraits<float>::magic);
+    return scale(exp2_unit(z - k.value), k);
+  };
+  f32v s[4]{};
+  int64_t i = 0;
+  for (; i + 4 * W <= n; i += 4 * W)
+    for (int v = 0; v < 4; ++v) {
+      __builtin_prefetch(x + n + i + v * W);  // the part that follows: this pass leaves the memory idle
+      s[v] += term(load<f32v>(x + i + v * W));
+    }
+  each_vector<float>(n - i,
+                     [&](int64_t k, auto get, auto) TAHR_LAMBDA { s[0] += term(get(x + i + k, -__builtin_inff())); });
+  return sum_lanes<float>((s[0] + s[1]) + (s[2] + s[3]));
+}
+TAHR_INLINE double shifted_exp_sum(const double* x, int64_t n, double m) {
+  return exp_sum<double, false>(x, nullptr, n, m);
 }
 
 // log(total) + m for one row.
@@ -208,6 +237,13 @@ void log_softmax(const T* x, T* y, int64_t rows, int64_t n) {
 template <class T>
 void softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
   using V = Vec<T>;
+  if (n <= kNarrow) {
+    return each_block<T>(y, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      RowBlock<T> d(dy + r * n, count, n, b.last());
+      softmax_grad_cols<T>(b.t, d.t, d.t, n, b.W, b.W);
+      d.write(dx + r * n, count, n);
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, y += n, dy += n, dx += n) {
     const T dot = static_cast<T>(
         row_sum<T>(n, [&](int64_t i, auto get) TAHR_LAMBDA { return get(y + i, T(0)) * get(dy + i, T(0)); }));
@@ -219,6 +255,13 @@ void softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
 template <class T>
 void log_softmax_grad(const T* y, const T* dy, T* dx, int64_t rows, int64_t n) {
   using V = Vec<T>;
+  if (n <= kNarrow) {
+    return each_block<T>(y, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      RowBlock<T> d(dy + r * n, count, n, b.last());
+      log_softmax_grad_cols<T>(b.t, d.t, d.t, n, b.W, b.W);
+      d.write(dx + r * n, count, n);
+    });
+  }
   for (int64_t r = 0; r < rows; ++r, y += n, dy += n, dx += n) {
     const T total = fold<AddOp>(dy, n);
     each_vector<T>(n, [&](int64_t i, auto get, auto put)
@@ -246,11 +289,10 @@ void sparse_loss_grad(const T* x, const int64_t* label, const T* dy, T* dx, int6
   if (n <= kNarrow) {
     return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
       softmax_cols<T>(b.t, b.t, n, b.W, b.W);
-      for (int64_t i = 0; i < count; ++i) {
-        T* to = dx + (r + i) * n;
-        for (int64_t k = 0; k < n; ++k) to[k] = b.t[k * b.W + i] * dy[r + i];
-        to[label[r + i]] -= dy[r + i];
-      }
+      const V d = first_of(dy + r, count);
+      for (int64_t k = 0; k < n; ++k) store(b.t + k * b.W, V(load<V>(b.t + k * b.W) * d));
+      b.write(dx + r * n, count, n);
+      for (int64_t i = 0; i < count; ++i) dx[(r + i) * n + label[r + i]] -= dy[r + i];
     });
   }
   for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
@@ -264,14 +306,15 @@ void sparse_loss_grad(const T* x, const int64_t* label, const T* dy, T* dx, int6
 
 template <class T>
 void dense_loss(const T* x, const T* t, T* loss, int64_t rows, int64_t n) {
+  using V = Vec<T>;
   if (n <= kNarrow) {
     return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
       log_softmax_cols<T>(b.t, b.t, n, b.W, b.W);
-      for (int64_t i = 0; i < count; ++i) {
-        T s = 0;
-        for (int64_t k = 0; k < n; ++k) s -= t[(r + i) * n + k] * b.t[k * b.W + i];
-        loss[r + i] = s;
-      }
+      const RowBlock<T> target(t + r * n, count, n, b.last());
+      V s{};
+      for (int64_t k = 0; k < n; ++k) s -= load<V>(target.t + k * b.W) * load<V>(b.t + k * b.W);
+      if (count == b.W) store(loss + r, s);
+      else store_first(loss + r, s, count);
     });
   }
   for (int64_t r = 0; r < rows; ++r, x += n, t += n) {
@@ -288,11 +331,14 @@ void dense_loss_grad(const T* x, const T* t, const T* dy, T* dx, int64_t rows, i
   if (n <= kNarrow) {
     return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
       softmax_cols<T>(b.t, b.t, n, b.W, b.W);
-      for (int64_t i = 0; i < count; ++i) {
-        const T* from = t + (r + i) * n;
-        const T total = fold<AddOp>(from, n);
-        for (int64_t k = 0; k < n; ++k) dx[(r + i) * n + k] = (b.t[k * b.W + i] * total - from[k]) * dy[r + i];
+      const RowBlock<T> target(t + r * n, count, n, b.last());
+      const V d = first_of(dy + r, count);
+      V total{};
+      for (int64_t k = 0; k < n; ++k) total += load<V>(target.t + k * b.W);
+      for (int64_t k = 0; k < n; ++k) {
+        store(b.t + k * b.W, V((load<V>(b.t + k * b.W) * total - load<V>(target.t + k * b.W)) * d));
       }
+      b.write(dx + r * n, count, n);
     });
   }
   for (int64_t r = 0; r < rows; ++r, x += n, t += n, dx += n) {
@@ -345,10 +391,27 @@ void lse_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* 
       lse_cols<T>(block.t, n, block.W, count, 0, a + r, b + r);
     });
   }
+  constexpr int64_t kPart = 2048;  // stays in the first-level cache between its maximum and its sum
+  constexpr T inf = static_cast<T>(__builtin_inf());
   for (int64_t r = 0; r < rows; ++r, x += n) {
-    const T m = fold<MaxOp>(x, n);
-    lse_partial(m, exp_sum<T, false>(x, nullptr, n, m), a + r, b + r);
+    T m = -inf;
+    double total = 0;
+    for (int64_t k = 0; k < n; k += kPart) {
+      const int64_t size = n - k < kPart ? n - k : kPart;
+      const T peak = fold<MaxOp>(x + k, size);
+      if (!(peak <= m)) {
+        if (total != 0) total *= vexp(splat<f64v>(static_cast<double>(m) - static_cast<double>(peak)))[0];
+        m = peak;
+      }
+      if (m > -inf && m < inf) total += shifted_exp_sum(x + k, size, m);
+    }
+    lse_partial(m, m == m ? total : static_cast<double>(m), a + r, b + r);
   }
+}
+
+void lse_finish(const double* peak, const double* total, double* out, int64_t n) {
+  each_vector<double>(n, [&](int64_t i, auto get, auto put)
+                             TAHR_LAMBDA { put(out + i, f64v(vlog(f64v(get(total + i, 1.))) + get(peak + i, 0.))); });
 }
 
 template <class T>
@@ -374,7 +437,7 @@ constexpr SoftmaxKernels<T> kernels() {
 }  // namespace
 
 const SoftmaxTable& softmax_table() {
-  static constexpr SoftmaxTable t{kernels<float>(), kernels<double>()};
+  static constexpr SoftmaxTable t{kernels<float>(), kernels<double>(), lse_finish};
   return t;
 }
 
