@@ -115,7 +115,8 @@ void Tape::record(const OpDef& op, std::span<const Tensor> in, const void* attrs
     node.in_specs.push_back(t.defined() ? t.spec() : Spec{});
     node.in_ids.push_back(t.defined() && is_float(t.dtype()) && watches(t) ? t.impl()->id : 0);
     const uint32_t bit = i < 16 ? save_in(static_cast<int>(i)) : save_in(15);  // variadic ops save all or none
-    if (t.defined() && (op.saves & bit)) node.in[i] = t;
+    // Symbolic ones of unknown shape take no memory, and gradients may need their size.
+    if (t.defined() && ((op.saves & bit) || !t.shape().fully_known())) node.in[i] = t;
   }
   node.out_ids.reserve(out.size());
   node.out.resize(out.size());

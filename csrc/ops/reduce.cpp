@@ -130,7 +130,10 @@ Specs infer_count(const InferArgs& a) {
 // ---- gradients ----
 
 void sum_vjp(const VjpArgs& a, std::span<Tensor> dx) {
-  dx[0] = ops::spread(a.dy[0], a.in_specs[0].shape, a.as<ReduceAttrs>().axis);
+  const Shape& full = a.in_specs[0].shape;
+  const Axes& axes = a.as<ReduceAttrs>().axis;
+  if (full.fully_known()) dx[0] = ops::spread(a.dy[0], full, axes);
+  else dx[0] = ops::multiply(ops::ones_like(a.in[0]), ops::with_kept_axes(a.dy[0], full, axes));
 }
 
 double known_count(const VjpArgs& a, const Axes& axes, const char* op) {
@@ -144,6 +147,12 @@ double known_count(const VjpArgs& a, const Axes& axes, const char* op) {
 
 void mean_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const Axes& axes = a.as<ReduceAttrs>().axis;
+  const Shape& full = a.in_specs[0].shape;
+  if (!full.fully_known()) {
+    const Tensor ones = ops::ones_like(a.in[0]);
+    dx[0] = ops::multiply(ones, ops::divide(ops::with_kept_axes(a.dy[0], full, axes), ops::sum(ones, axes, true)));
+    return;
+  }
   dx[0] = ops::spread(ops::multiply(a.dy[0], 1.0 / known_count(a, axes, "mean")), a.in_specs[0].shape, axes);
 }
 

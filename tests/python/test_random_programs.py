@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tahr
 from random_programs import Cells, make_program, values
+from tahr import ops
 
 _CALLS = 3
 
@@ -45,3 +46,40 @@ def test_traced_programs_give_the_bits_of_eager_ones(block):
             assert a.shape == b.shape, f"seed {seed}, result {i}"
             different = _bits(a) != _bits(b)
             assert not different.any(), f"seed {seed}, result {i}: {a[different][:3]} and {b[different][:3]}"
+
+
+def _gradients(program, traced: bool, order: int):
+    """Gradients of a sum over what escapes, in two calls in a row."""
+    variables = Cells(values(program.seed + 1, program.variable_shapes))
+    call = tahr.function(lambda *x: program(x, variables)) if traced else lambda *x: program(x, variables)
+    found = []
+    for i in range(2):
+        inputs = [tahr.constant(x) for x in values(program.seed + 2 + i, program.input_shapes)]
+        sources = [*inputs, *variables]
+        with tahr.GradientTape() as outer:
+            outer.watch(inputs)
+            with tahr.GradientTape() as inner:
+                inner.watch(inputs)
+                loss = sum((ops.sum(ops.sin(y)) for y in call(*inputs)), tahr.constant(0.0))
+            if order == 2:
+                first = inner.gradient(loss, sources)
+                steepness = sum((ops.sum(ops.tanh(g)) for g in first if g is not None), tahr.constant(0.0))
+        found += inner.gradient(loss, sources) if order == 1 else outer.gradient(steepness, sources)
+    return [None if g is None else g.numpy() for g in found]
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("block", range(4))
+def test_gradients_through_traced_programs(block, order):
+    """Sums of cotangents may be taken in another order: a few units in the last place of the largest, per addend."""
+    for seed in range(block * 25, block * 25 + 25):
+        program = make_program(seed * 1000 + 1, length=10 if order == 2 else 15)
+        eager, traced = (_gradients(program, way, order) for way in (False, True))
+        for i, (a, b) in enumerate(zip(eager, traced)):
+            assert (a is None) == (b is None), f"seed {seed}, gradient {i}"
+            if a is None:
+                continue
+            finite = np.isfinite(a)
+            assert (finite == np.isfinite(b)).all(), f"seed {seed}, gradient {i}"
+            bound = 50 * np.finfo("float32").eps * np.abs(a[finite]).max(initial=1.0)
+            assert (np.abs(a - b)[finite] <= bound).all(), f"seed {seed}, gradient {i}"
