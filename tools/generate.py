@@ -23,6 +23,7 @@ TYPES = {
     "an int or None": "int | None",
     "a float or None": "float | None",
     "a dtype or None": "DTypeLike | None",
+    "a string or None": "str | None",
     "a tuple of ints": "Ints",
     "a tuple of pairs of ints": "Ints | Sequence[Ints]",
     "a tuple of ints or None": "Ints | None",

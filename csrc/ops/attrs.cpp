@@ -24,6 +24,7 @@ decltype(auto) visit_kind(AttrKind k, F&& f) {
     case AttrKind::OptInt: return f.template operator()<std::optional<int64_t>>();
     case AttrKind::OptFloat: return f.template operator()<std::optional<double>>();
     case AttrKind::OptDType: return f.template operator()<std::optional<DType>>();
+    case AttrKind::OptString: return f.template operator()<std::optional<std::string>>();
     case AttrKind::IntList: return f.template operator()<Ints>();
     case AttrKind::PairList: return f.template operator()<IntPairs>();
     case AttrKind::OptIntList: return f.template operator()<std::optional<Ints>>();
@@ -113,6 +114,7 @@ const char* attr_kind_name(AttrKind kind) {
     case AttrKind::OptInt: return "an int or None";
     case AttrKind::OptFloat: return "a float or None";
     case AttrKind::OptDType: return "a dtype or None";
+    case AttrKind::OptString: return "a string or None";
     case AttrKind::IntList: return "a tuple of ints";
     case AttrKind::PairList: return "a tuple of pairs of ints";
     case AttrKind::OptIntList: return "a tuple of ints or None";

@@ -63,6 +63,7 @@ enum class AttrKind : uint8_t {
   OptInt,
   OptFloat,
   OptDType,
+  OptString,
   IntList,
   OptIntList,
   AxisSet,
@@ -86,6 +87,7 @@ TAHR_ATTR_KIND(DType, DTypeName)
 TAHR_ATTR_KIND(std::optional<int64_t>, OptInt)
 TAHR_ATTR_KIND(std::optional<double>, OptFloat)
 TAHR_ATTR_KIND(std::optional<DType>, OptDType)
+TAHR_ATTR_KIND(std::optional<std::string>, OptString)
 TAHR_ATTR_KIND(Ints, IntList)
 TAHR_ATTR_KIND(std::optional<Ints>, OptIntList)
 TAHR_ATTR_KIND(Axes, AxisSet)

@@ -264,6 +264,8 @@ void init_op_table() {
     define_reduce_ops();
     define_array_ops();
     define_linalg_ops();
+    define_conv_ops();
+    define_pool_ops();
     define_random_ops();
     define_loss_ops();
     define_state_ops();
@@ -274,6 +276,8 @@ void init_op_table() {
     register_reduce_kernels();
     register_array_kernels();
     register_linalg_kernels();
+    register_conv_kernels();
+    register_pool_kernels();
     register_random_kernels();
     register_loss_kernels();
     register_state_kernels();

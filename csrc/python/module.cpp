@@ -3,6 +3,7 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "ops/conv_attrs.h"
 #include "ops/functions.h"
 #include "python/objects.h"
 
@@ -18,6 +19,8 @@ void bind_config(py::module_& m) {
     }
     set_floatx(d);
   });
+  m.def("image_data_format", &image_data_format);
+  m.def("set_image_data_format", &set_image_data_format);
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", [](int n) {
     if (n < 1) throw_value("[set_num_threads] expected at least 1 thread, received ", n, ".");

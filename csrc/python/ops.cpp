@@ -110,6 +110,11 @@ void set_attr(const OpDef& op, const AttrField& f, void* base, PyObject* o) {
         if (o == Py_None) *static_cast<std::optional<DType>*>(p) = std::nullopt;
         else *static_cast<std::optional<DType>*>(p) = dtype_from_python(o);
         return;
+      case AttrKind::OptString:
+        if (o != Py_None && !PyUnicode_Check(o)) break;
+        if (o == Py_None) *static_cast<std::optional<std::string>*>(p) = std::nullopt;
+        else *static_cast<std::optional<std::string>*>(p) = string_value(o);
+        return;
       case AttrKind::IntList: *static_cast<Ints*>(p) = int_list(o); return;
       case AttrKind::PairList: *static_cast<IntPairs*>(p) = pair_list(o); return;
       case AttrKind::OptIntList:

@@ -1,0 +1,2 @@
+#include "ops/functions.h"
+namespace tahr { void register_pool_kernels() {} }

@@ -1,0 +1,2 @@
+#include "ops/functions.h"
+namespace tahr { void define_pool_ops() {} }
