@@ -24,7 +24,8 @@ void forward_kernel(const KernelArgs& args) {
   const ConvShape s = conv_shape(x.shape(), kernel.shape(), y.shape(), args.as<ConvCoreAttrs>());
   if (pointwise(s)) {
     const int64_t m = y.size() / s.cout;
-    return gemm(x.dtype(), false, false, m, s.cout, s.cin, x.raw(), s.cin, kernel.raw(), s.cout, y.mutable_raw(), s.cout);
+    return gemm(x.dtype(), false, false, m, s.cout, s.cin, x.raw(), s.cin, kernel.raw(), s.cout, y.mutable_raw(),
+                s.cout);
   }
   conv_rows(conv_table(), x.dtype(), s, false, x.raw(), kernel.raw(), y.mutable_raw());
 }

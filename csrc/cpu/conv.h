@@ -3,9 +3,9 @@
 //
 // The way through a problem: outputs are cut into bands of rows. For each band the input rows that it needs are copied
 // into scratch with zeros where the padding is (and widened to float if they are halves), or read in place where there
-// is nothing to pad. Then a row of outputs is a strided matrix product, whose steps are the taps' channels: neighbouring
-// taps of one kernel row are one run of steps, and taps outside the input's other axes are left out. So there is no
-// im2col buffer. conv_dx is the same thing from dy to dx, by one phase per stride.
+// is nothing to pad. Then a row of outputs is a strided matrix product, whose steps are the taps' channels:
+// neighbouring taps of one kernel row are one run of steps, and taps outside the input's other axes are left out. So
+// there is no im2col buffer. conv_dx is the same thing from dy to dx, by one phase per stride.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace tahr {
 
 inline constexpr int kAxes = 3;
 
-struct ConvShape {  // leading axes that x lacks have size 1
+struct ConvShape {               // leading axes that x lacks have size 1
   int64_t n, groups, cin, cout;  // channels of one group
   int64_t x[kAxes], y[kAxes], window[kAxes], stride[kAxes], dilation[kAxes], low[kAxes];
   bool depthwise() const { return groups > 1 && cin == 1 && cout == 1; }
@@ -55,7 +55,7 @@ struct ConvBand {
 
 // How bands of one problem look.
 struct BandPlan {
-  const AxisWay* way;  // [kAxes]
+  const AxisWay* way;       // [kAxes]
   int64_t total, channels;  // of the source, of the group
   bool in_place;            // nothing to pad, widen or gather
   bool zero_rows;           // rows and slices outside the source are wanted, as zeros
@@ -68,7 +68,8 @@ struct BandPlan {
 // `same_type`: the source holds what the tiles compute in.
 BandPlan plan_band(const AxisWay* way, int64_t groups, int64_t channels, bool same_type, bool zero_rows);
 
-// The band for outputs [q1, q1_end) of axis 1 at output q0 of axis 0; `image` is the source at the group's first channel.
+// The band for outputs [q1, q1_end) of axis 1 at output q0 of axis 0; `image` is the source at the group's first
+// channel.
 template <class S, class T>
 ConvBand<T> make_band(const BandPlan& p, const S* image, int64_t q0, int64_t q1, int64_t q1_end, T* room);
 

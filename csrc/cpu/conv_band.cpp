@@ -51,8 +51,8 @@ BandPlan plan_band(const AxisWay* way, int64_t groups, int64_t channels, bool sa
   const bool inside = way[2].taps.empty() || (lowest >= 0 && highest < way[2].source);
   const bool rows_inside = way[1].low() >= 0 && (way[1].count - 1) * way[1].stride + way[1].high() < way[1].source &&
                            way[0].low() >= 0 && (way[0].count - 1) * way[0].stride + way[0].high() < way[0].source;
-  return {way, groups * channels, channels, same_type && inside && (rows_inside || !zero_rows) && way[0].taps.size() < 2,
-          zero_rows};
+  return {way, groups * channels, channels,
+          same_type && inside && (rows_inside || !zero_rows) && way[0].taps.size() < 2, zero_rows};
 }
 
 template <class S, class T>
@@ -67,7 +67,8 @@ ConvBand<T> make_band(const BandPlan& p, const S* image, int64_t q0, int64_t q1,
     }
   }
   const int64_t rows = p.rows(q1_end - q1), places = p.places(), pitch = places * p.channels;
-  const int64_t from = std::clamp<int64_t>(-left, 0, places), to = std::clamp<int64_t>(width.source - left, from, places);
+  const int64_t from = std::clamp<int64_t>(-left, 0, places),
+                to = std::clamp<int64_t>(width.source - left, from, places);
   for (size_t d = 0; d < depth.taps.size(); ++d) {
     const int64_t slice = q0 * depth.stride + depth.taps[d].offset;
     for (int64_t r = 0; r < rows; ++r) {
@@ -82,7 +83,8 @@ ConvBand<T> make_band(const BandPlan& p, const S* image, int64_t q0, int64_t q1,
       if (p.total == p.channels) {
         const int64_t n = (to - from) * p.channels;
         if constexpr (std::is_same_v<S, T>) std::memcpy(at, in, n * sizeof(T));
-        else for (int64_t i = 0; i < n; ++i) at[i] = load_as(in[i]);
+        else
+          for (int64_t i = 0; i < n; ++i) at[i] = load_as(in[i]);
       } else {
         for (int64_t i = from; i < to; ++i, at += p.channels, in += p.total) {
           for (int64_t c = 0; c < p.channels; ++c) at[c] = load_as(in[c]);

@@ -37,7 +37,11 @@ template <class S, class T>
 class Outer {
  public:
   Outer(const ConvTable& table, const ConvShape& s, const S* x, const S* dy, S* dw)
-      : kernels_(kernels_of<T>(table)), s_(s), x_(x), dy_(dy), dw_(dw),
+      : kernels_(kernels_of<T>(table)),
+        s_(s),
+        x_(x),
+        dy_(dy),
+        dw_(dw),
         way_{forward_way(s, 0), forward_way(s, 1), forward_way(s, 2)} {}
 
   void run() {
@@ -50,13 +54,16 @@ class Outer {
     dy_pitch_ = pad_dy_ ? ceil_div(s_.cout, kernels_.lanes) * kernels_.lanes : all;
 
     const int64_t bytes = size * static_cast<int64_t>(sizeof(T));
-    const int64_t sums = std::clamp<int64_t>(kPartialBytes / bytes, 1, std::min<int64_t>(std::max<int64_t>(s_.n, 1), kChunks));
-    const int64_t images = ceil_div(s_.n, sums), groups = std::max<int64_t>(1, ceil_div(s_.n, std::max<int64_t>(images, 1)));
+    const int64_t sums =
+        std::clamp<int64_t>(kPartialBytes / bytes, 1, std::min<int64_t>(std::max<int64_t>(s_.n, 1), kChunks));
+    const int64_t images = ceil_div(s_.n, sums),
+                  groups = std::max<int64_t>(1, ceil_div(s_.n, std::max<int64_t>(images, 1)));
     make_blocks(ceil_div(kChunks, groups));
     const int64_t parts = static_cast<int64_t>(parts_.size()) - 1;
 
     rows_ = std::clamp<int64_t>(kBandSteps / std::max<int64_t>(s_.y[2], 1), 1, std::max<int64_t>(s_.y[1], 1));
-    while (rows_ > 1 && plan_.elements(rows_) * static_cast<int64_t>(sizeof(T)) > kBandBytes) rows_ = ceil_div(rows_, 2);
+    while (rows_ > 1 && plan_.elements(rows_) * static_cast<int64_t>(sizeof(T)) > kBandBytes)
+      rows_ = ceil_div(rows_, 2);
 
     const bool direct = groups == 1 && std::is_same_v<S, T>;
     const Scratch partial(direct ? 0 : groups * bytes);
@@ -127,7 +134,8 @@ class Outer {
         for (int64_t q0 = 0; q0 < s_.y[0]; ++q0) {
           for (int64_t q1 = 0; q1 < s_.y[1]; q1 += rows_) {
             const int64_t rows = std::min(rows_, s_.y[1] - q1);
-            const auto band = make_band<S, T>(plan_, x_ + image * x_image + g * s_.cin, q0, q1, q1 + rows, room.as<T>());
+            const auto band =
+                make_band<S, T>(plan_, x_ + image * x_image + g * s_.cin, q0, q1, q1 + rows, room.as<T>());
             const S* dy = dy_ + ((image * s_.y[0] + q0) * s_.y[1] + q1) * line + g * s_.cout;
             ConvOuter<T> t{};
             t.a_step = s_.stride[2] * band.place_pitch;
@@ -162,8 +170,8 @@ class Outer {
               const int64_t room_up = s_.x[1] - 1 - offset;
               const int64_t to_row = room_up < 0 ? from : std::min(q1 + rows, room_up / stride + 1);
               if (from >= to_row) continue;
-              t.a = band.data + block.depth * band.slice_pitch + (from * stride + offset - band.first_row) * band.row_pitch +
-                    block.element;
+              t.a = band.data + block.depth * band.slice_pitch +
+                    (from * stride + offset - band.first_row) * band.row_pitch + block.element;
               t.b = b + (from - q1) * t.b_pitch;
               t.rows = to_row - from;
               t.c = to + block.row * all;
@@ -182,8 +190,8 @@ class Outer {
       for (int64_t h = 0; h < s_.window[1]; ++h) {
         for (int64_t w = 0; w < s_.window[2]; ++w) {
           for (int64_t c = 0; c < s_.cin; ++c) {
-            *offsets++ = d * band.slice_pitch + h * s_.dilation[1] * band.row_pitch +
-                         w * s_.dilation[2] * band.place_pitch + c;
+            *offsets++ =
+                d * band.slice_pitch + h * s_.dilation[1] * band.row_pitch + w * s_.dilation[2] * band.place_pitch + c;
           }
         }
       }

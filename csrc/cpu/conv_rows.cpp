@@ -55,13 +55,18 @@ void pack_kernel(const ConvShape& s, bool backward, const AxisWay* way, int64_t 
   });
 }
 
-
 template <class S, class T>
 class Rows {
  public:
   Rows(const ConvTable& table, const ConvShape& s, bool backward, const S* source, const S* kernel, S* out,
        const ConvEpilogue& end)
-      : kernels_(kernels_of<T>(table)), s_(s), backward_(backward), source_(source), kernel_(kernel), out_(out), end_(end) {
+      : kernels_(kernels_of<T>(table)),
+        s_(s),
+        backward_(backward),
+        source_(source),
+        kernel_(kernel),
+        out_(out),
+        end_(end) {
     sources_ = backward ? s.cout : s.cin;
     outputs_ = backward ? s.cin : s.cout;
     for (int a = 0; a < kAxes; ++a) {
@@ -88,8 +93,7 @@ class Rows {
 
  private:
   void run_way(const AxisWay* way) {
-    const int64_t steps =
-        static_cast<int64_t>(way[0].taps.size() * way[1].taps.size() * way[2].taps.size()) * sources_;
+    const int64_t steps = static_cast<int64_t>(way[0].taps.size() * way[1].taps.size() * way[2].taps.size()) * sources_;
     const int nr = kernels_.nr;
     const int64_t packed = ceil_div(outputs_, nr) * nr * std::max<int64_t>(steps, 1);
     const Scratch weights(packed * s_.groups * sizeof(T));
@@ -143,15 +147,21 @@ class Rows {
         for (const ConvTap& h : way[1].taps) {
           const int64_t source_row = q * way[1].stride + h.offset;
           const bool inside = slice >= 0 && slice < way[0].source && source_row >= 0 && source_row < way[1].source;
-          const int64_t start = static_cast<int64_t>(d) * band.slice_pitch + (source_row - band.first_row) * band.row_pitch;
+          const int64_t start =
+              static_cast<int64_t>(d) * band.slice_pitch + (source_row - band.first_row) * band.row_pitch;
           for (size_t w = 0; w < (merged ? std::min<size_t>(1, way[2].taps.size()) : way[2].taps.size()); ++w) {
             if (inside) runs->push_back({start + (way[2].taps[w].offset - way[2].low()) * band.place_pitch, step});
             step += row.run_length;
           }
         }
       }
-      S* to = out_ + (((image * out_size_[0] + way[0].first + way[0].step * q0) * out_size_[1] + way[1].first +
-                       way[1].step * q) * out_size_[2] + way[2].first) * all + g * outputs_;
+      S* to =
+          out_ +
+          (((image * out_size_[0] + way[0].first + way[0].step * q0) * out_size_[1] + way[1].first + way[1].step * q) *
+               out_size_[2] +
+           way[2].first) *
+              all +
+          g * outputs_;
       const int64_t ldc = way[2].step * all;
       row.a = band.data;
       row.runs = runs->data();

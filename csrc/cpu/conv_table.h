@@ -1,4 +1,5 @@
-// The convolutions' kernels for one instruction set (isa/conv.cpp, isa/conv_depthwise.cpp), as cpu/conv*.cpp drive them.
+// The convolutions' kernels for one instruction set (isa/conv.cpp, isa/conv_depthwise.cpp), as cpu/conv*.cpp drive
+// them.
 #pragma once
 
 #include "cpu/isa.h"
@@ -28,8 +29,8 @@ struct ConvRow {
 };
 
 // The weights' gradient over a rectangle of outputs: c[i][j] (+)= sum over rows y and steps p of
-// a[y * a_pitch + p * a_step + at(i)] * b[y * b_pitch + p * b_step + j] for i < m, j < n, where at(i) is offsets[i], or i
-// if that is null. b may be read up to the next multiple of a vector's lanes after n.
+// a[y * a_pitch + p * a_step + at(i)] * b[y * b_pitch + p * b_step + j] for i < m, j < n, where at(i) is offsets[i], or
+// i if that is null. b may be read up to the next multiple of a vector's lanes after n.
 template <class T>
 struct ConvOuter {
   const T* a;

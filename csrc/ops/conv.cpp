@@ -1,9 +1,8 @@
 // Convolutions. The three ops with kernels work on channels-last tensors with explicit padding, and are bilinear, so
 // that each is a gradient of the others:
 //
-//   conv_forward(x, kernel)  y[n, o, co] = sum over taps t and ci of x[n, o * stride + t * dilation - low, ci] kernel[t, ci, co]
-//   conv_dx(dy, kernel)      the cotangent of x
-//   conv_dw(x, dy)           the cotangent of kernel
+//   conv_forward(x, kernel)  y[n, o, co] = sum over taps t and ci of x[n, o * stride + t * dilation - low, ci]
+//   kernel[t, ci, co] conv_dx(dy, kernel)      the cotangent of x conv_dw(x, dy)           the cotangent of kernel
 //
 // The public functions resolve padding and data format, and put themselves together from these.
 #include <algorithm>
@@ -45,7 +44,8 @@ void check_core(const InferArgs& a) {
   const auto fits = [&](const Ints& v) { return v.size() == axes; };
   if (rank < 3 || rank > 5 || a.in[1].shape.rank() != rank || !fits(at.strides) || !fits(at.dilation) ||
       !fits(at.low) || !fits(at.high) || at.groups < 1) {
-    throw_value("[", a.op, "] expected inputs of equal rank 3, 4 or 5 and one value per spatial axis of each attribute, ",
+    throw_value("[", a.op,
+                "] expected inputs of equal rank 3, 4 or 5 and one value per spatial axis of each attribute, ",
                 "received shapes ", a.in[0].shape.str(), " and ", a.in[1].shape.str(), ".");
   }
   if (!is_float(a.in[0].dtype) || a.in[0].dtype != a.in[1].dtype) {
@@ -158,8 +158,8 @@ Tensors conv(Args in, const void* attrs) {
     const int64_t channels = x.shape().back(), own = in[1].dim(-2), filters = in[1].shape().back();
     if (channels != kUnknown && (own < 1 || channels % own != 0 || filters % (channels / own) != 0)) {
       throw_value("[conv] expected inputs whose channels are a multiple of the kernel's (", own, ", with ", filters,
-                  " filters divisible by the number of groups), received ", channels, " channels and a kernel of shape ",
-                  in[1].shape().str(), ".");
+                  " filters divisible by the number of groups), received ", channels,
+                  " channels and a kernel of shape ", in[1].shape().str(), ".");
     }
     if (channels != kUnknown) core.groups = channels / own;
     return conv_forward(x, in[1], core);
@@ -249,16 +249,18 @@ Tensors conv_transpose(Args in, const void* attrs) {
     const bool same = lower_padding(at.padding, false, op) == "same";
     Ints extra;
     if (at.output_padding) {
-      extra = at.output_padding->size() == 1 ? Ints(static_cast<size_t>(axes), (*at.output_padding)[0]) : *at.output_padding;
-      if (static_cast<int>(extra.size()) != axes || std::any_of(extra.begin(), extra.end(), [](auto v) { return v < 0; })) {
+      extra = at.output_padding->size() == 1 ? Ints(static_cast<size_t>(axes), (*at.output_padding)[0])
+                                             : *at.output_padding;
+      if (static_cast<int>(extra.size()) != axes ||
+          std::any_of(extra.begin(), extra.end(), [](auto v) { return v < 0; })) {
         throw_value("[", op, "] expected output_padding as an int of at least 0 or ", axes, " of them, received ",
                     attr_value_str(AttrKind::IntList, &*at.output_padding), ".");
       }
     }
     for (size_t i = 0; i < static_cast<size_t>(axes); ++i) {
-      const TransposedAxis t = transposed_axis(x.dim(static_cast<int>(i) + 1), kernel.dim(static_cast<int>(i)),
-                                               core.strides[i], core.dilation[i], same,
-                                               at.output_padding ? std::optional(extra[i]) : std::nullopt);
+      const TransposedAxis t =
+          transposed_axis(x.dim(static_cast<int>(i) + 1), kernel.dim(static_cast<int>(i)), core.strides[i],
+                          core.dilation[i], same, at.output_padding ? std::optional(extra[i]) : std::nullopt);
       core.low.push_back(t.low);
       core.high.push_back(t.high);
       core.size.push_back(t.size == kUnknown ? t.size : std::max<int64_t>(t.size, 0));
@@ -273,8 +275,9 @@ Tensors conv_transpose(Args in, const void* attrs) {
 void define_conv_ops() {
   define_op({.name = "conv_forward",
              .inputs = "x, kernel",
-             .doc = "The convolution of x (n, spatial..., channels) with kernel (window..., channels / groups, filters), "
-                    "padded by low and high. Returns (n, spatial..., filters).",
+             .doc =
+                 "The convolution of x (n, spatial..., channels) with kernel (window..., channels / groups, filters), "
+                 "padded by low and high. Returns (n, spatial..., filters).",
              .traits = kHidden,
              .promote = Promote::Inexact,
              .attrs = attr_type<ConvCoreAttrs>(),

@@ -80,7 +80,8 @@ void explicit_padding(const Tensor& x, int axes, const std::string& padding, con
       // As many windows as strides fit into the size: of an unknown size any padding will do, nothing is computed.
       const int64_t size = x.dim(static_cast<int>(i) + 1);
       const int64_t count = size == kUnknown ? 0 : (size + strides[i] - 1) / strides[i];
-      const int64_t total = size == kUnknown ? reach : std::max<int64_t>(0, (count - 1) * strides[i] + reach + 1 - size);
+      const int64_t total =
+          size == kUnknown ? reach : std::max<int64_t>(0, (count - 1) * strides[i] + reach + 1 - size);
       (*low)[i] = total / 2;
       (*high)[i] = total - total / 2;
     }

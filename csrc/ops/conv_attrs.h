@@ -23,7 +23,8 @@ struct ConvTransposeAttrs {
 };
 
 // One value per spatial axis. `low` and `high` are the zeros put before and after each axis (cut off where negative).
-// `size`: the spatial sizes of what the op computes: of x for conv_dx, of the kernel for conv_dw; unused by conv_forward.
+// `size`: the spatial sizes of what the op computes: of x for conv_dx, of the kernel for conv_dw; unused by
+// conv_forward.
 struct ConvCoreAttrs {
   Ints strides, dilation, low, high, size;
   int64_t groups = 1;

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 from tahr import _C
 
 __all__ = [
-    *("PhysicalDevice", "device", "floatx", "functions_run_eagerly", "instruction_set"),
+    *("PhysicalDevice", "device", "floatx", "functions_run_eagerly", "image_data_format"),
+    "instruction_set",
     *("list_physical_devices", "memory_stats", "num_threads", "run_functions_eagerly"),
-    *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_num_threads"),
+    *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_image_data_format"),
+    "set_num_threads",
 ]
 
 
@@ -55,6 +57,20 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
 def functions_run_eagerly() -> bool:
     """Whether `run_functions_eagerly(True)` is in force."""
     return _eager
+
+
+def image_data_format() -> str:
+    """Where ops expect the channels of images if not told: "channels_last", or "channels_first"."""
+    return _C.image_data_format()
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Changes what `image_data_format()` returns.
+
+    Raises:
+        ValueError: if `data_format` is neither "channels_last" nor "channels_first".
+    """
+    _C.set_image_data_format(data_format)
 
 
 def num_threads() -> int:

@@ -52,7 +52,8 @@ template <class T>
 TAHR_INLINE Vec<T> load_cols(const T* p, int cols) {
   if (cols >= kLanes<T>) return load<Vec<T>>(p);
 #if defined(TAHR_ISA_v4)
-  if constexpr (sizeof(T) == 4) return __builtin_ia32_loadups512_mask(p, Vec<T>{}, static_cast<uint16_t>((1u << cols) - 1));
+  if constexpr (sizeof(T) == 4)
+    return __builtin_ia32_loadups512_mask(p, Vec<T>{}, static_cast<uint16_t>((1u << cols) - 1));
   else return __builtin_ia32_loadupd512_mask(p, Vec<T>{}, static_cast<uint8_t>((1u << cols) - 1));
 #else
   Vec<T> v{};
@@ -84,7 +85,7 @@ void row_tile(const ConvRow<T>& t, const T* a0, T* c) {
         const T x = a[i / 3][i % 3 * as];
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
       }
-      TAHR_UNROLL for (int q = 0; q < kBases; ++q) ++a[q];
+      TAHR_UNROLL for (int q = 0; q < kBases; ++q)++ a[q];
       b += kNr<T>;
     }
   }
@@ -151,9 +152,7 @@ void outer_tile(const ConvOuter<T>& t, int64_t i0, int64_t j0, int cols) {
   constexpr int L = kLanes<T>;
   Vec<T> acc[MR][NV] = {};
   int64_t at[kScattered ? MR : 1];
-  if constexpr (kScattered) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) at[i] = t.offsets[i0 + i];
-  }
+  if constexpr (kScattered) { TAHR_UNROLL for (int i = 0; i < MR; ++i) at[i] = t.offsets[i0 + i]; }
   const T* a_line = kScattered ? t.a : t.a + i0;
   const T* b_line = t.b + j0;
   for (int64_t y = 0; y < t.rows; ++y) {

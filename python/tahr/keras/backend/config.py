@@ -9,7 +9,6 @@ from tahr import config as _engine
 _FLOAT_TYPES = ("bfloat16", "float16", "float32", "float64")
 _settings: dict[str, Any] = {
     "epsilon": 1e-7,
-    "image_data_format": "channels_last",
     "interactive_logging": True,
     "traceback_filtering": True,
     "flash_attention": None,
@@ -49,12 +48,12 @@ def set_epsilon(value: float) -> None:
 
 def image_data_format() -> str:
     """Where images keep their channels: "channels_last" (the default) or "channels_first"."""
-    return _settings["image_data_format"]
+    return _engine.image_data_format()
 
 
 def set_image_data_format(data_format: str) -> None:
     """Changes what `image_data_format()` returns."""
-    _settings["image_data_format"] = standardize_data_format(data_format)
+    _engine.set_image_data_format(standardize_data_format(data_format))
 
 
 def standardize_data_format(data_format: str | None) -> str:
