@@ -27,7 +27,6 @@ namespace tahr {
 namespace {
 
 constexpr double kInlineBelowNs = 15e3;
-constexpr double kInlineBelowAwakeNs = 5e3;  // the same while the workers still wait for the next job
 constexpr auto kSpin = std::chrono::microseconds(150);
 constexpr int kYields = 8;
 
@@ -170,7 +169,6 @@ class Pool {
   }
 
   int threads() const { return threads_; }
-  bool awake() const { return sleepers_.load(std::memory_order_relaxed) == 0; }
 
   void run(int64_t chunks, Body& body) {
     body_ = &body;
@@ -286,16 +284,11 @@ void parallel_chunks(int64_t chunks, double cost_ns, Body body) {
   auto run_inline = [&] {
     for (int64_t c = 0; c < chunks; ++c) body(c);
   };
-  if (chunks <= 1 || cost_ns < kInlineBelowAwakeNs) return run_inline();
+  if (chunks <= 1 || cost_ns < kInlineBelowNs) return run_inline();
   const int threads = num_threads();
   // The pool is held during a job, so a nested call and a call from another thread both run inline.
   if (threads == 1 || g_held.exchange(true, std::memory_order_acquire)) return run_inline();
-  const bool current = g_pool && g_pool->threads() == threads;
-  if (cost_ns < kInlineBelowNs && !(current && g_pool->awake())) {
-    g_held.store(false, std::memory_order_release);
-    return run_inline();
-  }
-  if (!current) {
+  if (!g_pool || g_pool->threads() != threads) {
     static std::once_flag once;
     std::call_once(once, [] { pthread_atfork(nullptr, nullptr, forget_pool); });
     delete g_pool;

@@ -27,9 +27,8 @@ class FunctionRef<R(A...)> {
 };
 
 // Runs body(chunk) for every chunk in [0, chunks), the caller taking part; returns when all are done.
-// cost_ns is the estimated time of all chunks together on one thread: below about 15 µs (5 while the workers still
-// wait for the next job) everything runs inline, as it does when nested or when another thread holds the pool. body
-// must not throw.
+// cost_ns is the estimated time of all chunks together on one thread: below about 15 µs everything runs
+// inline, as it does when nested or when another thread holds the pool. body must not throw.
 void parallel_chunks(int64_t chunks, double cost_ns, FunctionRef<void(int64_t)> body);
 
 // Cuts [0, n) into blocks of `grain` elements and runs body(begin, end) on each.
