@@ -19,20 +19,29 @@ __all__ = [
 
 
 class _Generator:
-    """The process-wide stream: a seed, drawn from the system until `set_seed`, and the number of calls so far."""
+    """The process-wide stream: a seed, drawn from the system until `set_seed`, and the number of calls so far.
+
+    They are kept in a variable, so that a traced function draws new numbers at each call, from the same stream.
+    """
 
     def __init__(self) -> None:
-        self.seed: int | None = None
-        self.counter = 0
+        self._state: Any = None
 
-    def next(self) -> np.ndarray:
-        if self.seed is None:
-            self.seed = int.from_bytes(os.urandom(7), "little")
-        pair = np.array([self.seed, self.counter], dtype=np.int64)
-        self.counter += 1
-        return pair
+    def restart(self, seed: int) -> None:
+        # Now, in the middle of a trace too; and in the variable that earlier traces know.
+        pair = _C.to_tensor(np.array([seed, -1], dtype=np.int64), None, "[set_seed] the seed")
+        if self._state is None:
+            self._state = _C.Variable(pair, "random_generator", False)
+        else:
+            _C.set_variable_value(self._state, pair)
+
+    def next(self) -> Tensor:
+        if self._state is None:
+            self.restart(int.from_bytes(os.urandom(7), "little"))
+        return _C.ops.assign_add(self._state._handle, _ONE_DRAW)
 
 
+_ONE_DRAW = _C.to_tensor(np.array([0, 1], dtype=np.int64), None, "[random]")
 _generator = _Generator()
 
 
@@ -46,14 +55,13 @@ def set_seed(seed: int) -> None:
         >>> bool((a == b).all())
         True
     """
-    _generator.seed = int(seed)
-    _generator.counter = 0
+    _generator.restart(int(seed))
 
 
 def next_seed(seed: Any = None) -> Tensor:
     """The (seed, counter) pair of one draw: from a SeedGenerator, from an int (always the same), or the next one."""
     if seed is None:
-        return _C.to_tensor(_generator.next(), None, "[random]")
+        return _generator.next()
     if hasattr(seed, "next") and not isinstance(seed, (_C.Tensor, _C.Variable)):
         return _C.ops.cast(seed.next(), "int64")
     if isinstance(seed, (int, np.integer)):
