@@ -22,7 +22,7 @@ struct Residual {
 };
 
 struct Widened {
-  GraphBodies bodies;                            // they give the residuals too, after what they gave before
+  GraphBodies bodies;  // they give the residuals too, after what they gave before; null: they give all as they are
   std::vector<std::vector<Residual>> residuals;  // per body
 };
 

@@ -64,7 +64,6 @@ Widened widen_cond(const GraphBodies& bodies) {
     w.residuals.push_back(plans.back().residuals);
   }
   if (next == list[0]->traced().outputs.size()) {
-    w.bodies = bodies;
     return w;
   }
   // Each body gives its own residuals, and for those of the others something of their shape that nobody will read.
@@ -88,7 +87,7 @@ Widened widen_loop(const LoopAttrs& attrs) {
   // Behind the carries the node has the number of rounds.
   const size_t next = body->traced().outputs.size() + 1;
   Plan p = plan_residuals(body->derivative(), carries, 1, next, [&](size_t input) { return input >= carries; });
-  Widened w{attrs.bodies, {std::move(p.residuals)}};
+  Widened w{nullptr, {std::move(p.residuals)}};
   if (p.fresh.empty()) return w;
   auto list = attrs.bodies->list;
   list[0] = GraphFunction::make(forward_with(body->derivative(), p.fresh));
@@ -99,7 +98,7 @@ Widened widen_loop(const LoopAttrs& attrs) {
 Widened widen_call(const GraphBodies& bodies) {
   const auto& body = bodies->list[0];
   Plan p = plan_residuals(body->derivative(), 0, 0, body->traced().outputs.size(), [](size_t) { return true; });
-  Widened w{bodies, {std::move(p.residuals)}};
+  Widened w{nullptr, {std::move(p.residuals)}};
   if (p.fresh.empty()) return w;
   w.bodies = std::make_shared<const Bodies>(
       std::vector<std::shared_ptr<GraphFunction>>{GraphFunction::make(forward_with(body->derivative(), p.fresh))});
@@ -179,8 +178,8 @@ struct Distinct {
 void cond_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const GraphBodies& bodies = a.as<BodiesAttrs>().bodies;
   const Widened& w = bodies->widened([&] { return widen_cond(bodies); });
-  BodiesAttrs wide;
-  wide.bodies = w.bodies;
+  BodiesAttrs wide = a.as<BodiesAttrs>();
+  if (w.bodies) wide.bodies = w.bodies;
   const Tensors out = widened_results("cond", a, wide);
   const auto operands = a.in.subspan(1);
 
@@ -235,7 +234,7 @@ void loop_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const auto& attrs = a.as<LoopAttrs>();
   const Widened& w = attrs.bodies->widened([&] { return widen_loop(attrs); });
   LoopAttrs wide = attrs;
-  wide.bodies = w.bodies;
+  if (w.bodies) wide.bodies = w.bodies;
   const Tensors out = widened_results("loop", a, wide);
   const auto operands = a.in.subspan(1);
   const auto carries = static_cast<size_t>(attrs.carries);
@@ -320,8 +319,8 @@ void loop_vjp(const VjpArgs& a, std::span<Tensor> dx) {
 void custom_call_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const GraphBodies& bodies = a.as<BodiesAttrs>().bodies;
   const Widened& w = bodies->widened([&] { return widen_call(bodies); });
-  BodiesAttrs wide;
-  wide.bodies = w.bodies;
+  BodiesAttrs wide = a.as<BodiesAttrs>();
+  if (w.bodies) wide.bodies = w.bodies;
   const Tensors out = widened_results("custom_call", a, wide);
   Tensors residuals, dy;
   for (const Residual& r : w.residuals[0]) residuals.push_back(r.operand ? a.in[r.index] : out[r.index]);

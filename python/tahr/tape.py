@@ -285,9 +285,9 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             a if isinstance(a, (_C.Tensor, _C.Variable)) else _C.to_tensor(a, None, "[custom_gradient]") for a in flat
         ]
         inputs = [_C.variable_value(a) if isinstance(a, _C.Variable) else a for a in known]
-        with no_gradient():
-            result, grad = f(*nest.pack_sequence_as(args, known), **kwargs)
-            # Tensors of their own: a result may be one of the inputs.
+        # Recorded, so that what the gradient function uses of it can be differentiated itself; the results are not.
+        result, grad = f(*nest.pack_sequence_as(args, known), **kwargs)
+        with no_gradient():  # tensors of their own: a result may be one of the inputs
             outputs = [_C.ops.reshape(t, t.shape) for t in map(_C.to_tensor, nest.flatten(result))]
 
         def backward(dy: list[Any]) -> list[Any]:

@@ -444,7 +444,7 @@ def test_random_numbers_are_fresh_in_each_round():
         def step(c, _):
             now = seed * 1
             seed.assign(now + np.array([0, 1]))
-            kept = tahr.random.dropout(x, 0.5, seed=now) if hasattr(tahr.random, "dropout") else x
+            kept = tahr.random.dropout(x, 0.5, seed=now)
             return c, kept
 
         return ops.scan(step, 0, length=6)[1]
@@ -532,17 +532,45 @@ def test_second_gradient_through_a_custom_one():
     x = _tensor(3)
 
     @tahr.custom_gradient
-    def squared(x):
-        return x * x, lambda dy: 2.0 * dy * x
+    def exp(x):
+        e = ops.exp(x)
+        return e * 1.0, lambda dy: dy * e
 
-    for fn in (squared, _traced(squared, x)):
+    def second(fn, x):
         with tahr.GradientTape() as outer:
             outer.watch(x)
             with tahr.GradientTape() as inner:
                 inner.watch(x)
                 z = fn(x)
             d = inner.gradient(z, x)
-        np.testing.assert_allclose(np.asarray(outer.gradient(d, x)), 2.0)
+        return outer.gradient(d, x)
+
+    for fn in (exp, _traced(exp, x)):
+        np.testing.assert_allclose(np.asarray(second(fn, x)), np.exp(np.asarray(x)), rtol=1e-14)
+    inside = _traced(lambda x: second(exp, x), x)
+    np.testing.assert_allclose(np.asarray(inside(x)), np.exp(np.asarray(x)), rtol=1e-14)
+
+
+def test_custom_gradient_of_variables_and_captures():
+    v = tahr.Variable(np.array(2.0))
+
+    def f(x):
+        scale = ops.exp(x)  # captured: no argument, so no gradient
+
+        @tahr.custom_gradient
+        def g(v):
+            return v * v * scale, lambda dy: dy * 5.0 * scale
+
+        return g(v)
+
+    x = _tensor()
+    g = _traced(f, x)
+    assert float(g(x)) == 4 * float(ops.exp(x))
+    with tahr.GradientTape() as tape:
+        tape.watch(x)
+        y = g(x)
+    dv, dx = tape.gradient(y, [v, x])
+    assert float(dv) == 5 * float(ops.exp(x)) and dx is None
 
 
 # ---------------------------------------------------------------- long loops
@@ -569,6 +597,52 @@ def test_long_loops_neither_grow_nor_overflow():
     for _ in range(3):
         step()
     assert _C.memory_stats()["live"] <= live + 1024
+
+
+def test_functions_of_loops_leave_nothing_behind():
+    def build():
+        x, xs = _tensor(4, 4), _tensor(6, 4, 4)
+
+        def step(h, r):
+            h = tahr.cond(ops.sum(h) > 0, lambda: h @ r, lambda: ops.sin(h))
+            return h, ops.fori_loop(0, 3, lambda i, v: v * h, r)
+
+        f = _traced(lambda x, xs: ops.scan(step, x, xs), x, xs)
+        _gradients(f, (x, xs))
+
+    build()
+    live = _C.memory_stats()["live"]
+    for _ in range(5):
+        build()
+    assert _C.memory_stats()["live"] <= live
+
+
+# ---------------------------------------------------------------- optimizers
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: o.Adam(0.01, gradient_accumulation_steps=3),
+        lambda o: o.SGD(0.01, momentum=0.9, gradient_accumulation_steps=2, use_ema=True, ema_overwrite_frequency=5),
+        lambda o: o.LossScaleOptimizer(o.Adam(0.01), dynamic_growth_steps=4),
+    ],
+    ids=["accumulation", "accumulation and averages", "loss scale"],
+)
+def test_optimizers_that_branch_train_alike_traced_and_eager(make):
+    from tahr import keras
+
+    x = rng.normal(size=(64, 4)).astype("float32")
+
+    def weights(eager):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)])
+        model.compile(make(keras.optimizers), "mse", run_eagerly=eager)
+        model.fit(x, x.sum(1, keepdims=True), batch_size=8, epochs=2, verbose=0)
+        return model.get_weights()
+
+    for a, b in zip(weights(False), weights(True), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 # ---------------------------------------------------------------- describing layers

@@ -50,16 +50,22 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer = inner_optimizer
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
+        self.step_counter = self.dynamic_scale = None
         self.inner_optimizer.loss_scale_factor = None
 
     def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return
+        self._make_scale()
+        self.inner_optimizer.build(var_list)
+        super().build(var_list)
+
+    def _make_scale(self) -> None:
+        if self.dynamic_scale is not None:
+            return
         scale = initializers.Constant(self.initial_scale)
         self.step_counter = self.add_variable((), "zeros", "int64", name="step_counter")
         self.dynamic_scale = self.add_variable((), scale, "float32", name="dynamic_scale")
-        self.inner_optimizer.build(var_list)
-        super().build(var_list)
 
     @property
     def variables(self) -> list[Any]:
@@ -113,8 +119,9 @@ class LossScaleOptimizer(Optimizer):
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss: Any) -> Any:
+        self._make_scale()  # a variable from the first loss on: a number would be baked into a traced step
         loss = ops.convert_to_tensor(loss)
-        return ops.multiply(loss, ops.cast(self.dynamic_scale, loss.dtype) if self.built else self.initial_scale)
+        return ops.multiply(loss, ops.cast(self.dynamic_scale, loss.dtype))
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         self.inner_optimizer.finalize_variable_values(var_list)
