@@ -86,6 +86,15 @@ std::string list_str(const Graph& g, const std::vector<ValueId>& ids) {
   return s;
 }
 
+std::string indented(const std::string& lines) {
+  std::string s;
+  for (size_t at = 0, end; at < lines.size(); at = end + 1) {
+    end = lines.find('\n', at);
+    s += "    " + lines.substr(at, end - at) + "\n";
+  }
+  return s;
+}
+
 std::string spec_str(const Spec& s) { return std::string(name_of(s.dtype)) + s.shape.str(); }
 
 }  // namespace
@@ -115,6 +124,7 @@ std::string Graph::str() const {
     s += ")";
     for (size_t i = 0; i < n.out.size(); ++i) s += (i ? ", " : " : ") + spec_str(value(n.out[i]).spec);
     s += "\n";
+    for (const Graph* body : bodies(n)) s += indented(body->str());
   }
   return s + "outputs: " + list_str(*this, outputs) + "\n";
 }

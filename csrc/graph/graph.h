@@ -56,7 +56,7 @@ struct Graph {
   // Replaces a value wherever it is read, graph outputs included.
   void replace(ValueId from, ValueId to);
 
-  // One line per value and node: shapes, dtypes, attributes.
+  // One line per value and node: shapes, dtypes, attributes. The bodies of control flow follow their node, indented.
   std::string str() const;
 };
 

@@ -573,6 +573,20 @@ def test_custom_gradient_of_variables_and_captures():
     assert float(dv) == 5 * float(ops.exp(x)) and dx is None
 
 
+# ---------------------------------------------------------------- the graph
+
+
+def test_what_stays_the_same_is_computed_before_the_loop():
+    tracer, w = _C.Tracer(), tahr.Variable(np.eye(3))
+    with tracer:
+        x = tracer.input((3, 3), "float64")
+        y = ops.fori_loop(0, 5, lambda i, v: v * ops.exp(ops.transpose(x) @ w), x)
+        lines = tracer.finish([y]).traced_text().splitlines()
+    assert sum(" loop(" in line for line in lines) == 1
+    body = " ".join(line for line in lines if line.startswith("    "))
+    assert "multiply" in body and all(name not in body for name in ("exp", "transpose", "matmul", "read_variable"))
+
+
 # ---------------------------------------------------------------- long loops
 
 
