@@ -90,6 +90,9 @@ Tensors trace_loop(LoopParts parts);
 Tensors trace_custom_call(TracedBody whole, size_t boundary, size_t outputs, size_t cotangents,
                           std::vector<char> connected, Tensors operands);
 
+// Called some ten times a second while a loop runs; may throw, which ends the loop. For Ctrl-C.
+void set_interrupt_check(void (*check)());
+
 Tensors run_loop(std::span<const Tensor> in, const LoopAttrs& attrs);
 
 // A constant of zeros: large ones take no memory until they are read.

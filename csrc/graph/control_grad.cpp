@@ -63,9 +63,7 @@ Widened widen_cond(const GraphBodies& bodies) {
     next += plans.back().fresh.size();
     w.residuals.push_back(plans.back().residuals);
   }
-  if (next == list[0]->traced().outputs.size()) {
-    return w;
-  }
+  if (next == list[0]->traced().outputs.size()) { return w; }
   // Each body gives its own residuals, and for those of the others something of their shape that nobody will read.
   std::vector<std::shared_ptr<GraphFunction>> wide;
   for (size_t b = 0; b < list.size(); ++b) {

@@ -1,6 +1,8 @@
 // Running loops. Where all shapes are known when a loop is built, a round is one step of the body's executable: carries
 // go to and fro between two buffers, rows are read and results written where they lie in their arrays.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstring>
 
 #include "autodiff/tape.h"
@@ -10,6 +12,23 @@ namespace tahr::graph {
 namespace {
 
 constexpr int64_t kFirstRows = 16;  // of results whose number is not known
+
+std::atomic<void (*)()> interrupt_check{nullptr};
+
+// Asks the interrupt check now and then; looks at the clock in every 16th round only.
+class Watch {
+ public:
+  void tick(int64_t round) {
+    if (round & 15) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_) return;
+    next_ = now + std::chrono::milliseconds(100);
+    if (const auto check = interrupt_check.load(std::memory_order_relaxed); check && round) check();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point next_{};
+};
 
 Shape with_rows(Shape s, int64_t rows) {
   s.insert(0, rows);
@@ -137,7 +156,9 @@ class Loop {
     int64_t round = 0;
     Tensors inputs(operands_.begin(), operands_.end());
     if (condition) condition->bind(inputs);
+    Watch watch;
     for (bool first = true; !finished(round); first = false, ++round) {
+      watch.tick(round);
       if (condition) {
         condition->step();
         if (!*condition->output(0).data<bool>()) break;
@@ -213,7 +234,9 @@ class Loop {
     std::vector<Tensors> results(result_rows_.size());
     Tensors in(operands_.begin(), operands_.end());
     int64_t round = 0;
+    Watch watch;
     for (; !finished(round); ++round) {
+      watch.tick(round);
       if (attrs_.conditional && attrs_.bodies->list[1]->run(in)[0].item_int() == 0) break;
       for (size_t i = 0; i < rows_.size(); ++i) in[carries_ + i] = rows_[i].at(row_in(round));
       Tensors out = body_.run(in);
@@ -253,6 +276,8 @@ class Loop {
 };
 
 }  // namespace
+
+void set_interrupt_check(void (*check)()) { interrupt_check = check; }
 
 Tensors run_loop(std::span<const Tensor> in, const LoopAttrs& attrs) {
   const PauseTracing now;

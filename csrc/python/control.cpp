@@ -23,6 +23,10 @@ size_t node_count(const Body& b) { return b.tracer.graph().nodes.size(); }
 }  // namespace
 
 void bind_control(py::module_& m) {
+  graph::set_interrupt_check([] {
+    const py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  });
   py::class_<Body>(m, "Body")
       .def(py::init<>())
       .def(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 import tahr
@@ -611,6 +613,25 @@ def test_long_loops_neither_grow_nor_overflow():
     for _ in range(3):
         step()
     assert _C.memory_stats()["live"] <= live + 1024
+
+
+def test_endless_loops_can_be_interrupted():
+    class Stop(Exception):
+        pass
+
+    def stop(*_):
+        raise Stop
+
+    f = tahr.function(lambda x: ops.while_loop(lambda v: v >= 0, lambda v: v + 0.0, x))
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Stop):
+            f(tahr.constant(1.0))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert float(f(tahr.constant(-1.0))) == -1.0  # the function is as good as before
 
 
 def test_functions_of_loops_leave_nothing_behind():
