@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "graph/plan.h"
+#include "graph/report.h"
 
 namespace tahr::graph {
 namespace {
@@ -138,6 +139,7 @@ struct Executable::Impl {
       ++held;
     }
     bound = true;
+    timed = profiling();
     for (size_t i = 0; i < inputs.size(); ++i) {
       const ValueId v = g.inputs[i];
       point_group(v, inputs[i].impl()->storage, inputs[i].impl()->data);
@@ -165,6 +167,11 @@ struct Executable::Impl {
       const Place p = plan.buffers[static_cast<size_t>(plan.root[i])].place;
       if (p == Place::Input || p == Place::Variable || p == Place::Output || p == Place::Dynamic) drop(tensors[i]);
     }
+  }
+
+  void forget_times() {
+    std::fill(seconds.begin(), seconds.end(), 0.0);
+    std::fill(runs.begin(), runs.end(), uint64_t{0});
   }
 
   void copy(const Step& s) {
@@ -209,7 +216,7 @@ struct Executable::Impl {
   }
 
   void step() {
-    if (!profiling) {
+    if (!timed) {
       for (const Step& s : steps) run_step(s);
     } else {
       auto before = std::chrono::steady_clock::now();
@@ -235,7 +242,8 @@ struct Executable::Impl {
   std::vector<std::vector<ValueId>> groups;  // per root: itself and its views
   std::vector<ValueId> in_variables, fresh;  // roots
   std::vector<Step> steps;
-  bool bound = false, profiling = false;
+  bool bound = false, timed = false;
+  const uint64_t serial = next_value_id();
   size_t held = 0;
   std::vector<double> seconds;
   std::vector<uint64_t> runs;
@@ -254,7 +262,17 @@ void Executable::bind(std::span<const Tensor> inputs) {
   }
 }
 void Executable::step() { impl_->step(); }
-void Executable::release() noexcept { impl_->release(); }
+void Executable::release() noexcept {
+  if (impl_->bound && impl_->timed) {
+    try {
+      add_to_profiles(*this);
+    } catch (...) {  // out of memory: the profile goes without
+    }
+    impl_->forget_times();
+  }
+  impl_->release();
+}
+uint64_t Executable::serial() const { return impl_->serial; }
 
 void Executable::point_input(size_t i, const Ref<Storage>& storage, std::byte* data) {
   impl_->point_group(impl_->g.inputs[i], storage, data);
@@ -312,10 +330,15 @@ std::string Executable::placement(ValueId v) const {
   return s;
 }
 
-void Executable::set_profiling(bool on) {
-  impl_->profiling = on;
-  std::fill(impl_->seconds.begin(), impl_->seconds.end(), 0.0);
-  std::fill(impl_->runs.begin(), impl_->runs.end(), uint64_t{0});
+const char* Executable::step_name(int32_t node) const {
+  switch (impl_->plan.steps[static_cast<size_t>(node)]) {
+    case StepKind::Kernel: return "kernel";
+    case StepKind::Copy: return "copy";
+    case StepKind::View:
+    case StepKind::Dynamic: return "dynamic";
+    case StepKind::Skip: break;
+  }
+  return "";
 }
 
 std::vector<StepTime> Executable::times() const {

@@ -30,7 +30,7 @@ class Executable {
   // Many runs on fixed inputs, whose contents the caller changes between them: bind, step, step, ..., release.
   // In between, the variables are held: others read copies of them and write into them in place.
   void bind(std::span<const Tensor> inputs);
-  void step();                // outputs are computed into buffers that the next step overwrites
+  void step();                           // outputs are computed into buffers that the next step overwrites
   const Tensor& output(size_t i) const;  // valid until the next step; never kept
   void release() noexcept;
   // Between bind and release: where an input is read from, and where an output with memory of its own is computed to.
@@ -43,8 +43,9 @@ class Executable {
   const PlanStats& stats() const;
   // Where a value lies: "arena+4096", "input", "variable kernel", "in place of %3", ...
   std::string placement(ValueId v) const;
-  void set_profiling(bool on);
-  std::vector<StepTime> times() const;
+  const char* step_name(int32_t node) const;  // "kernel", "copy", "dynamic"; "" for what takes no time
+  uint64_t serial() const;                    // unique in the process
+  std::vector<StepTime> times() const;        // of this run, if a profile is on (graph/report.h)
 
  private:
   struct Impl;

@@ -1,6 +1,9 @@
 #include "graph/function.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 
 #include "autodiff/tape.h"
 #include "graph/control.h"
@@ -32,9 +35,24 @@ std::unique_ptr<Executable> GraphFunction::compile() const {
   Graph g = traced_;
   const PauseTracing now;
   const PauseRecording quiet;
+  const auto begin = std::chrono::steady_clock::now();
   inline_calls(g);
   optimize(g);
-  return std::make_unique<Executable>(std::move(g));
+  auto e = std::make_unique<Executable>(std::move(g));
+  static const bool verbose = [] {
+    const char* s = std::getenv("TAHR_VERBOSE");
+    return s && std::string_view(s) == "1";
+  }();
+  if (verbose) {
+    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    const PlanStats& s = e->stats();
+    std::fprintf(stderr,
+                 "[function] compiled in %.2f ms: %zu nodes became %zu: %d kernels, %d copies, %d dynamic, %d free; "
+                 "%.1f KiB in the arena, %.1f without sharing\n",
+                 ms, traced_.nodes.size(), e->graph().nodes.size(), s.kernels, s.copies, s.dynamic, s.views,
+                 static_cast<double>(s.arena_bytes) / 1024, static_cast<double>(s.unshared_bytes) / 1024);
+  }
+  return e;
 }
 
 std::shared_ptr<Executable> GraphFunction::borrow() {

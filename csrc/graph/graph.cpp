@@ -99,7 +99,7 @@ std::string spec_str(const Spec& s) { return std::string(name_of(s.dtype)) + s.s
 
 }  // namespace
 
-std::string Graph::str() const {
+std::string Graph::str(const std::function<std::string(size_t)>& note) const {
   std::string s = "inputs:";
   for (ValueId v : inputs) s += " " + value_str(*this, v) + ": " + spec_str(value(v).spec);
   s += "\n";
@@ -114,7 +114,8 @@ std::string Graph::str() const {
       s += "variable " + value_str(*this, v) + ": " + spec_str(x.spec) + "\n";
     }
   }
-  for (const Node& n : nodes) {
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const Node& n = nodes[at];
     if (!n.out.empty()) s += list_str(*this, n.out) + " = ";
     s += n.op->name + "(" + list_str(*this, n.in);
     if (n.attrs) {
@@ -123,6 +124,8 @@ std::string Graph::str() const {
     }
     s += ")";
     for (size_t i = 0; i < n.out.size(); ++i) s += (i ? ", " : " : ") + spec_str(value(n.out[i]).spec);
+    const std::string noted = note ? note(at) : std::string();
+    if (!noted.empty()) s += "  # " + noted;
     s += "\n";
     for (const Graph* body : bodies(n)) s += indented(body->str());
   }

@@ -6,6 +6,7 @@
 // kind Variable, which stand for the cell, not for what it holds.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,8 +23,8 @@ struct Value {
   enum class Kind : uint8_t { Input, Constant, Variable, Result };
   Kind kind = Kind::Result;
   Spec spec;
-  int32_t node = -1;            // Result: the index of the node that gives it; kept by Graph::renumber
-  Tensor constant;              // Constant
+  int32_t node = -1;           // Result: the index of the node that gives it; kept by Graph::renumber
+  Tensor constant;             // Constant
   Ref<VariableImpl> variable;  // Variable
 };
 
@@ -56,8 +57,9 @@ struct Graph {
   // Replaces a value wherever it is read, graph outputs included.
   void replace(ValueId from, ValueId to);
 
-  // One line per value and node: shapes, dtypes, attributes. The bodies of control flow follow their node, indented.
-  std::string str() const;
+  // One line per value and node: shapes, dtypes, attributes, and what `note` has to say of a node. The bodies of control
+  // flow follow their node, indented.
+  std::string str(const std::function<std::string(size_t)>& note = {}) const;
 };
 
 // The graphs that a control-flow node runs: empty for any other node.

@@ -67,6 +67,17 @@ void remove_dead_code(Graph& g) {
   drop_unnamed_values(g);
 }
 
+void run_pass(Graph& g, std::string_view name) {
+  if (name == "merge_common") merge_common(g);
+  else if (name == "simplify") simplify(g);
+  else if (name == "fold_constants") fold_constants(g);
+  else if (name == "fold_transposes") fold_transposes(g);
+  else if (name == "fuse_matmul") fuse_matmul(g);
+  else if (name == "fuse_elementwise") fuse_elementwise(g);
+  else if (name == "remove_dead_code") remove_dead_code(g);
+  else throw_value("[function] expected the name of a pass in csrc/graph/passes.h, received '", name, "'.");
+}
+
 void optimize(Graph& g) {
   constexpr int kRounds = 4;
   remove_dead_code(g);

@@ -7,6 +7,7 @@
 namespace tahr::graph {
 
 void optimize(Graph& g);  // all passes, in order; control-flow bodies are optimised when they are compiled
+void run_pass(Graph& g, std::string_view name);  // one of those below
 
 // Each returns whether it changed something, and leaves no dead nodes.
 bool merge_common(Graph& g);     // equal op, attributes, inputs: one node; reads of what was just stored

@@ -15,6 +15,8 @@
 namespace tahr::graph {
 namespace {
 
+constexpr size_t kLargestLookedAt = 1 << 20;  // bytes of a constant
+
 class Simplifier {
  public:
   explicit Simplifier(Graph& g) : g_(g) {}
@@ -57,7 +59,8 @@ class Simplifier {
   // The one number that fills a constant.
   std::optional<double> uniform(ValueId v) {
     const Value& x = g_.value(v);
-    if (x.kind != Value::Kind::Constant || x.constant.size() == 0) return std::nullopt;
+    if (x.kind != Value::Kind::Constant || x.constant.size() == 0 || x.constant.nbytes() > kLargestLookedAt)
+      return std::nullopt;
     if (static_cast<size_t>(v) >= uniform_.size()) uniform_.resize(static_cast<size_t>(v) + 1);
     auto& known = uniform_[static_cast<size_t>(v)];
     if (!known) {
@@ -231,12 +234,24 @@ class Simplifier {
     return kAbsent;
   }
 
+  bool never_minus_zero(ValueId v) const {
+    if (!is_float(spec(v).dtype)) return true;
+    const Node* n = g_.producer(v);
+    while (n && (is_reshape(*n) || n->op == &sum_ || n->op == &mean_)) {
+      if (n->op == &sum_ || n->op == &mean_) return true;
+      n = g_.producer(n->in[0]);
+    }
+    if (!n) return false;
+    return n->op == &square_ || n->op == &absolute_ || n->op == &exp_ || (n->op == &multiply_ && n->in[0] == n->in[1]);
+  }
+
   // Over axes of size 1 there is nothing to reduce.
   ValueId visit_reduction(Node& n) {
     const ValueId x = n.in[0];
     if (spec(x).dtype != spec(n.out[0]).dtype || spec(x).shape.size() != spec(n.out[0]).shape.size()) return kAbsent;
     if (spec(x).shape.size() == 0) return kAbsent;
     if ((n.op == &max_ || n.op == &min_) && attrs<ExtremeAttrs>(n).initial) return kAbsent;
+    if ((n.op == &sum_ || n.op == &mean_) && !never_minus_zero(x)) return kAbsent;  // sums begin at +0
     if (spec(x) == spec(n.out[0])) return x;
     become_reshape(n, x);
     return kAbsent;
@@ -252,7 +267,8 @@ class Simplifier {
               &subtract_ = get_op("subtract"), &multiply_ = get_op("multiply"), &divide_ = get_op("divide"),
               &sum_ = get_op("sum"), &mean_ = get_op("mean"), &max_ = get_op("max"), &min_ = get_op("min"),
               &prod_ = get_op("reduce_prod"), &slice_ = get_op("strided_slice"), &concatenate_ = get_op("concatenate"),
-              &tile_ = get_op("tile"), &power_ = get_op("power");
+              &tile_ = get_op("tile"), &power_ = get_op("power"), &square_ = get_op("square"),
+              &absolute_ = get_op("absolute"), &exp_ = get_op("exp");
 };
 
 }  // namespace

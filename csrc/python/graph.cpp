@@ -3,6 +3,8 @@
 
 #include "autodiff/tape.h"
 #include "graph/batch_loop.h"
+#include "graph/passes.h"
+#include "graph/report.h"
 #include "graph/trace.h"
 #include "python/convert.h"
 
@@ -43,6 +45,60 @@ py::dict stats(GraphFunction& f) {
   return d;
 }
 
+py::dict report(const graph::GraphReport& r) {
+  py::list values, nodes;
+  for (const graph::ValueReport& v : r.values) {
+    py::dict d;
+    d["kind"] = v.kind;
+    d["dtype"] = v.dtype;
+    d["name"] = v.name;
+    d["placement"] = v.placement;
+    d["shape"] = shape_tuple(v.shape);
+    values.append(d);
+  }
+  for (const graph::NodeReport& n : r.nodes) {
+    py::dict d;
+    d["op"] = n.op;
+    d["attrs"] = n.attrs;
+    d["step"] = n.step;
+    d["in"] = n.in;
+    d["out"] = n.out;
+    d["flops"] = n.cost.flops;
+    d["bytes"] = n.cost.bytes;
+    d["runs"] = n.runs;
+    d["seconds"] = n.seconds;
+    nodes.append(d);
+  }
+  py::dict d;
+  d["values"] = values;
+  d["nodes"] = nodes;
+  d["inputs"] = r.inputs;
+  d["outputs"] = r.outputs;
+  d["arena_bytes"] = r.stats.arena_bytes;
+  d["unshared_bytes"] = r.stats.unshared_bytes;
+  return d;
+}
+
+py::list stop_profile(int id) {
+  py::list l;
+  for (const graph::GraphReport& r : graph::stop_profile(id)) l.append(report(r));
+  return l;
+}
+
+py::dict machine() {
+  const graph::Machine* m = nullptr;
+  {
+    const py::gil_scoped_release release;
+    m = &graph::this_machine();
+  }
+  py::list bandwidths;
+  for (const auto& b : m->bandwidths) bandwidths.append(py::make_tuple(b.bytes, b.bytes_per_second));
+  py::dict d;
+  d["flops_per_second"] = m->flops_per_second;
+  d["bandwidths"] = bandwidths;
+  return d;
+}
+
 }  // namespace
 
 void bind_graph(py::module_& m) {
@@ -50,7 +106,14 @@ void bind_graph(py::module_& m) {
       .def("__call__",
            [](GraphFunction& f, const std::vector<Tensor>& in) { return wrap_all(call_function(f, in), true); })
       .def("traced_text", [](const GraphFunction& f) { return f.traced().str(); })
-      .def("text", [](GraphFunction& f) { return f.compiled().graph().str(); })
+      .def("text", [](GraphFunction& f) { return graph::text_of(f.compiled()); })
+      .def("report", [](GraphFunction& f) { return report(graph::report_of(f.compiled())); })
+      .def("after",  // the traced graph after the named passes, for tests of single ones
+           [](const GraphFunction& f, const std::vector<std::string>& passes) {
+             graph::Graph g = f.traced();
+             for (const std::string& name : passes) graph::run_pass(g, name);
+             return GraphFunction::make(std::move(g));
+           })
       .def("output_shapes",
            [](const GraphFunction& f) {
              py::list l;
@@ -96,6 +159,9 @@ void bind_graph(py::module_& m) {
       .def("take", [](graph::BatchLoop& l) { return wrap_all(l.take(), true); })
       .def("collected", [](const graph::BatchLoop& l) { return wrap_all(l.collected(), true); })
       .def("last", [](const graph::BatchLoop& l) { return wrap_all(l.last(), true); });
+  m.def("start_profile", &graph::start_profile);
+  m.def("stop_profile", &stop_profile);
+  m.def("machine", &machine);
   m.def("tracing", [] { return tracing() != nullptr; });
 }
 

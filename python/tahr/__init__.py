@@ -8,6 +8,7 @@ function of the op table under the names of `keras.ops`.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 from tahr import _C
@@ -59,7 +60,7 @@ from tahr.tf_names import *  # noqa: E402,F403
 from tahr.tf_names import __all__ as _tf_names  # noqa: E402
 
 _LAZY = {
-    **{name: f"tahr.{name}" for name in ("data", "keras", "linalg")},
+    **{name: f"tahr.{name}" for name in ("data", "keras", "linalg", "profiler")},
     **{name: f"tahr.keras.{name}" for name in ("initializers", "losses", "metrics", "optimizers")},
 }
 
@@ -95,3 +96,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if os.environ.get("TAHR_VERBOSE") == "1":
+    from tahr.profiler import profile_process
+
+    profile_process()

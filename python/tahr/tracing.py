@@ -103,6 +103,16 @@ class Traced:
     def __call__(self, tensors: list[Any]) -> Any:
         return self.pack(self.graph(tensors))
 
+    def text(self) -> str:
+        """The compiled graph: a line per node with shapes, what is fused, and where each result lies in memory."""
+        return self.graph.text()
+
+    def svg(self) -> str:
+        """The compiled graph as a picture, an SVG document."""
+        from tahr.graph_view import svg
+
+        return svg(self.graph.report())
+
 
 def trace(function: Callable[..., Any], specs: Sequence[tuple[Any, Any]], may_create_variables: bool = True) -> Traced:
     """Runs `function` once on symbolic tensors of the given (shape, dtype) pairs and keeps what it did.
