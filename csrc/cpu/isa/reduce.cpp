@@ -357,7 +357,16 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
         s += d;
         s2 += d * d;
       }
-      for (int64_t i = 0; i < count; ++i) moments_of(mean[i], s[i], s2[i], n, a + r + i, b + r + i);
+      double to[2][kLanes<float>];
+      const double share = 1 / static_cast<double>(n);
+      const auto finish = [share](f64v* result, f64v m, f64v d, f64v d2) TAHR_LAMBDA {  // as moments_of
+        const f64v left = d2 - d * d * share;
+        result[0] = m + d * share;
+        result[1] = select(left < 0., f64v{}, left);
+      };
+      in_doubles<2>(to, finish, mean, s, s2);
+      __builtin_memcpy(a + r, to[0], static_cast<size_t>(count) * sizeof(double));
+      __builtin_memcpy(b + r, to[1], static_cast<size_t>(count) * sizeof(double));
     });
   }
   for (int64_t i = 0; i < rows; ++i, x += n) {

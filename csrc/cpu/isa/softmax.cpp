@@ -103,28 +103,32 @@ TAHR_INLINE double exp_sum(const T* x, T* y, int64_t n, T m) {
   return total + sum_lanes<T>(s);
 }
 
-// Σ exp(x - m) for finite m of at least every x, as powers of two: where the rounding of the exponent counts most, the
-// power is least. n is at most a few thousand.
-TAHR_INLINE double shifted_exp_sum(const float* x, int64_t n, float m) {
-  constexpr int W = kLanes<float>;
-  const auto term = [m](f32v v) TAHR_LAMBDA {
-    const f32v z = vmax((v - m) * FloatTraits<float>::log2e, -151.f);
-    const Rounded<f32v> k = round_biased(z + FloatTraits<float>::magic);
-    return scale(exp2_unit(z - k.value), k);
-  };
-  f32v s[4]{};
+// exp(d) for d <= 0 as a power of two: rounding d log2(e) costs up to |d| units, which a sum of such terms with one of
+// d = 0 among them does not see.
+TAHR_INLINE f32v exp_below(f32v d) {
+  const f32v z = vmax(d * FloatTraits<float>::log2e, -151.f);
+  const Rounded<f32v> n = round_biased(z + FloatTraits<float>::magic);
+  return scale(exp2_unit(z - n.value), n);
+}
+TAHR_INLINE f64v exp_below(f64v d) { return vexp(d); }
+
+// Σ exp(x - m) for finite m of at least every x; n is at most a few thousand.
+template <class T>
+TAHR_INLINE double exp_sum_below(const T* x, int64_t n, T m) {
+  using V = Vec<T>;
+  constexpr int W = kLanes<T>;
+  V s[4]{};
   int64_t i = 0;
-  for (; i + 4 * W <= n; i += 4 * W)
+  for (; i + 4 * W <= n; i += 4 * W) {
     for (int v = 0; v < 4; ++v) {
       __builtin_prefetch(x + n + i + v * W);  // the part that follows: this pass leaves the memory idle
-      s[v] += term(load<f32v>(x + i + v * W));
+      s[v] += exp_below(V(load<V>(x + i + v * W) - m));
     }
-  each_vector<float>(n - i,
-                     [&](int64_t k, auto get, auto) TAHR_LAMBDA { s[0] += term(get(x + i + k, -__builtin_inff())); });
-  return sum_lanes<float>((s[0] + s[1]) + (s[2] + s[3]));
-}
-TAHR_INLINE double shifted_exp_sum(const double* x, int64_t n, double m) {
-  return exp_sum<double, false>(x, nullptr, n, m);
+  }
+  each_vector<T>(n - i, [&](int64_t k, auto get, auto) TAHR_LAMBDA {
+    s[0] += exp_below(V(get(x + i + k, -static_cast<T>(__builtin_inf())) - m));
+  });
+  return sum_lanes<T>((s[0] + s[1]) + (s[2] + s[3]));
 }
 
 // log(total) + m for one row.
@@ -372,14 +376,37 @@ TAHR_INLINE void lse_partial(T m, double total, double* a, double* b) {
   *b = m == -static_cast<T>(__builtin_inf()) ? 0 : m == static_cast<T>(__builtin_inf()) ? 1 : total;
 }
 
+// A strip of columns at a time, row by row, so that memory is read in runs.
 template <class T>
 void lse_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
+  using V = Vec<T>;
+  constexpr int64_t kStrip = 1024 / sizeof(T);
   const T* x = static_cast<const T*>(xv);
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  each_vector<T>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
-    const auto [peak, total] = column_peak<T, false>(x + j, nullptr, rows, stride, get, put);
-    for (int64_t k = 0; k < kLanes<T> && j + k < m; ++k) lse_partial<T>(peak[k], total[k], a + j + k, b + j + k);
-  });
+  T peak[kStrip], sum[kStrip];
+  double total[kStrip];
+  for (int64_t j = 0; j < m; j += kStrip, x += kStrip) {
+    const int64_t w = m - j < kStrip ? m - j : kStrip;
+    for (int64_t i = 0; i < w; ++i) peak[i] = x[i], total[i] = 0;
+    for (int64_t r = 1; r < rows; ++r) {
+      const T* row = x + r * stride;
+      each_vector<T>(w, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
+        put(peak + i, V(MaxOp::comb(V(get(peak + i, T(0))), V(get(row + i, T(0))))));
+      });
+    }
+    for (int64_t r = 0; r < rows;) {  // 64 terms at a time: the error must not grow with the number of rows
+      const int64_t end = rows - r < 64 ? rows : r + 64;
+      for (int64_t i = 0; i < w; ++i) sum[i] = 0;
+      for (; r < end; ++r) {
+        const T* row = x + r * stride;
+        each_vector<T>(w, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
+          put(sum + i, V(get(sum + i, T(0)) + exp_below(V(get(row + i, T(0)) - get(peak + i, T(0))))));
+        });
+      }
+      for (int64_t i = 0; i < w; ++i) total[i] += sum[i];
+    }
+    for (int64_t i = 0; i < w; ++i) lse_partial<T>(peak[i], total[i], a + j + i, b + j + i);
+  }
 }
 
 template <class T>
@@ -388,7 +415,18 @@ void lse_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* 
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
   if (n <= kNarrow) {
     return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
-      lse_cols<T>(block.t, n, block.W, count, 0, a + r, b + r);
+      Vec<T> peak = load<Vec<T>>(block.t), total{};
+      for (int64_t k = 1; k < n; ++k) peak = MaxOp::comb(peak, load<Vec<T>>(block.t + k * block.W));
+      for (int64_t k = 0; k < n; ++k) total += exp_below(Vec<T>(load<Vec<T>>(block.t + k * block.W) - peak));
+      double to[2][kLanes<float>];
+      const auto finish = [](f64v* result, f64v m, f64v sum) TAHR_LAMBDA {  // as lse_partial
+        constexpr double inf = __builtin_inf();
+        result[0] = m;
+        result[1] = select(m == -inf, f64v{}, select(m == inf, splat<f64v>(1.), sum));
+      };
+      in_doubles<2>(to, finish, peak, total);
+      __builtin_memcpy(a + r, to[0], static_cast<size_t>(count) * sizeof(double));
+      __builtin_memcpy(b + r, to[1], static_cast<size_t>(count) * sizeof(double));
     });
   }
   constexpr int64_t kPart = 2048;  // stays in the first-level cache between its maximum and its sum
@@ -403,7 +441,7 @@ void lse_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* 
         if (total != 0) total *= vexp(splat<f64v>(static_cast<double>(m) - static_cast<double>(peak)))[0];
         m = peak;
       }
-      if (m > -inf && m < inf) total += shifted_exp_sum(x + k, size, m);
+      if (m > -inf && m < inf) total += exp_sum_below(x + k, size, m);
     }
     lse_partial(m, m == m ? total : static_cast<double>(m), a + r, b + r);
   }

@@ -295,4 +295,22 @@ TAHR_INLINE f32v narrow(f64v lo, f64v hi) {
   return r;
 }
 
+// to[k][i] = lane i of the k-th result of f, which computes in doubles on the lanes of float or double vectors.
+template <int kResults, class F, class... V>
+TAHR_INLINE void in_doubles(double (*to)[kLanes<float>], F f, V... v) {
+  if constexpr ((__is_same(V, f64v) && ...)) {
+    f64v r[kResults];
+    f(r, v...);
+    for (int k = 0; k < kResults; ++k) store(to[k], r[k]);
+  } else {
+    f64v lo[kResults], hi[kResults];
+    f(lo, widen(v).lo...);
+    f(hi, widen(v).hi...);
+    for (int k = 0; k < kResults; ++k) {
+      store(to[k], lo[k]);
+      store(to[k] + kLanes<double>, hi[k]);
+    }
+  }
+}
+
 }  // namespace tahr::TAHR_ISA
