@@ -179,6 +179,21 @@ def test_same_bits_at_any_thread_count(name):
     assert len(results) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", sorted(set(RULES) - {"sgd", "adagrad", "ftrl", "ftrl power"}))
+def test_slots_decay_to_zero_and_not_to_subnormal_numbers(name, dtype):
+    tiny = np.finfo(dtype).tiny
+    e = Engine(name, dtype, [np.ones(37)])
+    for group in e.slots:
+        _C.set_variable_value(group[0], _C.to_tensor(np.full(37, 4 * tiny, dtype), dtype, "test"))
+    for _ in range(300):
+        e.step([np.zeros(37)])
+        for group in e.slots:
+            left = np.abs(value(group[0]))
+            assert np.all((left == 0) | (left >= tiny)), left[0]
+    assert np.all(value(e.slots[0][0]) == 0)
+
+
 def test_a_value_read_before_stays():
     e = Engine("sgd", "float32", starts())
     held = _C.variable_value(e.params[0])
