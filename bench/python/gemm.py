@@ -1,6 +1,6 @@
 """Matrix products beside NumPy (OpenBLAS) and PyTorch (MKL), in one process, taking turns.
 
-Usage: python bench/python/gemm.py [--threads 1 2] [--seconds 0.4]
+Usage: python bench/python/gemm.py [--threads 1 2] [--seconds 0.4] [--filter TEXT]
 
 Rows: square products, and those of a dense layer (batch x in x out) with its backward forms dW = x^T dy and dX = dy W^T.
 Prints GFLOP/s (the best of many short runs, what an undisturbed machine gives) and our ratio to the faster peer.
@@ -40,7 +40,7 @@ def best(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float
     return least
 
 
-def run(seconds: float) -> None:
+def run(seconds: float, text: str) -> None:
     import numpy as np
     import tahr
     import torch
@@ -58,6 +58,8 @@ def run(seconds: float) -> None:
             (f"{b}x{i}x{o} dX", b, o, i, False, True),
         ]
     for label, m, k, n, ta, tb in problems:
+        if text not in label:
+            continue
         a = rng.normal(size=(k, m) if ta else (m, k)).astype("float32")
         b = rng.normal(size=(n, k) if tb else (k, n)).astype("float32")
         x, y = tahr.constant(a), tahr.constant(b)
@@ -82,10 +84,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seconds", type=float, default=0.4)
+    parser.add_argument("--filter", default="", help="only the products whose name contains this")
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.run:
-        run(args.seconds)
+        run(args.seconds, args.filter)
         return
     for n in map(str, args.threads):
         env = {
@@ -95,7 +98,8 @@ def main() -> None:
             "OPENBLAS_NUM_THREADS": n,
             "MKL_NUM_THREADS": n,
         }
-        subprocess.run([sys.executable, __file__, "--run", "--seconds", str(args.seconds)], env=env, check=True)
+        options = ["--seconds", str(args.seconds), "--filter", args.filter]
+        subprocess.run([sys.executable, __file__, "--run", *options], env=env, check=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B w
 constexpr double kChunkFmas = 600e3;       // a chunk of a direct product: a few microseconds
 constexpr double kSmallChunkFmas = 80e3;   // of a small one, so that there are
 constexpr int64_t kChunks = 12;            // this many
+constexpr double kAloneNs = 15e3;          // a product that is as short as this stays on its thread anyway
 constexpr double kBandBytes = 256e3;       // B of a product cut into bands of rows, at most
 constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
 constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
@@ -100,7 +101,9 @@ void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Prod
   const int64_t nr = g.mr <= 3 ? kernels.nr * 4 : kernels.nr;  // tiles of few rows are wider
   const int64_t high = ceil_div(g.m, g.mr), wide = ceil_div(g.n, nr);
   const double tile = static_cast<double>(g.mr) * nr * std::max<int64_t>(g.k, 1);
-  const double wanted = std::clamp(tile * high * wide / kChunks, kSmallChunkFmas, kChunkFmas) / tile;  // tiles
+  const double cost = cost_of(kernels, g.m, g.n, g.k) + p.map_cost();
+  const double least = cost < kAloneNs ? kChunkFmas : kSmallChunkFmas;
+  const double wanted = std::clamp(tile * high * wide / kChunks, least, kChunkFmas) / tile;  // in tiles
   const auto parts = [](int64_t tiles, double in_one) {
     return std::clamp<int64_t>(static_cast<int64_t>(tiles / std::max(in_one, 1.0) + 0.5), 1, tiles);
   };
@@ -120,7 +123,7 @@ void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Prod
     if (g.c_transposed) p.map(j0, j1, i0, i1);
     else p.map(i0, i1, j0, j1);
   };
-  parallel_chunks(down * across, cost_of(kernels, g.m, g.n, g.k) + p.map_cost(), body);
+  parallel_chunks(down * across, cost, body);
 }
 
 // Some extent is small: A and B are read where they are, unless B's columns are strided. Then either B is packed, or
