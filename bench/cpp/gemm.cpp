@@ -67,12 +67,13 @@ void layer(std::vector<Work>& works, int64_t batch, int64_t in, int64_t out) {
   works.push_back(product(size + " dX", batch, in, out, false, true));
 }
 
-// All layers forward, then from the last to the first dW and, but for the first layer, dX.
-Work step(int64_t batch, const std::vector<int64_t>& widths) {
+// All layers forward, then from the last to the first dX, but for the first layer, and dW: to a place of its own, or as
+// gradient descent in place.
+Work step(int64_t batch, const std::vector<int64_t>& widths, bool in_place) {
   const size_t layers = widths.size() - 1;
   auto x = std::make_shared<std::vector<Buffer>>(), dx = std::make_shared<std::vector<Buffer>>(),
        w = std::make_shared<std::vector<Buffer>>(), dw = std::make_shared<std::vector<Buffer>>();
-  std::string name = "step " + std::to_string(batch) + ":";
+  std::string name = std::string(in_place ? "sgd " : "") + "step " + std::to_string(batch) + ":";
   double flops = 0;
   for (size_t i = 0; i < widths.size(); ++i) {
     name += (i ? "-" : "") + std::to_string(widths[i]);
@@ -85,16 +86,18 @@ Work step(int64_t batch, const std::vector<int64_t>& widths) {
   }
   return {name, flops, [=] {
             const auto multiply = [](bool ta, bool tb, int64_t m, int64_t n, int64_t k, const Buffer& a,
-                                     const Buffer& b, const Buffer& c) {
-              tahr::gemm(tahr::DType::Float32, ta, tb, m, n, k, a.data(), ta ? m : k, b.data(), tb ? k : n, c.data(),
-                         n);
+                                     const Buffer& b, const Buffer& c, const tahr::GemmEpilogue& end = {}) {
+              tahr::gemm(tahr::DType::Float32, ta, tb, m, n, k, a.data(), ta ? m : k, b.data(), tb ? k : n, c.data(), n,
+                         end);
             };
             for (size_t i = 0; i < layers; ++i) {
               multiply(false, false, batch, widths[i + 1], widths[i], (*x)[i], (*w)[i], (*x)[i + 1]);
             }
             for (size_t i = layers; i-- > 0;) {
-              multiply(true, false, widths[i], widths[i + 1], batch, (*x)[i], (*dx)[i + 1], (*dw)[i]);
               if (i) multiply(false, true, batch, widths[i], widths[i + 1], (*dx)[i + 1], (*w)[i], (*dx)[i]);
+              const tahr::GemmEpilogue descent{.factor = -1e-9, .accumulate = true};
+              multiply(true, false, widths[i], widths[i + 1], batch, (*x)[i], (*dx)[i + 1],
+                       in_place ? (*w)[i] : (*dw)[i], in_place ? descent : tahr::GemmEpilogue{});
             }
           }};
 }
@@ -147,18 +150,20 @@ int main(int argc, char** argv) {
     layer(works, 256, 784, 300);
     layer(works, 17, 500, 96);
     layer(works, 100, 1000, 500);
-    for (int64_t batch : {17, 32, 50, 100, 256}) works.push_back(step(batch, {784, 300, 100, 10}));
-    works.push_back(step(32, {784, 500, 96, 10}));
-    works.push_back(step(50, {1000, 500, 96, 10}));
+    for (bool in_place : {false, true}) {
+      for (int64_t batch : {17, 32, 50, 100, 256}) works.push_back(step(batch, {784, 300, 100, 10}, in_place));
+      works.push_back(step(32, {784, 500, 96, 10}, in_place));
+      works.push_back(step(50, {1000, 500, 96, 10}, in_place));
+    }
     std::erase_if(works, [&](const Work& w) { return w.name.find(filter) == std::string::npos; });
     for (int r = 0; r < rounds; ++r) {
       for (Work& w : works) {
         if (w.flops < 1e9 || r % 8 == 0) measure(w, count);
       }
     }
-    std::printf("%d thread%s%28s %9s %9s %6s\n", count, count == 1 ? " " : "s", "us", "GFLOP/s", "peak", "share");
+    std::printf("%d thread%s%32s %9s %9s %6s\n", count, count == 1 ? " " : "s", "us", "GFLOP/s", "peak", "share");
     for (const Work& w : works) {
-      std::printf("%-28s %9.2f %9.1f %9.1f %5.1f%%\n", w.name.c_str(), w.best * 1e6, w.flops / w.best * 1e-9,
+      std::printf("%-32s %9.2f %9.1f %9.1f %5.1f%%\n", w.name.c_str(), w.best * 1e6, w.flops / w.best * 1e-9,
                   w.best_peak * 1e-9, 100 * w.flops / w.best / w.best_peak);
     }
   }
