@@ -340,7 +340,8 @@ std::vector<IndexItem> index_items(PyObject* key) {
 py::object tensor_to_numpy(const Tensor& t, bool copy) {
   if (t.is_symbolic())
     throw_type("[numpy] a symbolic tensor has no value to convert; it only describes shape ", t.shape().str(),
-               " and dtype ", name_of(t.dtype()), ".");
+               " and dtype ", name_of(t.dtype()),
+               ". Compute with tahr's ops on the tensor itself, or run eagerly (run_eagerly=True).");
   std::vector<py::ssize_t> shape(t.shape().begin(), t.shape().end());
   const py::dtype dtype = numpy_dtype(t.dtype());
   if (copy) {

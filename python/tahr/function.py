@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 import types
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ class Function:
         self._name = name or getattr(python_function, "__name__", type(python_function).__name__)
         self._traces: OrderedDict[Any, Traced] = OrderedDict()
         self._count = 0
+        self._stale = False  # whether traces of objects that are gone wait to be dropped
         self._lock = threading.RLock()
         self._bound: dict[int, tuple[Any, Function]] = {}
         functools.update_wrapper(self, python_function, updated=())
@@ -109,7 +111,10 @@ class Function:
         if found is not None and found[0]() is instance:
             return found[1]
         key = id(instance)
-        reference = weakref.ref(instance, lambda _: self._bound.pop(key, None))
+        try:
+            reference = weakref.ref(instance, lambda _: self._bound.pop(key, None))
+        except TypeError:  # an instance that cannot tell when it goes is an argument like others
+            return types.MethodType(self, instance)
         method = self._function
 
         @functools.wraps(method)
@@ -125,10 +130,27 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _C.tracing() or functions_run_eagerly():
             return self._function(*args, **kwargs)
+        if self.input_signature is not None:
+            args, kwargs = self._by_signature(args, kwargs)
         traced, tensors = self._find(args, kwargs)
         if traced is None:
             return self._function(*args, **kwargs)
         return traced(tensors)
+
+    def _by_signature(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        """The arguments in the order of the parameters, numbers and lists among them as the tensors they stand for."""
+        if kwargs:
+            bound = inspect.signature(self._function).bind(*args, **kwargs)
+            args, kwargs = bound.args, bound.kwargs
+        what = f"[function] an argument of '{self._name}'"
+
+        def convert(spec: Any, value: Any) -> Any:
+            plain = isinstance(spec, TensorSpec) and not isinstance(value, (_C.Tensor, np.ndarray, TensorSpec))
+            return _C.to_tensor(value, spec.dtype, what) if plain else value
+
+        signature: tuple = self.input_signature or ()
+        converted = [convert(spec, value) for spec, value in zip(signature, args)]
+        return (*converted, *args[len(converted) :]), kwargs
 
     @property
     def python_function(self) -> Callable[..., Any]:
@@ -148,6 +170,8 @@ class Function:
             >>> print(f.get_concrete_function(tahr.TensorSpec((2,))).graph.traced_text().splitlines()[0])
             inputs: %0: float32(2,)
         """
+        if self.input_signature is not None:
+            args, kwargs = self._by_signature(args or self.input_signature, kwargs)
         traced, _ = self._find(args, kwargs)
         if traced is None:
             raise ValueError(f"[function] '{self._name}' cannot be traced for symbolic arguments.")
@@ -170,7 +194,9 @@ class Function:
             elif isinstance(leaf, TensorSpec):
                 tensors.append(leaf)
                 key.append((leaf.shape, leaf.dtype))
-            elif leaf is None or isinstance(leaf, (bool, int, float, str, bytes)):
+            elif isinstance(leaf, float):
+                key.append((leaf.__class__, repr(leaf)))  # tells -0.0 from 0.0, and NaN is like NaN
+            elif leaf is None or isinstance(leaf, (bool, int, str, bytes)):
                 key.append((leaf.__class__, leaf))
             elif hasattr(leaf, "__tahr_function__"):
                 return None, []
@@ -220,6 +246,8 @@ class Function:
 
             traced = trace(run, [(t.shape, t.dtype) for t in tensors], may_create_variables=self._count == 0)
             self._count += 1
+            if self._stale:
+                self._forget_gone(None)
             self._traces[key] = traced
             while len(self._traces) > _MOST_TRACES:
                 self._traces.popitem(last=False)
@@ -232,9 +260,16 @@ class Function:
             return traced
 
     def _forget_gone(self, _: Any) -> None:
-        with self._lock:
+        # Called wherever the collector strikes: waiting there for a trace on another thread could wait forever.
+        if not self._lock.acquire(blocking=False):
+            self._stale = True
+            return
+        try:
+            self._stale = False
             alive = [(k, t) for k, t in self._traces.items() if all(not isinstance(p, _ById) or p == p for p in k[1])]
             self._traces = OrderedDict(alive)
+        finally:
+            self._lock.release()
 
     def __repr__(self) -> str:
         return f"<tahr.function {self._name}, {len(self._traces)} trace(s)>"
@@ -246,8 +281,8 @@ def _is_input(leaf: Any) -> bool:
 
 def _form(structure: Any) -> Any:
     """What distinguishes structures beside their leaves, hashable."""
-    if isinstance(structure, dict):
-        return (dict, tuple((k, _form(structure[k])) for k in sorted(structure)))
+    if isinstance(structure, Mapping):  # in the order of its keys, which the function may see
+        return (structure.__class__, tuple([(k, _form(v)) for k, v in structure.items()]))
     if isinstance(structure, (list, tuple)):
         return (structure.__class__, tuple([_form(s) for s in structure]))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -49,7 +50,10 @@ def _pack(s: Any, leaves: Iterator[Any]) -> Any:
         return next(leaves)
     if isinstance(s, Mapping):
         packed = {k: _pack(s[k], leaves) for k in sorted(s)}
-        return type(s)((k, packed[k]) for k in s)  # type: ignore[call-arg]
+        items = [(k, packed[k]) for k in s]
+        if isinstance(s, defaultdict):
+            return type(s)(s.default_factory, items)
+        return type(s)(items)  # type: ignore[call-arg]
     if isinstance(s, tuple) and hasattr(s, "_fields"):
         return type(s)(*[_pack(i, leaves) for i in s])
     return type(s)([_pack(i, leaves) for i in s])  # type: ignore[call-arg]
