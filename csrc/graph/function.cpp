@@ -25,6 +25,29 @@ std::vector<VariableImpl*> trainable_variables(const Graph& g) {
   return found;
 }
 
+// Per value, whether some output whose cotangent is given depends on it.
+std::vector<char> reached_by(const Graph& g, std::span<const Tensor> dy) {
+  std::vector<char> reached(g.values.size());
+  for (size_t i = 0; i < dy.size(); ++i) {
+    if (dy[i].defined()) reached[static_cast<size_t>(g.outputs[i])] = 1;
+  }
+  for (size_t i = g.nodes.size(); i-- > 0;) {
+    const Node& n = g.nodes[i];
+    if (std::none_of(n.out.begin(), n.out.end(), [&](ValueId v) { return reached[static_cast<size_t>(v)] != 0; }))
+      continue;
+    for (ValueId v : n.in) {
+      if (v != kAbsent) reached[static_cast<size_t>(v)] = 1;
+    }
+    if (bodies(n).empty()) continue;
+    for (const VariableImpl* inside : effects(g, n).reads) {
+      for (size_t v = 0; v < g.values.size(); ++v) {
+        if (g.values[v].variable.get() == inside) reached[v] = 1;
+      }
+    }
+  }
+  return reached;
+}
+
 }  // namespace
 
 std::shared_ptr<GraphFunction> GraphFunction::make(Graph traced) {
@@ -283,9 +306,23 @@ Tensors GraphFunction::call_recorded(std::span<const Tensor> inputs) {
         in.push_back(dy[i].defined() ? dy[i] : Tensor::zeros(all[i].shape(), all[i].dtype()));
     }
     const Tensors grads = rule.backward->call(in);
+    const std::vector<char> reached = reached_by(level[k]->traced_, dy.first(outputs));
     Tensors dx;
     size_t next = 0;
     for (char connected : rule.connected) dx.push_back(connected ? grads[next++] : Tensor());
+    for (size_t s = 0; s < rule.float_inputs.size(); ++s) {
+      if (!reached[static_cast<size_t>(level[k]->traced_.inputs[rule.float_inputs[s]])]) dx[s] = Tensor();
+    }
+    for (size_t s = 0; s < rule.variables.size(); ++s) {
+      const auto& values = level[k]->traced_.values;
+      const bool used = [&] {
+        for (size_t v = 0; v < values.size(); ++v) {
+          if (values[v].variable.get() == rule.variables[s].get()) return reached[v] != 0;
+        }
+        return true;  // read in a body only
+      }();
+      if (!used) dx[rule.float_inputs.size() + s] = Tensor();
+    }
     return dx;
   });
   return {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(d.outputs)};
