@@ -29,6 +29,36 @@ _NAMES = {
     "PReLU": "activation.prelu",
     "ReLU": "activation.elementwise",
     "Softmax": "activation.softmax",
+    # convolutional
+    "Conv1D": "convolutional.conv",
+    "Conv2D": "convolutional.conv",
+    "Conv3D": "convolutional.conv",
+    "Conv1DTranspose": "convolutional.conv_transpose",
+    "Conv2DTranspose": "convolutional.conv_transpose",
+    "Conv3DTranspose": "convolutional.conv_transpose",
+    "DepthwiseConv1D": "convolutional.depthwise_conv",
+    "DepthwiseConv2D": "convolutional.depthwise_conv",
+    "SeparableConv1D": "convolutional.separable_conv",
+    "SeparableConv2D": "convolutional.separable_conv",
+    # pooling
+    "AveragePooling1D": "pooling.windows",
+    "AveragePooling2D": "pooling.windows",
+    "AveragePooling3D": "pooling.windows",
+    "MaxPooling1D": "pooling.windows",
+    "MaxPooling2D": "pooling.windows",
+    "MaxPooling3D": "pooling.windows",
+    "GlobalAveragePooling1D": "pooling.whole",
+    "GlobalAveragePooling2D": "pooling.whole",
+    "GlobalAveragePooling3D": "pooling.whole",
+    "GlobalMaxPooling1D": "pooling.whole",
+    "GlobalMaxPooling2D": "pooling.whole",
+    "GlobalMaxPooling3D": "pooling.whole",
+    "AdaptiveAveragePooling1D": "pooling.adaptive",
+    "AdaptiveAveragePooling2D": "pooling.adaptive",
+    "AdaptiveAveragePooling3D": "pooling.adaptive",
+    "AdaptiveMaxPooling1D": "pooling.adaptive",
+    "AdaptiveMaxPooling2D": "pooling.adaptive",
+    "AdaptiveMaxPooling3D": "pooling.adaptive",
     # regularization
     "ActivityRegularization": "regularization.activity_regularization",
     "AlphaDropout": "regularization.alpha_dropout",
@@ -39,10 +69,19 @@ _NAMES = {
     "SpatialDropout2D": "regularization.spatial_dropout",
     "SpatialDropout3D": "regularization.spatial_dropout",
     # reshaping
+    "Cropping1D": "reshaping.cropping",
+    "Cropping2D": "reshaping.cropping",
+    "Cropping3D": "reshaping.cropping",
     "Flatten": "reshaping.flatten",
     "Permute": "reshaping.permute",
     "RepeatVector": "reshaping.repeat_vector",
     "Reshape": "reshaping.reshape",
+    "UpSampling1D": "reshaping.up_sampling",
+    "UpSampling2D": "reshaping.up_sampling",
+    "UpSampling3D": "reshaping.up_sampling",
+    "ZeroPadding1D": "reshaping.zero_padding",
+    "ZeroPadding2D": "reshaping.zero_padding",
+    "ZeroPadding3D": "reshaping.zero_padding",
     # merging
     "Add": "merging.elementwise",
     "Average": "merging.elementwise",
@@ -65,7 +104,16 @@ _NAMES = {
     "Rescaling": "preprocessing.rescaling",
 }
 
-__all__ = [*_NAMES, "deserialize", "serialize"]
+# Other names of the same classes.
+_ALIASES = {
+    **{f"Convolution{r}D": f"Conv{r}D" for r in (1, 2, 3)},
+    **{f"Convolution{r}DTranspose": f"Conv{r}DTranspose" for r in (1, 2, 3)},
+    **{f"SeparableConvolution{r}D": f"SeparableConv{r}D" for r in (1, 2)},
+    **{f"{w}MaxPool{r}D": f"{w}MaxPooling{r}D" for w in ("", "Global") for r in (1, 2, 3)},
+    **{f"{w}AvgPool{r}D": f"{w}AveragePooling{r}D" for w in ("", "Global") for r in (1, 2, 3)},
+}
+
+__all__ = [*_NAMES, *_ALIASES, "deserialize", "serialize"]
 
 
 def __getattr__(name: str) -> Any:
@@ -73,11 +121,13 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
         globals()[name] = value
         return value
+    if name in _ALIASES:
+        return __getattr__(_ALIASES[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+    return sorted({*globals(), *_NAMES, *_ALIASES})
 
 
 def serialize(layer: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Pools: windows, adaptive windows and whole axes."""
