@@ -44,18 +44,20 @@ class Merger {
     changed_ = true;
   }
 
+  // Whether a constant is a Python number matters to promotion, which is over, and to those who get it as an output.
   void merge_constants() {
+    std::vector<char> output(g_.values.size());
+    for (ValueId v : g_.outputs) output[static_cast<size_t>(v)] = 1;
     std::unordered_multimap<size_t, ValueId> seen;
     for (size_t i = 0; i < g_.values.size(); ++i) {
       const Value& x = g_.values[i];
-      if (x.kind != Value::Kind::Constant || x.constant.nbytes() > kSmallConstant) continue;
+      if (x.kind != Value::Kind::Constant || x.constant.nbytes() > kSmallConstant || output[i]) continue;
       const std::string_view bytes(static_cast<const char*>(x.constant.raw()), x.constant.nbytes());
       size_t h = std::hash<std::string_view>()(bytes);
       mix(h, static_cast<size_t>(x.spec.dtype));
       const auto equal = [&](ValueId v) {
         const Value& y = g_.value(v);
-        return y.spec == x.spec && y.constant.weak() == x.constant.weak() &&
-               std::memcmp(y.constant.raw(), x.constant.raw(), bytes.size()) == 0;
+        return y.spec == x.spec && std::memcmp(y.constant.raw(), x.constant.raw(), bytes.size()) == 0;
       };
       const auto [begin, end] = seen.equal_range(h);
       auto it = begin;

@@ -147,8 +147,8 @@ class Simplifier {
       if (keeps_a && is(b, 0)) return a;  // -0 - 0 is -0, but -0 - (-0) is 0
     } else if (n.op == &add_) {
       const double nothing = floating ? -0.0 : 0.0;  // -0 + 0 is 0
-      if (keeps_a && is(b, nothing)) return a;
-      if (keeps_b && is(a, nothing)) return b;
+      if (keeps_a && (is(b, nothing) || (is(b, 0) && never_minus_zero(a)))) return a;
+      if (keeps_b && (is(a, nothing) || (is(a, 0) && never_minus_zero(b)))) return b;
     }
     return kAbsent;
   }
@@ -234,19 +234,43 @@ class Simplifier {
     return kAbsent;
   }
 
-  bool never_minus_zero(ValueId v) const {
-    if (!is_float(spec(v).dtype)) return true;
+  // No element is below 0, or -0; some may be NaN. `depth`: of the nodes looked at.
+  bool nonnegative(ValueId v, int depth = 6) {
+    const Value& x = g_.value(v);
+    if (!is_float(x.spec.dtype)) return x.spec.dtype == DType::Bool || is_unsigned_int(x.spec.dtype);
+    if (const auto u = uniform(v)) return *u >= 0 && !std::signbit(*u);
     const Node* n = g_.producer(v);
-    while (n && (is_reshape(*n) || n->op == &sum_ || n->op == &mean_)) {
-      if (n->op == &sum_ || n->op == &mean_) return true;
-      n = g_.producer(n->in[0]);
+    if (!n || depth == 0) return false;
+    if (n->op == &square_ || n->op == &absolute_ || n->op == &abs_ || n->op == &exp_ || n->op == &softmax_) return true;
+    if (n->op == &multiply_ && n->in[0] == n->in[1]) return true;
+    const bool keeps = n->op == &sum_ || n->op == &mean_ || n->op == &cast_ || n->op == &broadcast_to_ ||
+                       n->op == &transpose_ || n->op == &add_ || n->op == &multiply_ || n->op == &divide_ ||
+                       is_reshape(*n);
+    return keeps && std::all_of(n->in.begin(), n->in.end(), [&](ValueId i) { return nonnegative(i, depth - 1); });
+  }
+  bool never_minus_zero(ValueId v) {
+    if (!is_float(spec(v).dtype)) return true;
+    const Node* n = made_by(v, cast_);
+    return (n && !is_float(spec(n->in[0]).dtype)) || nonnegative(v);
+  }
+
+  // A sum over everything does not ask for the shape of what it adds, nor for sums of one element within. (Of the
+  // result, the sign of a sum of nothing but -0 may differ.)
+  void sum_directly(Node& n) {
+    const auto& at = attrs<ReduceAttrs>(n);
+    if (!at.axis.all || at.keepdims) return;
+    while (const Node* before = g_.producer(n.in[0])) {
+      const ValueId x = before->in[0];
+      if (spec(x).dtype != spec(n.in[0]).dtype || spec(x).shape.size() != spec(n.in[0]).shape.size()) return;
+      if (!is_reshape(*before) && before->op != &sum_ && before->op != &mean_) return;
+      n.in[0] = x;
+      changed_ = true;
     }
-    if (!n) return false;
-    return n->op == &square_ || n->op == &absolute_ || n->op == &exp_ || (n->op == &multiply_ && n->in[0] == n->in[1]);
   }
 
   // Over axes of size 1 there is nothing to reduce.
   ValueId visit_reduction(Node& n) {
+    if (n.op == &sum_ || n.op == &mean_) sum_directly(n);
     const ValueId x = n.in[0];
     if (spec(x).dtype != spec(n.out[0]).dtype || spec(x).shape.size() != spec(n.out[0]).shape.size()) return kAbsent;
     if (spec(x).shape.size() == 0) return kAbsent;
@@ -268,7 +292,8 @@ class Simplifier {
               &sum_ = get_op("sum"), &mean_ = get_op("mean"), &max_ = get_op("max"), &min_ = get_op("min"),
               &prod_ = get_op("reduce_prod"), &slice_ = get_op("strided_slice"), &concatenate_ = get_op("concatenate"),
               &tile_ = get_op("tile"), &power_ = get_op("power"), &square_ = get_op("square"),
-              &absolute_ = get_op("absolute"), &exp_ = get_op("exp");
+              &absolute_ = get_op("absolute"), &exp_ = get_op("exp"), &abs_ = get_op("abs"),
+              &softmax_ = get_op("softmax");
 };
 
 }  // namespace

@@ -214,6 +214,21 @@ def test_adding_zero_stays_where_signs_of_zero_would_change():
     _check(lambda x: x + 0, (16,), passes=["simplify"], expect=[], dtypes=["int32"])
 
 
+def test_adding_zero_goes_where_no_zero_is_negative():
+    _check(lambda x: ops.square(x) + 0.0, (16,), passes=["simplify"], expect=["square"])
+    _check(lambda x: ops.cast(x, F32) + 0.0, (16,), passes=["simplify"], expect=["cast"], dtypes=["int32"])
+    _check(
+        lambda x: ops.cast(x, F32) * 0.5 + 0.0, (9,), passes=["simplify"], expect=["cast", "multiply"], dtypes=["uint8"]
+    )
+    _check(
+        lambda x: ops.cast(x, F32) * -0.5 + 0.0,
+        (9,),
+        passes=["simplify"],
+        expect=["cast", "multiply", "add"],
+        dtypes=["uint8"],
+    )
+
+
 def test_division_by_a_power_of_two_is_a_product():
     _check(lambda x: x / 32.0, (16,), passes=["simplify"], expect=["multiply"])
     _check(lambda x: x / -0.25, (16,), passes=["simplify"], expect=["multiply"])
@@ -246,6 +261,15 @@ def test_reductions_over_axes_of_size_one(name):
 @pytest.mark.parametrize("name", ["sum", "mean"])
 def test_sums_of_what_may_be_minus_zero_stay(name):
     _check(lambda x: getattr(ops, name)(x, axis=1), (50, 1), passes=["simplify"], expect=[name])
+
+
+@pytest.mark.parametrize("name", ["sum", "mean"])
+@pytest.mark.parametrize("shape", [(33, 1), (64, 1), (700, 1)])
+def test_sums_over_everything_skip_what_only_reshapes(name, shape):
+    def f(x):
+        return getattr(ops, name)(ops.mean(ops.expand_dims(ops.tanh(x), 0), axis=-1))
+
+    _check(f, shape, passes=["simplify"], expect=["tanh", name])
 
 
 def test_elementwise_ops_broadcast_for_themselves():
