@@ -514,6 +514,18 @@ def test_profile_counts_work():
     assert "<svg" in inner.svg()
 
 
+def test_flops_of_convolutions():
+    def f(x, k):
+        with tahr.GradientTape() as tape:
+            tape.watch([x, k])
+            y = ops.conv(x, k, strides=2, padding="same")
+        return tape.gradient(y, [x, k], output_gradients=y)
+
+    traced = tracing.trace(f, [((2, 8, 8, 3), F32), ((3, 3, 3, 5), F32)])
+    costs = {n["op"]: n["flops"] for n in traced.graph.report()["nodes"] if n["op"].startswith("conv_")}
+    assert costs == dict.fromkeys(["conv_forward", "conv_dx", "conv_dw"], 2 * (2 * 4 * 4 * 5) * (3 * 3 * 3))
+
+
 def test_profile_without_functions():
     with profiler.profile() as p:
         ops.ones((3,)) + 1.0
