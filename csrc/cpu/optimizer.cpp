@@ -5,6 +5,10 @@
 #include <cmath>
 #include <span>
 
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
 #include "core/parallel.h"
 #include "core/variable.h"
 #include "cpu/optimizer_table.h"
@@ -25,6 +29,23 @@ double scalar_of(const Tensor& t) {
 
 struct Segment {
   int64_t parameter, begin, size;
+};
+
+// While alive, numbers too small for a normal float count as zero on this thread. Moments of parameters whose gradient
+// is zero shrink step by step to such numbers and stay there, where every operation takes many times as long (Adam on
+// Fashion-MNIST, whose margins are dark: 545 us a step on one thread in place of 147). TensorFlow and XLA compute this
+// way throughout.
+class FlushTiny {
+#if defined(__SSE2__)
+ public:
+  FlushTiny() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }  // flush to zero, denormals are zero
+  ~FlushTiny() { _mm_setcsr(before_); }
+  FlushTiny(const FlushTiny&) = delete;
+  FlushTiny& operator=(const FlushTiny&) = delete;
+
+ private:
+  unsigned before_;
+#endif
 };
 
 // The parameters of one call: where their state lies, and how the work is cut.
@@ -53,6 +74,7 @@ class Update {
   template <class F>
   void for_segments(double ns_per_element, F&& body) const {
     const auto chunk = [&](int64_t c) {
+      const FlushTiny flush;
       for (int64_t s = chunk_begin_[c]; s < chunk_begin_[c + 1]; ++s) body(segments_[s], s);
     };
     if (chunks_ == 1) chunk(0);

@@ -9,6 +9,7 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 import keras
 import numpy as np
 import pytest
+import tahr
 from tahr import _C
 
 SHAPES = [(3, 5), (), (20_011,), (1, 9, 7)]  # a scalar, a chunk boundary, tails
@@ -230,3 +231,16 @@ def test_messages():
         adam([v, s, third, g, lr, lr], count=1)
     with pytest.raises(IndexError, match="no_decay, below 1, received 1"):
         sgd([v, g, lr], count=1, weight_decay=0.1, no_decay=[1])
+
+
+def test_moments_too_small_for_a_normal_float_become_zero():
+    # A parameter without gradient: its first moment shrinks by a tenth a step and would stay among the subnormal numbers,
+    # where arithmetic is slow, for good.
+    size = 20_000  # several chunks, on several threads
+    p, m, v = (tahr.Variable(np.full(size, start, "float32")) for start in (1.0, 1e-39, 1e-39))
+    rate, steps, g = tahr.constant(0.1), tahr.constant(5, "int64"), tahr.ops.zeros((size,))
+    _C.ops.adam_update([p, m, v, g, rate, steps], count=1)
+    assert not np.any(m.numpy()) and not np.any(v.numpy())
+    np.testing.assert_array_equal(p.numpy(), np.ones(size, "float32"))
+    small = tahr.constant(np.full(4, 1e-39, "float32"))
+    assert np.all((small + small).numpy() > 0)  # elsewhere they count
