@@ -248,4 +248,49 @@ Tensors Tape::gradient(std::span<const Tensor> targets, std::span<const Tensor> 
   return result;
 }
 
+namespace {
+
+Tensors vjp_of_decomposition(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> dy,
+                             uint64_t needs) {
+  // A tensor that is several inputs is one source for each of them.
+  Tensors own(in.begin(), in.end());
+  for (size_t i = 0; i < own.size(); ++i) {
+    for (size_t j = 0; j < i && own[i].defined(); ++j) {
+      if (own[j].defined() && own[j].same(own[i])) own[i] = ops::reshape(ops::ravel(own[i]), own[i].shape());
+    }
+  }
+  const auto tape = std::make_shared<Tape>(false, false);
+  Tensors sources;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < own.size(); ++i) {
+    if (!own[i].defined() || !is_float(own[i].dtype()) || !(needs >> std::min<size_t>(i, 63) & 1)) continue;
+    tape->watch(own[i]);
+    sources.push_back(own[i]);
+    places.push_back(i);
+  }
+  Tensors out;
+  push_tape(tape);
+  try {
+    out = op.decompose(own, attrs);
+  } catch (...) {
+    pop_tape(tape.get());
+    throw;
+  }
+  pop_tape(tape.get());
+  Tensors targets, cotangents;
+  for (size_t i = 0; i < out.size() && i < dy.size(); ++i) {
+    if (!dy[i].defined() || out[i].size() == 0) continue;
+    targets.push_back(out[i]);
+    cotangents.push_back(dy[i]);
+  }
+  const Tensors found = tape->gradient(targets, sources, cotangents, false);
+  Tensors result(in.size());
+  for (size_t i = 0; i < places.size(); ++i) result[places[i]] = found[i];
+  return result;
+}
+
+[[maybe_unused]] const bool supplied = (set_decomposed_vjp(vjp_of_decomposition), true);
+
+}  // namespace
+
 }  // namespace tahr

@@ -81,6 +81,7 @@ void define_random_ops();
 void define_loss_ops();
 void define_state_ops();
 void define_optimizer_ops();
+void define_rnn_ops();
 void define_fused_ops();
 void define_control_ops();
 void register_elementwise_kernels();
@@ -93,6 +94,7 @@ void register_random_kernels();
 void register_loss_kernels();
 void register_state_kernels();
 void register_optimizer_kernels();
+void register_rnn_kernels();
 void register_fused_kernels();
 void init_op_table();  // idempotent
 }  // namespace tahr

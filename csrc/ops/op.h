@@ -154,6 +154,14 @@ struct Recorder {
 };
 void set_recorder(Recorder* r);  // thread-local; null: nothing records
 
+// The cotangents of an op's inputs found by differentiating its `decompose`: what vjps of fused gradients are made of.
+// Undefined where an input has none or `needs` (as in VjpArgs) does not ask. Autodiff supplies it.
+using DecomposedVjp = Tensors (*)(const OpDef& op, std::span<const Tensor> in, const void* attrs,
+                                  std::span<const Tensor> dy, uint64_t needs);
+void set_decomposed_vjp(DecomposedVjp fn);
+Tensors decomposed_vjp(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> dy,
+                       uint64_t needs);
+
 // Hook through which tracing takes applications over. Thread-local; null: nothing is traced.
 struct Tracing {
   virtual ~Tracing() = default;

@@ -139,6 +139,16 @@ bool broadcasts_alone(const OpDef& op, std::span<const Tensor> in) {
 Specs infer_same(const InferArgs& a) { return {infer_broadcast(a)}; }
 
 namespace {
+DecomposedVjp decomposed_vjp_fn = nullptr;
+}
+void set_decomposed_vjp(DecomposedVjp fn) { decomposed_vjp_fn = fn; }
+Tensors decomposed_vjp(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> dy,
+                       uint64_t needs) {
+  if (!decomposed_vjp_fn) throw_runtime("[", op.name, "] has no derivative without autodiff");
+  return decomposed_vjp_fn(op, in, attrs, dy, needs);
+}
+
+namespace {
 
 // An application that becomes a node of the current trace.
 Tensors apply_traced(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
@@ -270,6 +280,7 @@ void init_op_table() {
     define_loss_ops();
     define_state_ops();
     define_optimizer_ops();
+    define_rnn_ops();
     define_fused_ops();
     define_control_ops();
     register_elementwise_kernels();
@@ -282,6 +293,7 @@ void init_op_table() {
     register_loss_kernels();
     register_state_kernels();
     register_optimizer_kernels();
+    register_rnn_kernels();
     register_fused_kernels();
     return true;
   }();
