@@ -7,9 +7,9 @@ namespace tahr {
 namespace rnn {
 namespace {
 
-constexpr int64_t kFewRows = 3;            // up to here the product reads B in place, by wide tiles
+constexpr int64_t kFewRows = 3;             // up to here the product reads B in place, by wide tiles
 constexpr int64_t kStateBytes = 192 << 10;  // what a chunk's rows may hold between steps
-constexpr int64_t kLeastRows = 48;         // ... but fewer rows than these read the matrix too often
+constexpr int64_t kLeastRows = 48;          // ... but fewer rows than these read the matrix too often
 constexpr int64_t kSmallestChunk = 4;
 
 template <class T>
@@ -35,8 +35,14 @@ Tensor widened(const Tensor& t) {
 
 template <class T>
 StepMatrix<T>::StepMatrix(const T* b, int64_t ldb, bool transposed, int64_t k, int64_t n, int64_t rows)
-    : k_(k), n_(n), packed_(rows > kFewRows), b_(b), ldb_(ldb),
-      buffer_(packed_ ? packed_size<T>(k, n) : transposed ? k * n : 0) {
+    : k_(k),
+      n_(n),
+      packed_(rows > kFewRows),
+      b_(b),
+      ldb_(ldb),
+      buffer_(packed_      ? packed_size<T>(k, n)
+              : transposed ? k * n
+                           : 0) {
   const GemmKernels<T>& g = gemm_kernels<T>();
   if (packed_) {
     for (int64_t j = 0; j < n; j += g.nr) {

@@ -32,7 +32,8 @@ void forward(const KernelArgs& a) {
       const int64_t t = at.go_backwards ? steps - 1 - s : s;
       const int64_t in = first * steps + t, out = (first * steps + s) * units;
       if (s > 0 || h0) matrix.multiply(h, rows, recurrent.get(), false);
-      if (at.go_backwards) store_previous(y + out, steps * units, z + in * units, steps * units, h0, first, rows, units);
+      if (at.go_backwards)
+        store_previous(y + out, steps * units, z + in * units, steps * units, h0, first, rows, units);
       kernels<T>().simple({.rows = rows,
                            .units = units,
                            .activation = activation_of(at.activation),

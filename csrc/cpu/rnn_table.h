@@ -28,10 +28,10 @@ struct LstmStep {
   int64_t rows, units;
   RnnActivation activation, recurrent_activation;
   RnnMask mask;
-  const T* recurrent;        // [rows][4 units]: h U of the step before
-  RnnSequence<T> gates;      // x W + b before, activated gates after
-  RnnSequence<T> cells, y;   // c and h after
-  T *c, *h;                  // the state, before and after
+  const T* recurrent;       // [rows][4 units]: h U of the step before
+  RnnSequence<T> gates;     // x W + b before, activated gates after
+  RnnSequence<T> cells, y;  // c and h after
+  T *c, *h;                 // the state, before and after
 };
 
 // dh arrives without dy, and leaves with what does not pass through z: nothing, or all of it in a row left out.
@@ -71,11 +71,11 @@ struct GruStepGrad {
   RnnSequence<const T> gates, inner, before;  // before: h of the step before
   RnnSequence<const T> dy;
   T* dh;
-  RnnSequence<T> dz;       // with respect to x W + b: z, r, n
-  RnnSequence<T> dinner;   // with respect to the recurrent part of n
-  T* dz_dense;             // [rows][3 units] or [rows][2 units]: with respect to the recurrent parts
-  T* dcandidate;           // [rows][units], if the reset comes before the product: dn, then d(r h)
-  T* dbias;                // [rows][4 units]: dz and dinner are added
+  RnnSequence<T> dz;      // with respect to x W + b: z, r, n
+  RnnSequence<T> dinner;  // with respect to the recurrent part of n
+  T* dz_dense;            // [rows][3 units] or [rows][2 units]: with respect to the recurrent parts
+  T* dcandidate;          // [rows][units], if the reset comes before the product: dn, then d(r h)
+  T* dbias;               // [rows][4 units]: dz and dinner are added
 };
 
 // y = activation(y + recurrent)

@@ -64,8 +64,8 @@ Sizes check_inputs(const InferArgs& a, int64_t gates, std::initializer_list<size
   for (size_t i = 0; i < a.values.size(); ++i) {
     if (i == mask || !a.has(i)) continue;
     if (!is_float(a.in[i].dtype) || a.in[i].dtype != a.in[0].dtype) {
-      throw_type("[", a.op, "] expected inputs of one floating-point dtype, received ", name_of(a.in[0].dtype),
-                 " and ", name_of(a.in[i].dtype), ". Cast them first.");
+      throw_type("[", a.op, "] expected inputs of one floating-point dtype, received ", name_of(a.in[0].dtype), " and ",
+                 name_of(a.in[i].dtype), ". Cast them first.");
     }
   }
   return n;
@@ -77,11 +77,17 @@ Spec gradient_spec(const InferArgs& a, int64_t needs, int bit, size_t input) {
   return {a.in[input].shape, a.in[0].dtype};
 }
 
+// What a gradient op was given: y and what else has its shape, and the cotangents from `dy` on, that of y first.
+void check_gradient(const InferArgs& a, std::initializer_list<size_t> sequences, size_t dy, size_t last) {
+  const int64_t batch = a.in[0].shape[0], steps = a.in[0].shape[1], units = a.in[2].shape[0];
+  for (const size_t i : sequences) check_shape(a, i, "a sequence of states", {batch, steps, units});
+  check_shape(a, dy, "dy", {batch, steps, units});
+  for (size_t i = dy + 1; i <= last; ++i) check_shape(a, i, "the cotangent of a last state", {batch, units});
+}
+
 // ---- in plain ops ----
 
-Tensor activate(const std::string& name, const Tensor& x) {
-  return name == "linear" ? x : call1(get_op(name), {x});
-}
+Tensor activate(const std::string& name, const Tensor& x) { return name == "linear" ? x : call1(get_op(name), {x}); }
 
 Tensor at_step(const Tensor& x, int64_t t) { return ops::squeeze(ops::slice_axis(x, 1, t, t + 1), Axes(Ints{1})); }
 
@@ -189,6 +195,7 @@ void simple_vjp(const VjpArgs& a, std::span<Tensor> dx) {
 }
 
 Specs infer_simple_grad(const InferArgs& a) {
+  check_gradient(a, {3}, 7, 8);
   const int64_t needs = a.as<SimpleRnnGradAttrs>().needs;
   return {gradient_spec(a, needs, 0, 0), gradient_spec(a, needs, 1, 1), gradient_spec(a, needs, 2, 2),
           gradient_spec(a, needs, 3, 4), gradient_spec(a, needs, 4, 5)};
@@ -199,9 +206,9 @@ Tensors decompose_simple_grad(std::span<const Tensor> in, const void* attrs) {
   SimpleRnnAttrs forward;
   forward.activation = at.activation;
   forward.go_backwards = at.go_backwards;
-  return gradient_by_plain_ops("simple_rnn",
-                               {in[0], in[1], in[2], optional_input(in, 4), optional_input(in, 5), optional_input(in, 6)},
-                               &forward, {optional_input(in, 7), optional_input(in, 8)}, at.needs, {0, 1, 2, 3, 4});
+  return gradient_by_plain_ops(
+      "simple_rnn", {in[0], in[1], in[2], optional_input(in, 4), optional_input(in, 5), optional_input(in, 6)},
+      &forward, {optional_input(in, 7), optional_input(in, 8)}, at.needs, {0, 1, 2, 3, 4});
 }
 
 // ---- lstm: x, kernel, recurrent_kernel, bias?, initial_h?, initial_c?, mask? -> y, h, c, cells, gates ----
@@ -257,6 +264,7 @@ void lstm_vjp(const VjpArgs& a, std::span<Tensor> dx) {
 }
 
 Specs infer_lstm_grad(const InferArgs& a) {
+  check_gradient(a, {3, 4}, 10, 12);
   const int64_t needs = a.as<LstmGradAttrs>().needs;
   return {gradient_spec(a, needs, 0, 0), gradient_spec(a, needs, 1, 1), gradient_spec(a, needs, 2, 2),
           gradient_spec(a, needs, 3, 6), gradient_spec(a, needs, 4, 7), gradient_spec(a, needs, 5, 8)};
@@ -268,11 +276,10 @@ Tensors decompose_lstm_grad(std::span<const Tensor> in, const void* attrs) {
   forward.activation = at.activation;
   forward.recurrent_activation = at.recurrent_activation;
   forward.go_backwards = at.go_backwards;
-  return gradient_by_plain_ops("lstm",
-                               {in[0], in[1], in[2], optional_input(in, 6), optional_input(in, 7),
-                                optional_input(in, 8), optional_input(in, 9)},
-                               &forward, {optional_input(in, 10), optional_input(in, 11), optional_input(in, 12)},
-                               at.needs, {0, 1, 2, 3, 4, 5});
+  return gradient_by_plain_ops(
+      "lstm",
+      {in[0], in[1], in[2], optional_input(in, 6), optional_input(in, 7), optional_input(in, 8), optional_input(in, 9)},
+      &forward, {optional_input(in, 10), optional_input(in, 11), optional_input(in, 12)}, at.needs, {0, 1, 2, 3, 4, 5});
 }
 
 // ---- gru: x, kernel, recurrent_kernel, bias?, initial_state?, mask? -> y, state, gates, inner ----
@@ -308,30 +315,31 @@ Tensors decompose_gru(std::span<const Tensor> in, const void* attrs) {
   }
   Tensor h = state_or_zeros(in, 4, in[0], units);
   Tensors ys, gates, inners;
-  each_step(project(in[0], in[1], bias), optional_input(in, 5), at.go_backwards, [&](const Tensor& zx, const Tensor& m) {
-    const Tensors x = ops::split(zx, 3, 1);
-    Tensor z, r, inner, fresh;
-    if (at.reset_after) {
-      Tensor rec = ops::matmul(h, in[2]);
-      if (recurrent_bias.defined()) rec = ops::add(rec, recurrent_bias);
-      const Tensors parts = ops::split(rec, 3, 1);
-      z = activate(at.recurrent_activation, ops::add(x[0], parts[0]));
-      r = activate(at.recurrent_activation, ops::add(x[1], parts[1]));
-      inner = parts[2];
-      fresh = activate(at.activation, ops::add(x[2], ops::multiply(r, inner)));
-    } else {
-      const Tensors parts = ops::split(ops::matmul(h, gate_kernel), 2, 1);
-      z = activate(at.recurrent_activation, ops::add(x[0], parts[0]));
-      r = activate(at.recurrent_activation, ops::add(x[1], parts[1]));
-      inner = ops::multiply(r, h);
-      fresh = activate(at.activation, ops::add(x[2], ops::matmul(inner, candidate_kernel)));
-    }
-    const Tensor next = ops::add(ops::multiply(z, h), ops::multiply(ops::subtract(ops::ones_like(z), z), fresh));
-    h = choose(m, next, h);
-    ys.push_back(h);
-    gates.push_back(choose(m, ops::concatenate({z, r, fresh}, 1), zx));
-    inners.push_back(m.defined() ? ops::where(m, inner, ops::zeros_like(inner)) : inner);
-  });
+  each_step(
+      project(in[0], in[1], bias), optional_input(in, 5), at.go_backwards, [&](const Tensor& zx, const Tensor& m) {
+        const Tensors x = ops::split(zx, 3, 1);
+        Tensor z, r, inner, fresh;
+        if (at.reset_after) {
+          Tensor rec = ops::matmul(h, in[2]);
+          if (recurrent_bias.defined()) rec = ops::add(rec, recurrent_bias);
+          const Tensors parts = ops::split(rec, 3, 1);
+          z = activate(at.recurrent_activation, ops::add(x[0], parts[0]));
+          r = activate(at.recurrent_activation, ops::add(x[1], parts[1]));
+          inner = parts[2];
+          fresh = activate(at.activation, ops::add(x[2], ops::multiply(r, inner)));
+        } else {
+          const Tensors parts = ops::split(ops::matmul(h, gate_kernel), 2, 1);
+          z = activate(at.recurrent_activation, ops::add(x[0], parts[0]));
+          r = activate(at.recurrent_activation, ops::add(x[1], parts[1]));
+          inner = ops::multiply(r, h);
+          fresh = activate(at.activation, ops::add(x[2], ops::matmul(inner, candidate_kernel)));
+        }
+        const Tensor next = ops::add(ops::multiply(z, h), ops::multiply(ops::subtract(ops::ones_like(z), z), fresh));
+        h = choose(m, next, h);
+        ys.push_back(h);
+        gates.push_back(choose(m, ops::concatenate({z, r, fresh}, 1), zx));
+        inners.push_back(m.defined() ? ops::where(m, inner, ops::zeros_like(inner)) : inner);
+      });
   return {stack_steps(std::move(ys), false, in[0], units), h,
           stack_steps(std::move(gates), at.go_backwards, in[0], 3 * units),
           stack_steps(std::move(inners), at.go_backwards, in[0], units)};
@@ -353,6 +361,7 @@ void gru_vjp(const VjpArgs& a, std::span<Tensor> dx) {
 }
 
 Specs infer_gru_grad(const InferArgs& a) {
+  check_gradient(a, {3, 5}, 9, 10);
   const int64_t needs = a.as<GruGradAttrs>().needs;
   return {gradient_spec(a, needs, 0, 0), gradient_spec(a, needs, 1, 1), gradient_spec(a, needs, 2, 2),
           gradient_spec(a, needs, 3, 6), gradient_spec(a, needs, 4, 7)};
@@ -371,23 +380,25 @@ Tensors decompose_gru_grad(std::span<const Tensor> in, const void* attrs) {
 }
 
 constexpr const char* kArguments =
-    "\n\nx: (batch, steps, features). The kernels' columns are the gates side by side. mask: bool (batch, steps); a row "
+    "\n\nx: (batch, steps, features). The kernels' columns are the gates side by side. mask: bool (batch, steps); a "
+    "row "
     "keeps its state where it is False. go_backwards: the steps run from the last to the first.";
 
 }  // namespace
 
 void define_rnn_ops() {
-  define_op({.name = "simple_rnn",
-             .inputs = "x, kernel, recurrent_kernel, bias?, initial_state?, mask?",
-             .doc = concat("h = activation(x W + h U + b) over a sequence; returns the states of all steps and the last.",
-                           kArguments),
-             .traits = kHidden,
-             .attrs = attr_type<SimpleRnnAttrs>(),
-             .infer = infer_simple,
-             .vjp = simple_vjp,
-             .saves = kSaveAllInputs | save_out(0),
-             .decompose = decompose_simple,
-             .outputs = 2});
+  define_op(
+      {.name = "simple_rnn",
+       .inputs = "x, kernel, recurrent_kernel, bias?, initial_state?, mask?",
+       .doc = concat("h = activation(x W + h U + b) over a sequence; returns the states of all steps and the last.",
+                     kArguments),
+       .traits = kHidden,
+       .attrs = attr_type<SimpleRnnAttrs>(),
+       .infer = infer_simple,
+       .vjp = simple_vjp,
+       .saves = kSaveAllInputs | save_out(0),
+       .decompose = decompose_simple,
+       .outputs = 2});
   define_op({.name = "simple_rnn_grad",
              .inputs = "x, kernel, recurrent_kernel, y, bias?, initial_state?, mask?, dy?, dstate?",
              .doc = "The gradients of simple_rnn with respect to x, kernel, recurrent_kernel, bias, initial_state.",

@@ -14,6 +14,7 @@ namespace tahr::python {
 namespace {
 
 constexpr size_t kMaxParameters = 24;
+constexpr size_t kMaxInputs = 16;  // of an op that is not variadic
 
 struct OpFunction {
   PyObject_HEAD vectorcallfunc vectorcall;
@@ -257,7 +258,7 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       }
       out = call(op, in, attrs.get());
     } else {
-      std::array<Tensor, 8> in;
+      std::array<Tensor, kMaxInputs> in;
       convert_inputs(op, slots.data(), self->inputs, in.data());
       for (int i = 0; i < op.min_inputs; ++i) {
         if (!in[static_cast<size_t>(i)].defined())
@@ -318,7 +319,8 @@ PyObject* make_op_function(const OpDef& op) {
   self->dict = nullptr;
   self->inputs = op.input_names.size();
   self->parameters = self->inputs + (op.attrs ? op.attrs->fields.size() : 0);
-  if (self->parameters > kMaxParameters) throw_runtime("op '", op.name, "' has too many parameters");
+  if (self->parameters > kMaxParameters || (self->inputs > kMaxInputs && !op.variadic))
+    throw_runtime("op '", op.name, "' has too many parameters");
   for (size_t i = 0; i < self->parameters; ++i)
     self->names[i] = PyUnicode_InternFromString(op_parameter(op, i).c_str());
   return reinterpret_cast<PyObject*>(self);

@@ -1,8 +1,7 @@
 // One step of a recurrent layer after its matrix product, forward and backward: gates, state and their gradients in one
 // pass over each row. Formulas are in cpu/rnn_table.h; the loops over time and batch in cpu/rnn_*.cpp.
-#include "cpu/rnn_table.h"
-
 #include "cpu/isa/vmath.h"
+#include "cpu/rnn_table.h"
 
 namespace tahr::TAHR_ISA {
 namespace {
@@ -43,7 +42,6 @@ TAHR_INLINE void add_row(T* to, const T* from, int64_t n) {
   if (from) each_vector<T>(n, TAHR_EACH({ at.put(to + j, at(to + j) + at(from + j)); }));
 }
 
-
 // kPlain: the activation is tanh and the recurrent one sigmoid, known when compiling.
 template <bool kPlain>
 struct Functions {
@@ -69,8 +67,7 @@ struct Functions {
       case RnnActivation::Tanh: return one - y * y;
       case RnnActivation::Sigmoid: return y * (one - y);
       case RnnActivation::Relu: return select(y > V{}, one, V{});
-      case RnnActivation::HardSigmoid:
-        return select((y > V{}) & (y < one), splat<V>(T(1) / T(6)), V{});
+      case RnnActivation::HardSigmoid: return select((y > V{}) & (y < one), splat<V>(T(1) / T(6)), V{});
       default: return one;
     }
   }
@@ -130,21 +127,21 @@ void lstm_rows(const LstmStep<T>& s) {
     T* g = row_of(s.gates, i);
     const T* r = s.recurrent + i * 4 * n;
     each_vector<T>(n, TAHR_EACH({
-      const auto input = f.gate(at(g + j) + at(r + j));
-      const auto forget = f.gate(at(g + n + j) + at(r + n + j));
-      const auto fresh = f.of(at(g + 2 * n + j) + at(r + 2 * n + j));
-      const auto output = f.gate(at(g + 3 * n + j) + at(r + 3 * n + j));
-      const auto cell = forget * at(c + j) + input * fresh;
-      const auto state = output * f.of(cell);
-      at.put(g + j, input);
-      at.put(g + n + j, forget);
-      at.put(g + 2 * n + j, fresh);
-      at.put(g + 3 * n + j, output);
-      at.put(c + j, cell);
-      at.put(cells + j, cell);
-      at.put(h + j, state);
-      at.put(y + j, state);
-    }));
+                     const auto input = f.gate(at(g + j) + at(r + j));
+                     const auto forget = f.gate(at(g + n + j) + at(r + n + j));
+                     const auto fresh = f.of(at(g + 2 * n + j) + at(r + 2 * n + j));
+                     const auto output = f.gate(at(g + 3 * n + j) + at(r + 3 * n + j));
+                     const auto cell = forget * at(c + j) + input * fresh;
+                     const auto state = output * f.of(cell);
+                     at.put(g + j, input);
+                     at.put(g + n + j, forget);
+                     at.put(g + 2 * n + j, fresh);
+                     at.put(g + 3 * n + j, output);
+                     at.put(c + j, cell);
+                     at.put(cells + j, cell);
+                     at.put(h + j, state);
+                     at.put(y + j, state);
+                   }));
   }
 }
 
@@ -164,25 +161,26 @@ void lstm_rows_grad(const LstmStepGrad<T>& s) {
     const T *g = row_of(s.gates, i), *c = row_of(s.cells, i), *before = row_of(s.before, i);
     T* bias = s.dbias + i * 4 * n;
     each_vector<T>(n, TAHR_EACH({
-      using V = Vec<T>;
-      V d = at(dh + j);
-      if (dy) d += at(dy + j);
-      const V input = at(g + j), forget = at(g + n + j), fresh = at(g + 2 * n + j), output = at(g + 3 * n + j);
-      const V a = f.of(at(c + j));
-      const V dcell = at(dc + j) + d * output * f.slope(a);
-      const V zi = dcell * fresh * f.gate_slope(input);
-      const V zf = before ? dcell * at(before + j) * f.gate_slope(forget) : V{};
-      const V zg = dcell * input * f.slope(fresh);
-      const V zo = d * a * f.gate_slope(output);
-      at.put(dc + j, dcell * forget);
-      at.put(dh + j, V{});
-      const V all[4] = {zi, zf, zg, zo};
-      for (int q = 0; q < 4; ++q) {
-        at.put(dz + q * n + j, all[q]);
-        at.put(dense + q * n + j, all[q]);
-        at.put(bias + q * n + j, at(bias + q * n + j) + all[q]);
-      }
-    }));
+                     using V = Vec<T>;
+                     V d = at(dh + j);
+                     if (dy) d += at(dy + j);
+                     const V input = at(g + j), forget = at(g + n + j), fresh = at(g + 2 * n + j),
+                             output = at(g + 3 * n + j);
+                     const V a = f.of(at(c + j));
+                     const V dcell = at(dc + j) + d * output * f.slope(a);
+                     const V zi = dcell * fresh * f.gate_slope(input);
+                     const V zf = before ? dcell * at(before + j) * f.gate_slope(forget) : V{};
+                     const V zg = dcell * input * f.slope(fresh);
+                     const V zo = d * a * f.gate_slope(output);
+                     at.put(dc + j, dcell * forget);
+                     at.put(dh + j, V{});
+                     const V all[4] = {zi, zf, zg, zo};
+                     for (int q = 0; q < 4; ++q) {
+                       at.put(dz + q * n + j, all[q]);
+                       at.put(dense + q * n + j, all[q]);
+                       at.put(bias + q * n + j, at(bias + q * n + j) + all[q]);
+                     }
+                   }));
   }
 }
 
@@ -209,10 +207,10 @@ void simple_rows(const SimpleRnnStep<T>& s) {
     }
     const T* r = s.recurrent + i * n;
     each_vector<T>(n, TAHR_EACH({
-      const auto state = f.of(at(y + j) + at(r + j));
-      at.put(h + j, state);
-      at.put(y + j, state);
-    }));
+                     const auto state = f.of(at(y + j) + at(r + j));
+                     at.put(h + j, state);
+                     at.put(y + j, state);
+                   }));
   }
 }
 
@@ -231,14 +229,14 @@ void simple_grad(const SimpleRnnStepGrad<T>& s) {
     }
     const T* y = row_of(s.y, i);
     each_vector<T>(n, TAHR_EACH({
-      Vec<T> d = at(dh + j);
-      if (dy) d += at(dy + j);
-      d *= f.slope(at(y + j));
-      at.put(dh + j, Vec<T>{});
-      at.put(dz + j, d);
-      at.put(dense + j, d);
-      at.put(bias + j, at(bias + j) + d);
-    }));
+                     Vec<T> d = at(dh + j);
+                     if (dy) d += at(dy + j);
+                     d *= f.slope(at(y + j));
+                     at.put(dh + j, Vec<T>{});
+                     at.put(dz + j, d);
+                     at.put(dense + j, d);
+                     at.put(bias + j, at(bias + j) + d);
+                   }));
   }
 }
 
@@ -263,18 +261,18 @@ void gru_rows(const GruStep<T>& s) {
     T *g = row_of(s.gates, i), *inner = row_of(s.inner, i);
     const T* rec = s.recurrent + i * 3 * n;
     each_vector<T>(n, TAHR_EACH({
-      const auto z = f.gate(at(g + j) + at(rec + j));
-      const auto r = f.gate(at(g + n + j) + at(rec + n + j));
-      const auto kept = at(rec + 2 * n + j);
-      const auto fresh = f.of(at(g + 2 * n + j) + r * kept);
-      const auto state = z * at(h + j) + (T(1) - z) * fresh;
-      at.put(g + j, z);
-      at.put(g + n + j, r);
-      at.put(g + 2 * n + j, fresh);
-      at.put(inner + j, kept);
-      at.put(h + j, state);
-      at.put(y + j, state);
-    }));
+                     const auto z = f.gate(at(g + j) + at(rec + j));
+                     const auto r = f.gate(at(g + n + j) + at(rec + n + j));
+                     const auto kept = at(rec + 2 * n + j);
+                     const auto fresh = f.of(at(g + 2 * n + j) + r * kept);
+                     const auto state = z * at(h + j) + (T(1) - z) * fresh;
+                     at.put(g + j, z);
+                     at.put(g + n + j, r);
+                     at.put(g + 2 * n + j, fresh);
+                     at.put(inner + j, kept);
+                     at.put(h + j, state);
+                     at.put(y + j, state);
+                   }));
   }
 }
 
@@ -301,26 +299,26 @@ void gru_rows_grad(const GruStepGrad<T>& s) {
     T *dh = s.dh + i * n, *dz = row_of(s.dz, i), *dinner = row_of(s.dinner, i), *dense = s.dz_dense + i * 3 * n,
       *bias = s.dbias + i * 4 * n;
     each_vector<T>(n, TAHR_EACH({
-      using V = Vec<T>;
-      V d = at(dh + j);
-      if (dy) d += at(dy + j);
-      const V z = at(g + j), r = at(g + n + j), fresh = at(g + 2 * n + j);
-      const V old = before ? at(before + j) : V{};
-      const V dn = d * (T(1) - z) * f.slope(fresh);
-      const V dr = dn * at(inner + j) * f.gate_slope(r);
-      const V du = d * (old - fresh) * f.gate_slope(z);
-      const V di = dn * r;
-      at.put(dh + j, d * z);
-      at.put(dz + j, du);
-      at.put(dz + n + j, dr);
-      at.put(dz + 2 * n + j, dn);
-      at.put(dinner + j, di);
-      at.put(dense + j, du);
-      at.put(dense + n + j, dr);
-      at.put(dense + 2 * n + j, di);
-      const V all[4] = {du, dr, dn, di};
-      for (int q = 0; q < 4; ++q) at.put(bias + q * n + j, at(bias + q * n + j) + all[q]);
-    }));
+                     using V = Vec<T>;
+                     V d = at(dh + j);
+                     if (dy) d += at(dy + j);
+                     const V z = at(g + j), r = at(g + n + j), fresh = at(g + 2 * n + j);
+                     const V old = before ? at(before + j) : V{};
+                     const V dn = d * (T(1) - z) * f.slope(fresh);
+                     const V dr = dn * at(inner + j) * f.gate_slope(r);
+                     const V du = d * (old - fresh) * f.gate_slope(z);
+                     const V di = dn * r;
+                     at.put(dh + j, d * z);
+                     at.put(dz + j, du);
+                     at.put(dz + n + j, dr);
+                     at.put(dz + 2 * n + j, dn);
+                     at.put(dinner + j, di);
+                     at.put(dense + j, du);
+                     at.put(dense + n + j, dr);
+                     at.put(dense + 2 * n + j, di);
+                     const V all[4] = {du, dr, dn, di};
+                     for (int q = 0; q < 4; ++q) at.put(bias + q * n + j, at(bias + q * n + j) + all[q]);
+                   }));
   }
 }
 
@@ -348,14 +346,14 @@ void gru_before_gates(const GruStep<T>& s) {
     const T *rec = s.recurrent + i * 2 * n, *h = s.h + i * n;
     T* inner = row_of(s.inner, i);
     each_vector<T>(n, TAHR_EACH({
-      const auto z = f.gate(at(g + j) + at(rec + j));
-      const auto r = f.gate(at(g + n + j) + at(rec + n + j));
-      const auto kept = r * at(h + j);
-      at.put(g + j, z);
-      at.put(g + n + j, r);
-      at.put(reset + j, kept);
-      at.put(inner + j, kept);
-    }));
+                     const auto z = f.gate(at(g + j) + at(rec + j));
+                     const auto r = f.gate(at(g + n + j) + at(rec + n + j));
+                     const auto kept = r * at(h + j);
+                     at.put(g + j, z);
+                     at.put(g + n + j, r);
+                     at.put(reset + j, kept);
+                     at.put(inner + j, kept);
+                   }));
   }
 }
 
@@ -373,13 +371,13 @@ void gru_before_candidate(const GruStep<T>& s) {
     T* g = row_of(s.gates, i);
     const T* candidate = s.candidate + i * n;
     each_vector<T>(n, TAHR_EACH({
-      const auto z = at(g + j);
-      const auto fresh = f.of(at(g + 2 * n + j) + at(candidate + j));
-      const auto state = z * at(h + j) + (T(1) - z) * fresh;
-      at.put(g + 2 * n + j, fresh);
-      at.put(h + j, state);
-      at.put(y + j, state);
-    }));
+                     const auto z = at(g + j);
+                     const auto fresh = f.of(at(g + 2 * n + j) + at(candidate + j));
+                     const auto state = z * at(h + j) + (T(1) - z) * fresh;
+                     at.put(g + 2 * n + j, fresh);
+                     at.put(h + j, state);
+                     at.put(y + j, state);
+                   }));
   }
 }
 
@@ -397,21 +395,21 @@ void gru_before_candidate_grad(const GruStepGrad<T>& s) {
     const T *dy = row_of(s.dy, i), *g = row_of(s.gates, i), *before = row_of(s.before, i);
     T *dh = s.dh + i * n, *dz = row_of(s.dz, i), *dense = s.dz_dense + i * 2 * n, *bias = s.dbias + i * 4 * n;
     each_vector<T>(n, TAHR_EACH({
-      using V = Vec<T>;
-      V d = at(dh + j);
-      if (dy) d += at(dy + j);
-      const V z = at(g + j), fresh = at(g + 2 * n + j);
-      const V old = before ? at(before + j) : V{};
-      const V dn = d * (T(1) - z) * f.slope(fresh);
-      const V du = d * (old - fresh) * f.gate_slope(z);
-      at.put(dh + j, d * z);
-      at.put(dz + j, du);
-      at.put(dz + 2 * n + j, dn);
-      at.put(dense + j, du);
-      at.put(dcandidate + j, dn);
-      at.put(bias + j, at(bias + j) + du);
-      at.put(bias + 2 * n + j, at(bias + 2 * n + j) + dn);
-    }));
+                     using V = Vec<T>;
+                     V d = at(dh + j);
+                     if (dy) d += at(dy + j);
+                     const V z = at(g + j), fresh = at(g + 2 * n + j);
+                     const V old = before ? at(before + j) : V{};
+                     const V dn = d * (T(1) - z) * f.slope(fresh);
+                     const V du = d * (old - fresh) * f.gate_slope(z);
+                     at.put(dh + j, d * z);
+                     at.put(dz + j, du);
+                     at.put(dz + 2 * n + j, dn);
+                     at.put(dense + j, du);
+                     at.put(dcandidate + j, dn);
+                     at.put(bias + j, at(bias + j) + du);
+                     at.put(bias + 2 * n + j, at(bias + 2 * n + j) + dn);
+                   }));
   }
 }
 
@@ -424,14 +422,14 @@ void gru_before_gates_grad(const GruStepGrad<T>& s) {
     const T *g = row_of(s.gates, i), *before = row_of(s.before, i), *dreset = s.dcandidate + i * n;
     T *dh = s.dh + i * n, *dz = row_of(s.dz, i), *dense = s.dz_dense + i * 2 * n, *bias = s.dbias + i * 4 * n;
     each_vector<T>(n, TAHR_EACH({
-      using V = Vec<T>;
-      const V d = at(dreset + j), r = at(g + n + j);
-      const V dr = before ? d * at(before + j) * f.gate_slope(r) : V{};
-      at.put(dh + j, at(dh + j) + d * r);
-      at.put(dz + n + j, dr);
-      at.put(dense + n + j, dr);
-      at.put(bias + n + j, at(bias + n + j) + dr);
-    }));
+                     using V = Vec<T>;
+                     const V d = at(dreset + j), r = at(g + n + j);
+                     const V dr = before ? d * at(before + j) * f.gate_slope(r) : V{};
+                     at.put(dh + j, at(dh + j) + d * r);
+                     at.put(dz + n + j, dr);
+                     at.put(dense + n + j, dr);
+                     at.put(bias + n + j, at(bias + n + j) + dr);
+                   }));
   }
 }
 
