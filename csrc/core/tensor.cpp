@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "core/allocator.h"
 #include "core/variable.h"
@@ -124,6 +125,19 @@ uint64_t Tensor::id() const {
   return impl_->id;
 }
 
+class VariableImpl::Lock {
+ public:
+  explicit Lock(const VariableImpl& v) : busy_(v.busy_) {
+    while (busy_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  }
+  ~Lock() { busy_.clear(std::memory_order_release); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  std::atomic_flag& busy_;
+};
+
 VariableImpl::VariableImpl(Tensor value, std::string n, bool t)
     : name(std::move(n)),
       trainable(t),
@@ -142,9 +156,10 @@ void VariableImpl::set_value(Tensor v) {
   if (v.dtype() != value_.dtype()) {
     throw_type("[assign] variable '", name, "' has dtype ", name_of(value_.dtype()), ", received ", name_of(v.dtype()));
   }
+  const Lock lock(*this);
   if (held()) std::memcpy(value_.mutable_raw(), v.raw(), v.nbytes());
-  else value_ = std::move(v);
-  ++version_;
+  else std::swap(value_, v);  // the old value goes after the lock does
+  touch();
 }
 
 namespace {
@@ -155,19 +170,29 @@ Tensor copy_of(const Tensor& t) {
 }
 }  // namespace
 
-Tensor VariableImpl::snapshot() const { return held() ? copy_of(value_) : value_; }
+Tensor VariableImpl::snapshot() const {
+  const Lock lock(*this);
+  return held() ? copy_of(value_) : value_;
+}
 
 void VariableImpl::hold() {
-  writable_value();
+  const Lock lock(*this);
+  if (!held()) own_storage();
   holds_.fetch_add(1, std::memory_order_acq_rel);
+  touch();
 }
 
 const Tensor& VariableImpl::writable_value() {
-  // The variable's own tensor is one holder of the storage; anyone else must keep seeing the old value.
-  const bool shared = value_.impl()->use_count() > 1 || value_.impl()->storage->use_count() > 1;
-  if (!held() && (shared || !value_.impl()->storage->writable())) value_ = copy_of(value_);
-  ++version_;
+  const Lock lock(*this);
+  if (!held()) own_storage();
+  touch();
   return value_;
+}
+
+// The variable's own tensor is to be the one holder of the storage; anyone else must keep seeing the old value.
+void VariableImpl::own_storage() {
+  const bool shared = value_.impl()->use_count() > 1 || value_.impl()->storage->use_count() > 1;
+  if (shared || !value_.impl()->storage->writable()) value_ = copy_of(value_);
 }
 
 }  // namespace tahr

@@ -15,7 +15,8 @@ class VariableImpl : public RefCounted {
   VariableImpl(Tensor value, std::string name, bool trainable);
   ~VariableImpl();
 
-  const Tensor& value() const { return value_; }  // shares storage: a later assignment does not change it
+  // For its shape, dtype and, where nothing else runs, contents; a `snapshot` is safe in any case.
+  const Tensor& value() const { return value_; }
   void set_value(Tensor v);                       // same dtype and shape; bumps the version
   // The value's storage for writing in place: copied first if somebody else holds it. Bumps the version.
   const Tensor& writable_value();
@@ -27,16 +28,21 @@ class VariableImpl : public RefCounted {
   void release_hold() noexcept { holds_.fetch_sub(1, std::memory_order_acq_rel); }
   bool held() const { return holds_.load(std::memory_order_acquire) > 0; }
   Tensor snapshot() const;  // a value that nobody will change
-  void touch() { ++version_; }  // the contents were changed in place
-  uint64_t version() const { return version_; }
+  void touch() { version_.fetch_add(1, std::memory_order_relaxed); }  // the contents were changed in place
+  uint64_t version() const { return version_.load(std::memory_order_relaxed); }
 
   std::string name;
   bool trainable;
 
  private:
+  // Graphs run beside threads that read and assign: who exchanges the value or shares it does so under this lock.
+  class Lock;
+  void own_storage();
+
   Tensor value_;
   Tensor handle_;
-  uint64_t version_ = 0;
+  mutable std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+  std::atomic<uint64_t> version_{0};
   std::atomic<int> holds_{0};
 };
 

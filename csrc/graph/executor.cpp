@@ -148,7 +148,8 @@ struct Executable::Impl {
       t.impl()->size = inputs[i].size();
     }
     for (ValueId root : in_variables) {
-      const Tensor& value = plan.buffers[static_cast<size_t>(root)].variable->value();
+      VariableImpl* v = plan.buffers[static_cast<size_t>(root)].variable;
+      const Tensor value = v->held() ? v->value() : v->snapshot();
       point_group(root, value.impl()->storage, value.impl()->data);
     }
     for (ValueId root : fresh) {
@@ -181,7 +182,8 @@ struct Executable::Impl {
       if (v->value().raw() != s.in[1].raw()) std::memcpy(v->value().mutable_raw(), s.in[1].raw(), s.in[1].nbytes());
       v->touch();
     } else {
-      std::memcpy(s.out[0].mutable_raw(), v->value().raw(), s.out[0].nbytes());
+      const Tensor value = v->held() ? v->value() : v->snapshot();
+      std::memcpy(s.out[0].mutable_raw(), value.raw(), s.out[0].nbytes());
     }
   }
 

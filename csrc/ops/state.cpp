@@ -78,7 +78,7 @@ Tensors accumulate_eager(std::span<const Tensor> in, const void*) {
   constexpr const char* kName = kSubtract ? "assign_sub" : "assign_add";
   VariableImpl& v = variable_of(in[0], kName);
   const Tensor delta = fitting(v, in[1]);
-  Tensor sum = kSubtract ? ops::subtract(v.value(), delta) : ops::add(v.value(), delta);
+  Tensor sum = kSubtract ? ops::subtract(v.snapshot(), delta) : ops::add(v.snapshot(), delta);
   if (!(sum.shape() == v.value().shape())) {
     throw_value("[", kName, "] variable '", v.name, "' has shape ", v.value().shape().str(),
                 ", received a value of shape ", delta.shape().str(),
