@@ -27,6 +27,7 @@ void forward_kernel(const KernelArgs& args) {
     return gemm(x.dtype(), false, false, m, s.cout, s.cin, x.raw(), s.cin, kernel.raw(), s.cout, y.mutable_raw(),
                 s.cout);
   }
+  if (s.depthwise()) return depthwise_rows(x.dtype(), s, false, x.raw(), kernel.raw(), y.mutable_raw());
   conv_rows(conv_table(), x.dtype(), s, false, x.raw(), kernel.raw(), y.mutable_raw());
 }
 
@@ -39,6 +40,7 @@ void dx_kernel(const KernelArgs& args) {
     return gemm(dy.dtype(), false, true, m, s.cin, s.cout, dy.raw(), s.cout, kernel.raw(), s.cout, dx.mutable_raw(),
                 s.cin);
   }
+  if (s.depthwise()) return depthwise_rows(dy.dtype(), s, true, dy.raw(), kernel.raw(), dx.mutable_raw());
   conv_rows(conv_table(), dy.dtype(), s, true, dy.raw(), kernel.raw(), dx.mutable_raw());
 }
 
@@ -46,6 +48,7 @@ void dw_kernel(const KernelArgs& args) {
   const Tensor &x = args.in[0], &dy = args.in[1], &dw = args.out[0];
   if (dw.size() == 0) return;
   const ConvShape s = conv_shape(x.shape(), dw.shape(), dy.shape(), args.as<ConvCoreAttrs>());
+  if (s.depthwise()) return depthwise_outer(x.dtype(), s, x.raw(), dy.raw(), dw.mutable_raw());
   conv_outer(conv_table(), x.dtype(), s, x.raw(), dy.raw(), dw.mutable_raw());
 }
 

@@ -87,4 +87,8 @@ void conv_rows(const ConvTable& table, DType dtype, const ConvShape& s, bool bac
                const void* kernel, void* out, const ConvEpilogue& end = {});
 void conv_outer(const ConvTable& table, DType dtype, const ConvShape& s, const void* x, const void* dy, void* dw);
 
+// The same for a shape that is depthwise(); kernel and dw are (window..., channels).
+void depthwise_rows(DType dtype, const ConvShape& s, bool backward, const void* source, const void* kernel, void* out);
+void depthwise_outer(DType dtype, const ConvShape& s, const void* x, const void* dy, void* dw);
+
 }  // namespace tahr

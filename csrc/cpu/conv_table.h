@@ -45,10 +45,33 @@ struct ConvOuter {
   bool accumulate;
 };
 
+// A row of outputs of a depthwise convolution: c[i][j] = relu?(sum over runs r of a[i * a_row + r.a + j] *
+// b[r.b * channels + j] (+ bias[j])) for i < count, j < channels.
+template <class T>
+struct DepthwiseRow {
+  const T* a;
+  int64_t a_row;
+  const ConvRun* runs;
+  int64_t run_count;
+  const T* b;
+  T* c;
+  int64_t ldc, count, channels;
+  const T* bias;  // or null
+  bool relu;
+};
+
 template <class T>
 struct ConvKernels {
   int mr, nr, lanes;
   void (*row)(const ConvRow<T>&);
+  void (*outer)(const ConvOuter<T>&);
+};
+
+template <class T>
+struct DepthwiseKernels {
+  void (*row)(const DepthwiseRow<T>&);
+  // c[i][j] (+)= sum over y and p of a[y * a_pitch + p * a_step + offsets[i] + j] * b[y * b_pitch + p * b_step + j] for
+  // i < m, j < n; reads nothing beyond n.
   void (*outer)(const ConvOuter<T>&);
 };
 
@@ -57,6 +80,12 @@ struct ConvTable {
   ConvKernels<double> f64;
 };
 
+struct DepthwiseTable {
+  DepthwiseKernels<float> f32;
+  DepthwiseKernels<double> f64;
+};
+
 }  // namespace tahr
 
 TAHR_DECLARE_ISA_TABLE(ConvTable, conv_table)
+TAHR_DECLARE_ISA_TABLE(DepthwiseTable, depthwise_table)

@@ -1,4 +1,4 @@
-"""Convolutions, pools, padding, cropping and upsampling beside real Keras on PyTorch and JAX: outputs, gradients, configs."""
+"""Layers along spatial axes beside real Keras on PyTorch and JAX: outputs, gradients, configs, mistakes."""
 
 from __future__ import annotations
 
