@@ -107,6 +107,7 @@ struct Executable::Impl {
       steps.push_back(std::move(s));
     }
     seconds.resize(steps.size());
+    fastest.resize(steps.size());
     runs.resize(steps.size());
   }
 
@@ -225,7 +226,9 @@ struct Executable::Impl {
       for (size_t i = 0; i < steps.size(); ++i) {
         run_step(steps[i]);
         const auto now = std::chrono::steady_clock::now();
-        seconds[i] += std::chrono::duration<double>(now - before).count();
+        const double taken = std::chrono::duration<double>(now - before).count();
+        seconds[i] += taken;
+        fastest[i] = runs[i] ? std::min(fastest[i], taken) : taken;
         ++runs[i];
         before = now;
       }
@@ -247,7 +250,7 @@ struct Executable::Impl {
   bool bound = false, timed = false;
   const uint64_t serial = next_value_id();
   size_t held = 0;
-  std::vector<double> seconds;
+  std::vector<double> seconds, fastest;
   std::vector<uint64_t> runs;
 };
 
@@ -346,7 +349,7 @@ const char* Executable::step_name(int32_t node) const {
 std::vector<StepTime> Executable::times() const {
   std::vector<StepTime> t;
   for (size_t i = 0; i < impl_->steps.size(); ++i)
-    t.push_back({impl_->steps[i].node, impl_->runs[i], impl_->seconds[i]});
+    t.push_back({impl_->steps[i].node, impl_->runs[i], impl_->seconds[i], impl_->fastest[i]});
   return t;
 }
 

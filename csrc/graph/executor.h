@@ -14,7 +14,7 @@ struct PlanStats {
 struct StepTime {
   int32_t node;
   uint64_t runs;
-  double seconds;
+  double seconds, fastest;  // of all runs, and of the shortest
 };
 
 // Not thread-safe: one run at a time (GraphFunction keeps several if threads meet).

@@ -98,6 +98,7 @@ GraphReport report_of(const Executable& e) {
     NodeReport& n = r.nodes[static_cast<size_t>(t.node)];
     n.runs = t.runs;
     n.seconds = t.seconds;
+    n.fastest = t.fastest;
   }
   r.inputs = g.inputs;
   r.outputs = g.outputs;
@@ -171,6 +172,7 @@ void add_to_profiles(const Executable& e) {
     }
     for (const StepTime& t : e.times()) {
       NodeReport& n = it->second.nodes[static_cast<size_t>(t.node)];
+      if (t.runs) n.fastest = n.runs ? std::min(n.fastest, t.fastest) : t.fastest;
       n.runs += t.runs;
       n.seconds += t.seconds;
     }

@@ -21,7 +21,7 @@ struct NodeReport {
   std::vector<ValueId> in, out;
   Cost cost;
   uint64_t runs = 0;
-  double seconds = 0;  // of all runs
+  double seconds = 0, fastest = 0;  // of all runs, and of the shortest
 };
 struct GraphReport {
   std::vector<ValueReport> values;

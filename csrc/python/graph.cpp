@@ -67,6 +67,7 @@ py::dict report(const graph::GraphReport& r) {
     d["bytes"] = n.cost.bytes;
     d["runs"] = n.runs;
     d["seconds"] = n.seconds;
+    d["fastest"] = n.fastest;
     nodes.append(d);
   }
   py::dict d;

@@ -77,7 +77,7 @@ def _boxes(report: dict[str, Any]) -> list[_Box]:
         for i in node["out"]:
             lines += textwrap.wrap(f"%{i} {_spec(values[i])}  {values[i]['placement']}", 52, subsequent_indent="  ")
         if node["runs"]:
-            lines.append(f"{node['seconds'] / node['runs'] * 1e6:.2f} us")
+            lines.append(f"{node['fastest'] * 1e6:.2f} us")
         colour = "product" if node["op"] in _PRODUCTS else "fused" if node["op"] == "fused" else ""
         if not colour and not node["out"]:
             colour = "state"
@@ -143,8 +143,10 @@ def _pack(boxes: list[_Box], layer: list[int], near: dict[int, list[int]]) -> No
 
 
 def svg(report: dict[str, Any]) -> str:
-    """The graph as an SVG document: a box per node with its op (and what is fused into it), the variables it reads, its
-    results with shape, dtype and memory, and its time if it was profiled. Free reads and stores of variables have no box.
+    """The graph as an SVG document.
+
+    There is a box per node with its op (and what is fused into it), the variables it reads, its results with shape, dtype
+    and memory, and the time of its fastest run if it was profiled. Free reads and stores of variables have no box.
 
     Args:
         report: what `GraphFunction.report()` gives, or one of `Profile.functions`.

@@ -62,6 +62,7 @@ class Row(NamedTuple):
         shapes: of its inputs and results.
         runs: how often nodes of this kind ran.
         seconds: of all runs; each includes about 30 ns for reading the clock.
+        fastest: seconds of the shortest run: what is left when nothing else disturbs the machine.
         flops: arithmetic of matrix products, all runs.
         bytes: read and written, all runs.
     """
@@ -70,6 +71,7 @@ class Row(NamedTuple):
     shapes: str
     runs: int
     seconds: float
+    fastest: float
     flops: float
     bytes: float
 
@@ -87,29 +89,33 @@ class Profile:
     def rows(self) -> list[Row]:
         """Kinds of nodes, the slowest first."""
         sums: dict[tuple[str, str], list[float]] = {}
+        fastest: dict[tuple[str, str], float] = {}
         for report in self.functions:
             values = report["values"]
             for node in report["nodes"]:
                 if not node["runs"]:
                     continue
-                total = sums.setdefault((op_label(node), _shapes(values, node)), [0, 0.0, 0.0, 0.0])
+                kind = (op_label(node), _shapes(values, node))
+                total = sums.setdefault(kind, [0, 0.0, 0.0, 0.0])
+                fastest[kind] = min(fastest.get(kind, node["fastest"]), node["fastest"])
                 runs = node["runs"]
                 for i, amount in enumerate((runs, node["seconds"], node["flops"] * runs, node["bytes"] * runs)):
                     total[i] += amount
-        rows = [Row(op, shapes, int(t[0]), t[1], t[2], t[3]) for (op, shapes), t in sums.items()]
+        rows = [Row(*kind, int(t[0]), t[1], fastest[kind], t[2], t[3]) for kind, t in sums.items()]
         return sorted(rows, key=lambda row: -row.seconds)
 
     def table(self, limit: int = 40) -> str:
-        """The slowest `limit` kinds of nodes: time per run and share of the whole, arithmetic and memory speed, and how many
-        times the floor each takes: the larger of arithmetic at the machine's peak and bytes at its bandwidth.
+        """The slowest `limit` kinds of nodes: mean and shortest time of a run, share of the whole; then, of the shortest
+        run, arithmetic and memory speed, and how many times the floor it takes: the larger of arithmetic at the machine's
+        peak and bytes at its bandwidth.
 
         Example:
             >>> import tahr
             >>> from tahr import profiler
             >>> with profiler.profile() as p:
             ...     _ = tahr.function(lambda x: x + 1.0)(tahr.ops.ones((64, 64)))
-            >>> print(p.table().splitlines()[1].split()[:3])
-            ['us/run', 'runs', 'share']
+            >>> print(p.table().splitlines()[1].split()[:4])
+            ['us/run', 'least', 'runs', 'share']
         """
         rows = self.rows()
         if not rows:
@@ -117,25 +123,26 @@ class Profile:
         m = machine()
         whole = sum(row.seconds for row in rows)
         steps = max((n["runs"] for f in self.functions for n in f["nodes"]), default=0)
-        least = sum(m.floor(row.flops / row.runs, row.bytes / row.runs) * row.runs for row in rows)
+        least = sum(row.fastest * row.runs for row in rows)
+        floors = [m.floor(row.flops / row.runs, row.bytes / row.runs) for row in rows]
+        floor = sum(f * row.runs for f, row in zip(floors, rows))
+        speeds = ", ".join(f"{speed / 1e9:.0f} GB/s at {_size(size)}" for size, speed in m.bandwidths)
         lines = [
             f"{whole * 1e3:.2f} ms in {sum(row.runs for row in rows)} kernels of {len(self.functions)} graph(s), the most "
-            f"frequent run {steps} times; {whole / max(least, 1e-12):.1f} x the floor "
-            f"({m.flops_per_second / 1e9:.0f} GFLOP/s; "
-            + ", ".join(f"{speed / 1e9:.0f} GB/s at {_size(size)}" for size, speed in m.bandwidths)
-            + ")",
-            f"{'us/run':>9} {'runs':>8} {'share':>6} {'GFLOP/s':>8} {'GB/s':>7} {'x floor':>8}  op and shapes",
+            f"frequent run {steps} times; undisturbed {least * 1e3:.2f} ms, {least / max(floor, 1e-12):.1f} x the floor "
+            f"({m.flops_per_second / 1e9:.0f} GFLOP/s; {speeds})",
+            f"{'us/run':>9} {'least':>9} {'runs':>8} {'share':>6} {'GFLOP/s':>8} {'GB/s':>7} {'x floor':>8}  op and shapes",
         ]
-        for row in rows[:limit]:
-            floor = m.floor(row.flops / row.runs, row.bytes / row.runs) * row.runs
+        for row, f in list(zip(rows, floors))[:limit]:
+            taken = max(row.fastest, 1e-9)
             lines.append(
-                f"{row.seconds / row.runs * 1e6:9.2f} {row.runs:8d} {row.seconds / whole:6.1%} "
-                f"{row.flops / row.seconds / 1e9:8.1f} {row.bytes / row.seconds / 1e9:7.1f} "
-                f"{row.seconds / floor if floor else 0:8.1f}  {_short(row.op)} {row.shapes}"
+                f"{row.seconds / row.runs * 1e6:9.2f} {row.fastest * 1e6:9.2f} {row.runs:8d} {row.seconds / whole:6.1%} "
+                f"{row.flops / row.runs / taken / 1e9:8.1f} {row.bytes / row.runs / taken / 1e9:7.1f} "
+                f"{taken / f if f else 0:8.1f}  {_short(row.op)} {row.shapes}"
             )
         if len(rows) > limit:
             rest = sum(row.seconds for row in rows[limit:])
-            lines.append(f"{'':18} {rest / whole:6.1%}  {'':25} {len(rows) - limit} more")
+            lines.append(f"{'':28} {rest / whole:6.1%}  {'':25} {len(rows) - limit} more")
         return "\n".join(lines)
 
     def svg(self, function: int = 0) -> str:

@@ -16,8 +16,14 @@ inline double magnitude(double x) { return __builtin_fabs(x); }
 // on which processors are many times slower, and from which rounding never lets them decay further.
 template <class T>
 inline T kept(T x) {
-  constexpr T kSmallest = sizeof(T) == sizeof(float) ? T(0x1p-126) : T(0x1p-1022);  // the least normal number
-  return magnitude(x) < kSmallest ? T(0) : x;
+  constexpr T kLeast = sizeof(T) == sizeof(float) ? T(0x1p-126) : T(0x1p-1022);  // the least normal number
+  return magnitude(x) < kLeast ? T(0) : x;
+}
+// An average of gradients, which takes part in products with rates; its square is far below what the rules can see.
+template <class T>
+inline T kept_mean(T x) {
+  constexpr T kLeast = sizeof(T) == sizeof(float) ? T(0x1p-100) : T(0x1p-990);
+  return magnitude(x) < kLeast ? T(0) : x;
 }
 
 template <class T>
@@ -40,7 +46,7 @@ void sgd_momentum(const UpdateScalars<T>& s, size_t n, T* const* state, const T*
   T* __restrict p = state[0], * __restrict m = state[1];
   for (size_t i = 0; i < n; ++i) {
     const T step = g[i] * lr;
-    const T velocity = kept(m[i] * momentum - step);
+    const T velocity = kept_mean(m[i] * momentum - step);
     m[i] = velocity;
     p[i] += kNesterov ? velocity * momentum - step : velocity;
   }
@@ -58,13 +64,13 @@ void rmsprop(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __re
     v[i] = square;
     T denominator = square + epsilon;
     if constexpr (kCentered) {
-      const T average = kept(rho * mean[i] + rest * g[i]);
+      const T average = kept_mean(rho * mean[i] + rest * g[i]);
       mean[i] = average;
       denominator = square - average * average + epsilon;
     }
     T step = lr * g[i] / root(denominator);
     if constexpr (kMomentum) {
-      step = kept(momentum * m[i] + step);
+      step = kept_mean(momentum * m[i] + step);
       m[i] = step;
     }
     p[i] -= step;
@@ -78,7 +84,7 @@ void adam(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __restr
   T* __restrict p = state[0], * __restrict m = state[1], * __restrict v = state[2];
   T* __restrict v_hat = kAmsgrad ? state[3] : nullptr;
   for (size_t i = 0; i < n; ++i) {
-    const T first = kept(m[i] + (g[i] - m[i]) * rest_1);
+    const T first = kept_mean(m[i] + (g[i] - m[i]) * rest_1);
     T second = kept(v[i] + (g[i] * g[i] - v[i]) * rest_2);
     m[i] = first;
     v[i] = second;
@@ -97,7 +103,7 @@ void nadam(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __rest
   const T correction = s.beta_2_correction;
   T* __restrict p = state[0], * __restrict m = state[1], * __restrict v = state[2];
   for (size_t i = 0; i < n; ++i) {
-    const T first = kept(m[i] + (g[i] - m[i]) * rest_1);
+    const T first = kept_mean(m[i] + (g[i] - m[i]) * rest_1);
     const T second = kept(v[i] + (g[i] * g[i] - v[i]) * rest_2);
     m[i] = first;
     v[i] = second;
@@ -111,7 +117,7 @@ void adamax(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __res
   const T lr = s.lr, rest_1 = s.beta_1_rest, beta_2 = s.beta_2, epsilon = s.epsilon, correction = s.beta_1_correction;
   T* __restrict p = state[0], * __restrict m = state[1], * __restrict u = state[2];
   for (size_t i = 0; i < n; ++i) {
-    const T first = kept(m[i] + (g[i] - m[i]) * rest_1);
+    const T first = kept_mean(m[i] + (g[i] - m[i]) * rest_1);
     const T decayed = kept(beta_2 * u[i]), now = magnitude(g[i]);
     const T norm = decayed > now ? decayed : now;
     m[i] = first;
@@ -171,7 +177,7 @@ void lamb_moments(const UpdateScalars<T>& scalars, size_t n, T* const* state, co
   T* __restrict m = state[1], * __restrict v = state[2];
   double of_p[kWidth] = {}, of_step[kWidth] = {};
   const auto one = [&](size_t i, size_t lane) {
-    m[i] = kept(m[i] + (g[i] - m[i]) * s.beta_1_rest);
+    m[i] = kept_mean(m[i] + (g[i] - m[i]) * s.beta_1_rest);
     v[i] = kept(v[i] + (g[i] * g[i] - v[i]) * s.beta_2_rest);
     const double step = lamb_step(s, m[i], v[i]), value = p[i];
     of_p[lane] += value * value;
