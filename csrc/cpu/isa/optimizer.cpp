@@ -12,20 +12,6 @@ inline double root(double x) { return __builtin_sqrt(x); }
 inline float magnitude(float x) { return __builtin_fabsf(x); }
 inline double magnitude(double x) { return __builtin_fabs(x); }
 
-// What a slot keeps of x: averages that decay towards zero get there. Left to themselves they end as subnormal numbers,
-// on which processors are many times slower, and from which rounding never lets them decay further.
-template <class T>
-inline T kept(T x) {
-  constexpr T kLeast = sizeof(T) == sizeof(float) ? T(0x1p-126) : T(0x1p-1022);  // the least normal number
-  return magnitude(x) < kLeast ? T(0) : x;
-}
-// An average of gradients, which takes part in products with rates; its square is far below what the rules can see.
-template <class T>
-inline T kept_mean(T x) {
-  constexpr T kLeast = sizeof(T) == sizeof(float) ? T(0x1p-100) : T(0x1p-990);
-  return magnitude(x) < kLeast ? T(0) : x;
-}
-
 template <class T>
 void decay(const UpdateScalars<T>& s, size_t n, T* const* state, const T*) {
   const T wd = s.weight_decay, lr = s.lr;
@@ -46,7 +32,7 @@ void sgd_momentum(const UpdateScalars<T>& s, size_t n, T* const* state, const T*
   T* __restrict p = state[0], * __restrict m = state[1];
   for (size_t i = 0; i < n; ++i) {
     const T step = g[i] * lr;
-    const T velocity = kept_mean(m[i] * momentum - step);
+    const T velocity = m[i] * momentum - step;
     m[i] = velocity;
     p[i] += kNesterov ? velocity * momentum - step : velocity;
   }
@@ -60,17 +46,17 @@ void rmsprop(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __re
   T* __restrict m = kMomentum ? state[2] : nullptr;
   T* __restrict mean = kCentered ? state[kMomentum ? 3 : 2] : nullptr;
   for (size_t i = 0; i < n; ++i) {
-    const T square = kept(rho * v[i] + rest * (g[i] * g[i]));
+    const T square = rho * v[i] + rest * (g[i] * g[i]);
     v[i] = square;
     T denominator = square + epsilon;
     if constexpr (kCentered) {
-      const T average = kept_mean(rho * mean[i] + rest * g[i]);
+      const T average = rho * mean[i] + rest * g[i];
       mean[i] = average;
       denominator = square - average * average + epsilon;
     }
     T step = lr * g[i] / root(denominator);
     if constexpr (kMomentum) {
-      step = kept_mean(momentum * m[i] + step);
+      step = momentum * m[i] + step;
       m[i] = step;
     }
     p[i] -= step;
@@ -84,8 +70,8 @@ void adam(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __restr
   T* __restrict p = state[0], * __restrict m = state[1], * __restrict v = state[2];
   T* __restrict v_hat = kAmsgrad ? state[3] : nullptr;
   for (size_t i = 0; i < n; ++i) {
-    const T first = kept_mean(m[i] + (g[i] - m[i]) * rest_1);
-    T second = kept(v[i] + (g[i] * g[i] - v[i]) * rest_2);
+    const T first = m[i] + (g[i] - m[i]) * rest_1;
+    T second = v[i] + (g[i] * g[i] - v[i]) * rest_2;
     m[i] = first;
     v[i] = second;
     if constexpr (kAmsgrad) {
@@ -103,8 +89,8 @@ void nadam(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __rest
   const T correction = s.beta_2_correction;
   T* __restrict p = state[0], * __restrict m = state[1], * __restrict v = state[2];
   for (size_t i = 0; i < n; ++i) {
-    const T first = kept_mean(m[i] + (g[i] - m[i]) * rest_1);
-    const T second = kept(v[i] + (g[i] * g[i] - v[i]) * rest_2);
+    const T first = m[i] + (g[i] - m[i]) * rest_1;
+    const T second = v[i] + (g[i] * g[i] - v[i]) * rest_2;
     m[i] = first;
     v[i] = second;
     const T m_hat = weight_m * first / divisor_m + weight_g * g[i] / divisor_g;
@@ -117,8 +103,8 @@ void adamax(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __res
   const T lr = s.lr, rest_1 = s.beta_1_rest, beta_2 = s.beta_2, epsilon = s.epsilon, correction = s.beta_1_correction;
   T* __restrict p = state[0], * __restrict m = state[1], * __restrict u = state[2];
   for (size_t i = 0; i < n; ++i) {
-    const T first = kept_mean(m[i] + (g[i] - m[i]) * rest_1);
-    const T decayed = kept(beta_2 * u[i]), now = magnitude(g[i]);
+    const T first = m[i] + (g[i] - m[i]) * rest_1;
+    const T decayed = beta_2 * u[i], now = magnitude(g[i]);
     const T norm = decayed > now ? decayed : now;
     m[i] = first;
     u[i] = norm;
@@ -132,10 +118,10 @@ void adadelta(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __r
   const T lr = s.lr, rho = s.rho, rest = s.rho_rest, epsilon = s.epsilon;
   T* __restrict p = state[0], * __restrict square = state[1], * __restrict delta = state[2];
   for (size_t i = 0; i < n; ++i) {
-    const T now = kept(rho * square[i] + rest * (g[i] * g[i]));
+    const T now = rho * square[i] + rest * (g[i] * g[i]);
     const T step = -(root(delta[i] + epsilon) * g[i] / root(now + epsilon));
     square[i] = now;
-    delta[i] = kept(rho * delta[i] + rest * (step * step));
+    delta[i] = rho * delta[i] + rest * (step * step);
     p[i] += lr * step;
   }
 }
@@ -160,7 +146,7 @@ void lion(const UpdateScalars<T>& s, size_t n, T* const* state, const T* __restr
     const T positive = direction > 0 ? T(1) : direction;  // a zero or NaN stays what it is
     const T sign = direction < 0 ? T(-1) : positive;
     p[i] -= lr * sign;
-    m[i] = kept(m[i] * beta_2 + g[i] * rest_2);
+    m[i] = m[i] * beta_2 + g[i] * rest_2;
   }
 }
 
@@ -177,8 +163,8 @@ void lamb_moments(const UpdateScalars<T>& scalars, size_t n, T* const* state, co
   T* __restrict m = state[1], * __restrict v = state[2];
   double of_p[kWidth] = {}, of_step[kWidth] = {};
   const auto one = [&](size_t i, size_t lane) {
-    m[i] = kept_mean(m[i] + (g[i] - m[i]) * s.beta_1_rest);
-    v[i] = kept(v[i] + (g[i] * g[i] - v[i]) * s.beta_2_rest);
+    m[i] += (g[i] - m[i]) * s.beta_1_rest;
+    v[i] += (g[i] * g[i] - v[i]) * s.beta_2_rest;
     const double step = lamb_step(s, m[i], v[i]), value = p[i];
     of_p[lane] += value * value;
     of_step[lane] += step * step;
