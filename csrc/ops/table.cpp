@@ -276,6 +276,8 @@ void init_op_table() {
     define_linalg_ops();
     define_conv_ops();
     define_pool_ops();
+    define_norm_ops();
+    define_attention_ops();
     define_random_ops();
     define_loss_ops();
     define_state_ops();
@@ -289,6 +291,8 @@ void init_op_table() {
     register_linalg_kernels();
     register_conv_kernels();
     register_pool_kernels();
+    register_norm_kernels();
+    register_attention_kernels();
     register_random_kernels();
     register_loss_kernels();
     register_state_kernels();
