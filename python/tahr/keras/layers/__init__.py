@@ -1,7 +1,7 @@
 """keras.layers: the layers, one folder per family.
 
 - layer.py: `Layer`; state.py, tracking.py, call_spec.py, input_spec.py: its parts
-- core, activation, regularization, reshaping, merging, preprocessing, ...: the layers
+- core, activation, regularization, reshaping, merging, rnn, preprocessing, ...: the layers
 
 A new layer: a file in its family's folder, and its name in `_NAMES` below (modules load on first use).
 """
@@ -16,6 +16,7 @@ _NAMES = {
     "InputSpec": "input_spec",
     # core
     "Dense": "core.dense",
+    "Embedding": "core.embedding",
     "Identity": "core.identity",
     "Input": "core.input_layer",
     "InputLayer": "core.input_layer",
@@ -99,6 +100,17 @@ _NAMES = {
     "minimum": "merging.functions",
     "multiply": "merging.functions",
     "subtract": "merging.functions",
+    # rnn
+    "Bidirectional": "rnn.bidirectional",
+    "GRU": "rnn.gru",
+    "GRUCell": "rnn.gru",
+    "LSTM": "rnn.lstm",
+    "LSTMCell": "rnn.lstm",
+    "RNN": "rnn.rnn",
+    "SimpleRNN": "rnn.simple_rnn",
+    "SimpleRNNCell": "rnn.simple_rnn",
+    "StackedRNNCells": "rnn.stacked_rnn_cells",
+    "TimeDistributed": "rnn.time_distributed",
     # preprocessing
     "Normalization": "preprocessing.normalization",
     "Rescaling": "preprocessing.rescaling",

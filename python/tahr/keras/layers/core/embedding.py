@@ -1,0 +1,184 @@
+"""Embedding: a row of a table for each integer."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from tahr import ops
+from tahr.keras import constraints, initializers, regularizers
+from tahr.keras.backend.keras_tensor import KerasTensor
+from tahr.keras.layers.layer import Layer
+
+
+def _positive(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise ValueError(f"[Embedding] expected {name} to be a positive integer, received {name}={value!r}.")
+    return value
+
+
+class Embedding(Layer):
+    """Turns integers into vectors: `outputs[...] = embeddings[inputs[...]]`.
+
+    Args:
+        input_dim: number of rows of the table: one more than the largest integer.
+        output_dim: length of the vectors.
+        embeddings_initializer: initializer of the table, of shape (input_dim, output_dim).
+        embeddings_regularizer: regularizer of the table.
+        embeddings_constraint: constraint of the table.
+        mask_zero: whether 0 stands for padding, which layers that heed masks leave out.
+        weights: the table as an array, in place of the initializer.
+        lora_rank: rank of a low-rank adaptation: the table is frozen, and the product of two small matrices added.
+        lora_alpha: factor of that product, over `lora_rank`; by default `lora_rank`.
+        quantization_config: None only: quantisation is not available.
+
+    Shapes: integers of any shape to that shape with `output_dim` at its end.
+
+    Raises:
+        ValueError: if a size is not a positive integer.
+
+    >>> import numpy as np
+    >>> from tahr import keras
+    >>> layer = keras.layers.Embedding(10, 3, mask_zero=True)
+    >>> y = layer(np.array([[4, 1, 0]]))
+    >>> y.shape, y._keras_mask.numpy().tolist()
+    ((1, 3, 3), [[True, True, False]])
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs.pop("input_length", None) is not None:
+            warnings.warn("[Embedding] input_length has no effect: leave it out.", stacklevel=2)
+        if quantization_config is not None:
+            raise ValueError(f"[Embedding] expected quantization_config=None, received {quantization_config!r}.")
+        super().__init__(**kwargs)
+        self.input_dim = _positive("input_dim", input_dim)
+        self.output_dim = _positive("output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        self.supports_masking = mask_zero
+        self.autocast = False
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self.lora_enabled = False
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the table."""
+        if self.built:
+            return
+        self._embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+        self.built = True
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    @property
+    def embeddings(self) -> Any:
+        """The table: the variable, or with a low-rank adaptation the sum of the two."""
+        if not self.built:
+            raise AttributeError(f"[{self.name}] has no embeddings before it is built. Call it on data first.")
+        if not self.lora_enabled:
+            return self._embeddings
+        delta = ops.matmul(self.lora_embeddings_a, self.lora_embeddings_b)
+        return ops.add(self._embeddings, ops.multiply(delta, self.lora_alpha / self.lora_rank))
+
+    def enable_lora(
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
+    ) -> None:
+        """Freezes the table and adds `lora_alpha / rank` times a trainable product of rank `rank`.
+
+        Args:
+            rank: rank of the product.
+            lora_alpha: its factor, times `rank`; `rank` if None.
+            a_initializer: initializer of the left matrix, (input_dim, rank).
+            b_initializer: initializer of the right matrix, (rank, output_dim).
+
+        Raises:
+            ValueError: if the layer is not built, has a constraint, or is adapted already.
+
+        Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
+        """
+        if self.embeddings_constraint is not None:
+            raise ValueError(f"[{self.name}] expected no embeddings_constraint for a low-rank adaptation.")
+        if not self.built:
+            raise ValueError(f"[{self.name}] expected a built layer in enable_lora(). Call it on data first.")
+        if self.lora_enabled:
+            raise ValueError(f"[{self.name}] has a low-rank adaptation already.")
+        self._tracker.unlock()
+        for name, shape, initializer in (
+            ("lora_embeddings_a", (self.input_dim, rank), a_initializer),
+            ("lora_embeddings_b", (rank, self.output_dim), b_initializer),
+        ):
+            weight = self.add_weight(
+                name=name,
+                shape=shape,
+                initializer=initializers.get(initializer),
+                dtype="float32",
+                regularizer=self.embeddings_regularizer,
+            )
+            setattr(self, name, weight)
+        self._embeddings.trainable = False
+        self._tracker.lock()
+        self.lora_enabled = True
+        self.lora_rank = rank
+        self.lora_alpha = lora_alpha if lora_alpha is not None else rank
+
+    def call(self, inputs: Any) -> Any:
+        """The vectors of `inputs`."""
+        if inputs.dtype not in ("int32", "int64"):
+            inputs = ops.cast(inputs, "int32")
+        return ops.cast(ops.take(self.embeddings, inputs, axis=0), self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """True where the integer is not 0, if `mask_zero`; else None."""
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """`input_shape` with `output_dim` at its end."""
+        return (*input_shape, self.output_dim)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Shape and dtype of the output."""
+        return KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the layer."""
+        config = {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
+            "mask_zero": self.mask_zero,
+        }
+        if self.lora_rank:
+            config.update({"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha})
+        return config

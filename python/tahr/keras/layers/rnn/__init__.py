@@ -1,0 +1,1 @@
+"""Layers with a memory: recurrent cells, the layers that run them over sequences, and wrappers."""
