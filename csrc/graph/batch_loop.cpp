@@ -102,6 +102,11 @@ void BatchLoop::keep(const Executable& e, int64_t size) {
       shape[0] = rows_;
       collected_.push_back(Tensor::empty(shape, t.dtype()));
     }
+    const Shape& whole = collected_[i].shape();
+    if (t.rank() != whole.rank() || !std::equal(t.shape().begin() + 1, t.shape().end(), whole.begin() + 1)) {
+      throw_value("[predict] expected outputs of one shape per sample, received a batch of shape ", t.shape().str(),
+                  " after others that make ", whole.str(), " of all. Use batches of one size, or predict_on_batch.");
+    }
     const size_t row = t.nbytes() / static_cast<size_t>(size);
     std::memcpy(collected_[i].mutable_data<std::byte>() + static_cast<size_t>(next_) * row, t.raw(), t.nbytes());
   }

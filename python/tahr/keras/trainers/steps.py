@@ -63,7 +63,10 @@ class TracedStep:
             return step(map_structure(lambda leaf: next(given), batch))
 
         model._set(_step_variables=None)
-        traced = tracing.trace(run, specs)
+        try:
+            traced = tracing.trace(run, specs)
+        finally:
+            model._clear_losses()  # what add_loss collected are symbols of the trace
         self._version = -1  # tracing may have built the model
         self._traces[form, tuple(specs), self.state(model)] = traced
         return traced
