@@ -293,15 +293,15 @@ Runs runs_of(const Tensor& x) {
 // Cuts or pads axis 0 to the size, if one was asked for.
 Tensor to_size(const Tensor& t, const UniqueAttrs& at, double fill) {
   if (!at.size || t.dim(0) == *at.size) return t;
-  if (t.dim(0) == kUnknown) {
-    Shape s = t.shape();
-    s[0] = *at.size;
-    return Tensor::symbolic(s, t.dtype());
-  }
-  if (t.dim(0) > *at.size) return ops::slice_axis(t, 0, 0, *at.size);
+  if (t.dim(0) != kUnknown && t.dim(0) > *at.size) return ops::slice_axis(t, 0, 0, *at.size);
+  const bool known = t.dim(0) != kUnknown;
   Ints low(t.rank(), 0), high(t.rank(), 0);
-  high[0] = *at.size - t.dim(0);
-  return ops::pad_constant(t, low, high, fill);
+  high[0] = known ? *at.size - t.dim(0) : *at.size;
+  const Tensor padded = ops::pad_constant(t, low, high, fill);
+  if (known) return padded;
+  Shape s = t.shape();
+  s[0] = *at.size;
+  return ops::reshape(ops::slice_axis(padded, 0, 0, *at.size), s);
 }
 
 Tensors decompose_unique(std::span<const Tensor> in, const void* attrs) {
