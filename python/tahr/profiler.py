@@ -8,8 +8,9 @@
     >>> [row.op for row in p.rows()]
     ['matmul']
 
-`print(p.table())` shows it. `TAHR_VERBOSE=1` in the environment prints a line per compiled graph, and the table of the whole
-process at its end. What runs op by op, outside of `tahr.function`, `fit`, `evaluate` and `predict`, is not seen here.
+`print(p.table())` shows it. `TAHR_VERBOSE=1` in the environment prints a line per compiled graph, and the table of the
+whole process at its end. What runs op by op, outside of `tahr.function`, `fit`, `evaluate` and `predict`, is not seen here.
+The time of a loop or branch includes that of the nodes of its bodies, which have rows of their own.
 """
 
 from __future__ import annotations
