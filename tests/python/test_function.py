@@ -83,7 +83,9 @@ def test_input_signature():
     assert f([5.0], 1).tolist() == [4.0]  # lists and numbers are what the signature says
     assert f([5.0], 2).tolist() == [3.0]
     assert len(traces) == 1
-    with pytest.raises(ValueError, match=r"\[function\] expected argument 0 of '<lambda>' to fit .*received float32 of"):
+    with pytest.raises(
+        ValueError, match=r"\[function\] expected argument 0 of '<lambda>' to fit .*received float32 of"
+    ):
         f(c([[5.0]]), c(1.0))
     with pytest.raises(ValueError, match=r"\[function\] expected the 2 tensors of input_signature"):
         f(c([5.0]))
@@ -364,7 +366,7 @@ def test_variables_and_objects_as_arguments_go_with_their_traces():
 
     v = tahr.Variable(np.ones(1000, "float32"))
     gone = weakref.ref(v)
-    g = tahr.function(lambda x: x + v)  # a closure, which holds it
+    g = tahr.function(lambda x: x + v)  # noqa: F821 (a closure, which holds it)
     g(c(1.0))
     del v, g
     gc.collect()

@@ -530,6 +530,7 @@ class Trainer:
         for epoch in range(initial_epoch, epochs):
             self.reset_metrics()
             callbacks.on_epoch_begin(epoch)
+            self._set(_step_variables=None)  # a callback may have set `trainable`
             logs = self._run_steps("train", iterator, callbacks)
             if not logs and iterator.num_batches is None:
                 break  # an exhausted generator
