@@ -17,7 +17,7 @@ class VariableImpl : public RefCounted {
 
   // For its shape, dtype and, where nothing else runs, contents; a `snapshot` is safe in any case.
   const Tensor& value() const { return value_; }
-  void set_value(Tensor v);                       // same dtype and shape; bumps the version
+  void set_value(Tensor v);  // same dtype and shape; bumps the version
   // The value's storage for writing in place: copied first if somebody else holds it. Bumps the version.
   const Tensor& writable_value();
   const Tensor& handle() const { return handle_; }
@@ -27,7 +27,7 @@ class VariableImpl : public RefCounted {
   void hold();
   void release_hold() noexcept { holds_.fetch_sub(1, std::memory_order_acq_rel); }
   bool held() const { return holds_.load(std::memory_order_acquire) > 0; }
-  Tensor snapshot() const;  // a value that nobody will change
+  Tensor snapshot() const;                                            // a value that nobody will change
   void touch() { version_.fetch_add(1, std::memory_order_relaxed); }  // the contents were changed in place
   uint64_t version() const { return version_.load(std::memory_order_relaxed); }
 

@@ -57,8 +57,8 @@ struct Graph {
   // Replaces a value wherever it is read, graph outputs included.
   void replace(ValueId from, ValueId to);
 
-  // One line per value and node: shapes, dtypes, attributes, and what `note` has to say of a node. The bodies of control
-  // flow follow their node, indented.
+  // One line per value and node: shapes, dtypes, attributes, and what `note` has to say of a node. The bodies of
+  // control flow follow their node, indented.
   std::string str(const std::function<std::string(size_t)>& note = {}) const;
 };
 

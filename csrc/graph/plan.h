@@ -20,8 +20,8 @@ enum class Place : uint8_t { Input, Constant, Handle, Variable, Arena, Output, D
 struct Buffer {
   Place place = Place::Arena;
   ValueId root = kAbsent;
-  int32_t first = 0, last = 0;        // nodes at which it is made and last read
-  bool escapes = false;               // a graph output
+  int32_t first = 0, last = 0;       // nodes at which it is made and last read
+  bool escapes = false;              // a graph output
   VariableImpl* variable = nullptr;  // Place::Variable
   ValueId in_place_of = kAbsent;     // the root whose memory it took over
   size_t bytes = 0, offset = 0;      // Arena
@@ -36,9 +36,9 @@ enum class StepKind : uint8_t {
 };
 
 struct Plan {
-  std::vector<ValueId> root;     // per value
-  std::vector<Buffer> buffers;   // per value; meaningful at roots
-  std::vector<StepKind> steps;   // per node
+  std::vector<ValueId> root;    // per value
+  std::vector<Buffer> buffers;  // per value; meaningful at roots
+  std::vector<StepKind> steps;  // per node
   std::vector<VariableImpl*> read, written;
   PlanStats stats;
 };

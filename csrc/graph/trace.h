@@ -16,7 +16,7 @@ class Tracer : public Tracing {
   Tracer();
   ~Tracer() override;
 
-  Tensor input(const Spec& spec);  // a new graph input, as the symbolic tensor that stands for it
+  Tensor input(const Spec& spec);                 // a new graph input, as the symbolic tensor that stands for it
   Graph finish(std::span<const Tensor> outputs);  // outputs may be inputs, constants, captures
   struct Capture {
     Tensor outer;   // in the trace around

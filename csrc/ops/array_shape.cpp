@@ -438,8 +438,9 @@ Tensor moveaxis(const Tensor& x, int64_t from, int64_t to) {
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   if (!shape.fully_known()) {
-    throw_value("[broadcast_to] expected a shape whose sizes are known, received ", shape.str(), " for a tensor of shape ",
-                x.shape().str(), ". Sizes that depend on values are known only when a graph runs.");
+    throw_value("[broadcast_to] expected a shape whose sizes are known, received ", shape.str(),
+                " for a tensor of shape ", x.shape().str(),
+                ". Sizes that depend on values are known only when a graph runs.");
   }
   static const OpDef& op = get_op("broadcast_to");
   return call1(op, {x}, ShapeAttrs{dims_of(shape)});

@@ -37,7 +37,7 @@ enum Trait : uint32_t {
   // An output may lie exactly where an input of its shape and element size does. Elementwise ops with one output may
   // always.
   kInPlace = 1u << 7,
-  kControl = 1u << 8,     // runs traced graphs: within a trace always a node of it, whatever its inputs are
+  kControl = 1u << 8,  // runs traced graphs: within a trace always a node of it, whatever its inputs are
 };
 
 // What `saves` may name: the values (not just specs) that the vjp reads.

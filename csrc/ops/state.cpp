@@ -15,11 +15,12 @@ Specs infer_handle(const InferArgs& a) { return {a.in[0]}; }
 
 void check_stored(const VariableImpl& v, const Shape& shape, DType dtype) {
   if (!(shape == v.value().shape())) {
-    throw_value("[assign] variable '", v.name, "' has shape ", v.value().shape().str(),
-                ", received a value of shape ", shape.str(), ". Shapes of a variable and of its new value must match.");
+    throw_value("[assign] variable '", v.name, "' has shape ", v.value().shape().str(), ", received a value of shape ",
+                shape.str(), ". Shapes of a variable and of its new value must match.");
   }
   if (dtype != v.value().dtype()) {
-    throw_type("[assign] variable '", v.name, "' has dtype ", name_of(v.value().dtype()), ", received ", name_of(dtype));
+    throw_type("[assign] variable '", v.name, "' has dtype ", name_of(v.value().dtype()), ", received ",
+               name_of(dtype));
   }
 }
 

@@ -20,9 +20,10 @@ VariableImpl& variable_of(PyObject* o) {
 
 void refuse_while_tracing(const VariableImpl& v) {
   if (!tracing()) return;
-  throw_type("[Variable] the value of '", v.name,
-             "' was asked for as a number or array while a function is traced: it would be baked into the graph. Compute "
-             "with the variable itself, use tahr.cond or tahr.where to decide by it, or run eagerly (run_eagerly=True).");
+  throw_type(
+      "[Variable] the value of '", v.name,
+      "' was asked for as a number or array while a function is traced: it would be baked into the graph. Compute "
+      "with the variable itself, use tahr.cond or tahr.where to decide by it, or run eagerly (run_eagerly=True).");
 }
 
 namespace {
@@ -498,9 +499,8 @@ void bind_objects(py::module_& m) {
   });
   m.def("count_change", [] { ++changes; });
   m.def("change_count", [] { return changes; });
-  m.def("plain_change_count", []() -> int64_t {
-    return tracing() || recording() ? -1 : static_cast<int64_t>(changes);
-  });
+  m.def("plain_change_count",
+        []() -> int64_t { return tracing() || recording() ? -1 : static_cast<int64_t>(changes); });
   m.def("storage_address", [](Tensor t) { return reinterpret_cast<uintptr_t>(t.raw()); });
   m.def("to_dlpack", &to_dlpack);
   m.def("from_dlpack", &from_dlpack);

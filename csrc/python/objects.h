@@ -46,7 +46,7 @@ Tensor read_variable(PyObject* variable);
 void set_read_hook(PyObject* hook);  // a function (variable) -> tensor or None; None removes it
 
 void refuse_while_tracing(const VariableImpl& v);  // throws: its value cannot be known now
-void translate_error(const Error& e);  // sets the Python error indicator
+void translate_error(const Error& e);              // sets the Python error indicator
 // Runs f; on an engine error sets the Python error and returns null. For raw slots.
 template <class F>
 PyObject* guarded(F&& f) noexcept {

@@ -69,8 +69,8 @@ void check_float(const tahr::GemmTable& table, const char* isa, const Case& c) {
   using C = tahr::Compute<T>;
   const double u = Limits<C>::u;
   // Halves are rounded after the product, and after each of the two sums that may follow.
-  const double bound = (c.k + 4) * u * (c.k + 2) +
-                       (std::is_same_v<T, C> ? 0 : (1 + c.accumulate + c.bias) * Limits<T>::u * (c.k + 2));
+  const double bound =
+      (c.k + 4) * u * (c.k + 2) + (std::is_same_v<T, C> ? 0 : (1 + c.accumulate + c.bias) * Limits<T>::u * (c.k + 2));
   double worst = 0;
   for (int64_t i = 0; i < c.m; ++i) {
     for (int64_t j = 0; j < ldc; ++j) {

@@ -7,6 +7,7 @@ plain tensor or array, outside of training, of tapes, of other layers and of tra
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Inference:
     """Answers calls of one model."""
 
     def __init__(self, model: Any) -> None:
-        self._model = weakref.ref(model)
+        self._model: Callable[[], Any] = weakref.ref(model)
         self._step: TracedStep | None = None
         self._calls = 0
         self._version = -1
@@ -60,7 +61,7 @@ class Inference:
         if self._calls <= _BEFORE or not model.built:
             return False
         if self._step is None and _all_ours(model):
-            self._step = TracedStep(model, "call", _call)
+            self._step = TracedStep(model, "call", model.call)
         return True
 
     def _trace(self, x: Any) -> Any:

@@ -50,7 +50,8 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer = inner_optimizer
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
-        self.step_counter = self.dynamic_scale = None
+        self.step_counter: Any = None
+        self.dynamic_scale: Any = None
         self.inner_optimizer.loss_scale_factor = None
 
     def build(self, var_list: Sequence[Any]) -> None:

@@ -23,7 +23,7 @@ class TracedStep:
     """One of a model's steps, as a callable of a batch (a structure of arrays or tensors; None where absent)."""
 
     def __init__(self, model: Any, phase: str, step: Callable[[Any], Any]) -> None:
-        self._model = weakref.ref(model)
+        self._model: Callable[[], Any] = weakref.ref(model)
         self._phase = phase
         self._name = getattr(step, "__name__", phase)
         self._traces: dict[Any, tracing.Traced] = {}

@@ -368,13 +368,15 @@ class Trainer:
         """The traced form of the step of a phase; None where steps run op by op."""
         if self.run_eagerly or functions_run_eagerly():
             return None
-        if self._traced_steps is None:
-            self._set(_traced_steps={})
+        steps = self._traced_steps
+        if steps is None:
+            steps = {}
+            self._set(_traced_steps=steps)
         function = self._step_function(phase)
-        kept = self._traced_steps.get(phase)
+        kept = steps.get(phase)
         own = getattr(function, "__func__", function)  # of an instance or class that may have been patched since
         if kept is None or kept[0] is not own:
-            kept = self._traced_steps[phase] = (own, TracedStep(self, phase, function))
+            kept = steps[phase] = (own, TracedStep(self, phase, function))
         return kept[1]
 
     def _make_step(self, phase: str) -> Callable[[Any], Any]:
@@ -407,8 +409,8 @@ class Trainer:
             loop = iterator.loop()
             if loop is not None:
                 structure = iterator.source.structure()
-                logs = run_loop(self, phase, self._step_function(phase), traced, loop, structure, callbacks)
-                return self._final_logs(logs)
+                function = self._step_function(phase)
+                return self._final_logs(run_loop(self, phase, function, traced, loop, structure, callbacks))
         step = self._make_step(phase)
         every = self.steps_per_execution
         logs: Any = None
