@@ -192,12 +192,32 @@ def _count(pool: list, variables: Cells, escaping: list) -> None:
     pool.append(1.0 / ops.cast(variables.steps, "float32"))
 
 
+def _branch(pool: list, variables: Cells, escaping: list, v: int, t: int, f: Callable, g: Callable) -> None:
+    """One of two branches, one of which writes a variable."""
+
+    def yes() -> Any:
+        variables[v].assign(f(variables[v]))
+        return f(pool[t])
+
+    pool.append(ops.cond(ops.mean(pool[t]) > 0.1, yes, lambda: g(pool[t])))
+
+
+def _loop(pool: list, variables: Cells, escaping: list, v: int, t: int, f: Callable) -> None:
+    """Three times through a loop that reads and writes a variable."""
+
+    def body(i: Any, x: Any) -> Any:
+        variables[v].assign_add(ops.tanh(variables[v]) * 0.1)
+        return f(x) * 0.5 + ops.mean(variables[v])
+
+    pool.append(ops.fori_loop(0, 3, body, pool[t]))
+
+
 def _escape(pool: list, variables: Cells, escaping: list, t: int) -> None:
     escaping.append(pool[t])
 
 
-def make_program(seed: int, length: int = 30) -> Program:
-    """The program of a seed."""
+def make_program(seed: int, length: int = 30, control: bool = True) -> Program:
+    """The program of a seed; with `control`, there are branches and loops in it that write variables."""
     rng = np.random.default_rng(seed)
     shape = lambda: _SHAPES[rng.integers(len(_SHAPES))]  # noqa: E731
     input_shapes = [shape() for _ in range(rng.integers(1, 4))]
@@ -220,6 +240,7 @@ def make_program(seed: int, length: int = 30) -> Program:
 
     weights = {"unary": 6, "binary": 6, "reduce": 2, "along": 3, "matmul": 2, "shape": 2, "read": 4, "assign": 6}
     weights |= {"own": 2, "slice": 1, "swap": 1, "gradient": 1, "escape": 2, "update": 1, "draw": 1, "count": 1}
+    weights |= {"branch": int(control), "loop": int(control)}
     names, odds = list(weights), np.array(list(weights.values()), float)
     odds *= rng.choice([0.2, 1.0, 3.0], size=len(odds))  # each program has likings of its own
     while len(program.statements) < length:
@@ -293,6 +314,16 @@ def make_program(seed: int, length: int = 30) -> Program:
                 add(_update, v, t)
         elif kind == "draw":
             add(_draw, s.pick(lambda x: np.prod(x) < 3000) or 0)
+        elif kind in ("branch", "loop"):
+            t = s.pick(lambda x: 0 not in x)
+            same = [ops.sin, ops.square, lambda x: x + 1.0, ops.tanh]
+            if t is not None and 0 not in own:
+                to = tuple(s.pool[t].shape)
+                if kind == "branch":
+                    program.statements.append((_branch, v, t, choice(same), choice(same)))
+                else:
+                    program.statements.append((_loop, v, t, choice(same)))
+                s.pool.append(tahr.symbolic(to, "float32"))
         elif kind == "count":
             add(_count)
         elif kind == "escape":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tahr
 from random_programs import Cells, make_program, values
-from tahr import ops
+from tahr import ops, tracing
 
 _CALLS = 3
 
@@ -73,7 +73,8 @@ def _gradients(program, traced: bool, order: int):
 def test_gradients_through_traced_programs(block, order):
     """Sums of cotangents may be taken in another order: a few units in the last place of the largest, per addend."""
     for seed in range(block * 25, block * 25 + 25):
-        program = make_program(seed * 1000 + 1, length=10 if order == 2 else 15)
+        # Variables that a branch or loop reads and writes have no gradients in traces.
+        program = make_program(seed * 1000 + 1, length=10 if order == 2 else 15, control=False)
         eager, traced = (_gradients(program, way, order) for way in (False, True))
         for i, (a, b) in enumerate(zip(eager, traced)):
             assert (a is None) == (b is None), f"seed {seed}, gradient {i}"
@@ -83,3 +84,30 @@ def test_gradients_through_traced_programs(block, order):
             assert (finite == np.isfinite(b)).all(), f"seed {seed}, gradient {i}"
             bound = 50 * np.finfo("float32").eps * np.abs(a[finite]).max(initial=1.0)
             assert (np.abs(a - b)[finite] <= bound).all(), f"seed {seed}, gradient {i}"
+
+
+def test_programs_as_steps_of_the_batch_loop():
+    """Bound once and run batch after batch, as `fit` does, a program leaves what calls of it leave."""
+    found = 0
+    for seed in range(400):
+        program = make_program(seed * 1000 + 2, length=10 + seed % 30)
+        rows = {shape[0] if shape else 0 for shape in program.input_shapes}
+        if len(rows) != 1 or 0 in rows:
+            continue
+        found += 1
+        batches = [values(program.seed + 2 + i, program.input_shapes) for i in range(_CALLS)]
+        called = Cells(values(program.seed + 1, program.variable_shapes))
+        for batch in batches:
+            expected = program([tahr.constant(x) for x in batch], called)
+        looped = Cells(values(program.seed + 1, program.variable_shapes))
+        specs = [(shape, "float32") for shape in program.input_shapes]
+        traced = tracing.trace(lambda *x: program(x, looped), specs)  # noqa: B023 (called at once)
+        loop = tracing.BatchLoop([tahr.constant(np.concatenate(column)) for column in zip(*batches)])
+        (size,) = rows
+        loop.start(None, _CALLS * size, size)
+        assert loop.run(traced.graph, 60.0, 2**40) == _CALLS
+        for a, b in zip(called.all(), looped.all()):
+            assert (_bits(a.numpy()) == _bits(b.numpy())).all(), f"seed {seed}"
+        for a, b in zip(expected, loop.last()):
+            assert a.shape == b.shape and (_bits(a.numpy()) == _bits(b.numpy())).all(), f"seed {seed}"
+    assert found > 20
