@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/float_mode.h"
 
 namespace tahr {
 namespace {
@@ -172,6 +173,7 @@ class Pool {
 
   void run(int64_t chunks, Body& body) {
     body_ = &body;
+    mode_ = float_mode();
     pending_.store(chunks, std::memory_order_relaxed);
     const int64_t parts = std::min<int64_t>(threads_, chunks);
     for (int64_t t = 0, end = 0; t < parts; ++t) {
@@ -193,7 +195,7 @@ class Pool {
   };
 
   // Claims a chunk of the slot; false if none is left. After a claim the job stays alive until the claimed chunk is
-  // counted in pending_, so body_ and `end` may be read.
+  // counted in pending_, so body_, mode_ and `end` may be read.
   static bool claim(Slot& slot, int64_t* chunk) {
     if (slot.left.load(std::memory_order_relaxed) <= 0) return false;
     const int64_t left = slot.left.fetch_sub(1, std::memory_order_acq_rel);
@@ -206,7 +208,10 @@ class Pool {
     int64_t done = 0, chunk;
     for (int i = 0; i < threads_; ++i) {
       Slot& slot = slots_[self + i < threads_ ? self + i : self + i - threads_];
-      for (; claim(slot, &chunk); ++done) (*body_)(chunk);
+      for (; claim(slot, &chunk); ++done) {
+        if (done == 0 && self != 0) set_float_mode(mode_);
+        (*body_)(chunk);
+      }
     }
     if (done && pending_.fetch_sub(done) == done && caller_sleeps_.load()) {
       caller_sleeps_.store(0);
@@ -245,6 +250,7 @@ class Pool {
   const int threads_;
   const bool may_spin_;
   Body* body_ = nullptr;
+  FloatMode mode_ = 0;  // the caller's
   std::atomic<bool> stop_{false};
   alignas(64) std::atomic<uint32_t> epoch_{0};  // one more for each job
   std::atomic<int32_t> sleepers_{0};

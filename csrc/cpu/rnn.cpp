@@ -1,6 +1,7 @@
 // Registration of the recurrent kernels, and the parts they share.
 #include "cpu/rnn.h"
 
+#include "core/float_mode.h"
 #include "ops/functions.h"
 
 namespace tahr {
@@ -11,6 +12,9 @@ constexpr int64_t kFewRows = 3;             // up to here the product reads B in
 constexpr int64_t kStateBytes = 192 << 10;  // what a chunk's rows may hold between steps
 constexpr int64_t kLeastRows = 48;          // ... but fewer rows than these read the matrix too often
 constexpr int64_t kSmallestChunk = 4;
+constexpr int64_t kParts = 16;              // of a long sum of products; fixed, since the parts' order is in the bits
+constexpr int64_t kPartBytes = 64 << 10;    // a result up to this size stays near while its part is summed
+constexpr int64_t kPartSteps = 128;
 
 template <class T>
 const GemmKernels<T>& gemm_kernels() {
@@ -82,6 +86,49 @@ void StepMatrix<T>::multiply(const T* a, int64_t m, T* c, bool accumulate, const
   kernels.block(g, 0, m, 0, n_);
 }
 
+// A product with a small result and a long sum: the operands pass through the caches once, a part at a time.
+template <class T>
+void weight_gradient(const T* a, int64_t m, const T* b, int64_t ldb, int64_t n, int64_t k, T* c, int64_t ldc) {
+  if (m * n == 0) return;
+  if (m * n * static_cast<int64_t>(sizeof(T)) > kPartBytes || k < kParts * kPartSteps) {
+    return gemm(dtype_of<T>(), true, false, m, n, k, a, m, b, ldb, c, ldc);
+  }
+  const GemmKernels<T>& kernels = gemm_kernels<T>();
+  const Buffer<T> partial(kParts * m * n);
+  const int64_t steps = ceil_div(k, kParts);
+  auto part = [&](int64_t i) {
+    const int64_t first = std::min(i * steps, k);
+    GemmBlock<T> g{};
+    g.m = m;
+    g.n = n;
+    g.k = std::min(steps, k - first);
+    g.mr = static_cast<int>(ceil_div(m, ceil_div(m, kernels.mr)));
+    g.a = a + first * m;
+    g.a_row = 1;
+    g.a_col = m;
+    g.b = b + first * ldb;
+    g.b_row = ldb;
+    g.b_col = 1;
+    g.c = partial.get() + i * m * n;
+    g.ldc = n;
+    g.factor = 1;
+    if (g.k > 0) kernels.block(g, 0, m, 0, n);
+    else std::memset(g.c, 0, static_cast<size_t>(m * n) * sizeof(T));
+  };
+  parallel_chunks(kParts, gemm_cost_ns(dtype_of<T>(), m, n, k), part);
+  parallel_for(m, 8, static_cast<double>(kParts * m * n) * 0.2, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(c + i * ldc, partial.get() + i * n, static_cast<size_t>(n) * sizeof(T));
+      for (int64_t p = 1; p < kParts; ++p) {
+        const T* from = partial.get() + (p * m + i) * n;
+        for (int64_t j = 0; j < n; ++j) c[i * ldc + j] += from[j];
+      }
+    }
+  });
+}
+
+template void weight_gradient(const float*, int64_t, const float*, int64_t, int64_t, int64_t, float*, int64_t);
+template void weight_gradient(const double*, int64_t, const double*, int64_t, int64_t, int64_t, double*, int64_t);
 template class StepMatrix<float>;
 template class StepMatrix<double>;
 
@@ -95,6 +142,7 @@ int64_t rows_per_chunk(int64_t batch, int64_t state_width, size_t item) {
 }
 
 void run_widened(const KernelArgs& a, void (*f32)(const KernelArgs&), void (*f64)(const KernelArgs&)) {
+  const NoSubnormals guard;
   const DType dtype = a.in[0].dtype();
   if (dtype == DType::Float64) return f64(a);
   if (dtype == DType::Float32) return f32(a);

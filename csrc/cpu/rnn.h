@@ -90,6 +90,10 @@ void sum_rows(const T* rows, int64_t count, int64_t width, T* out) {
   });
 }
 
+// c[m, n] = a[k, m]^T b[k, n]: the gradient of a kernel, k being all rows at all steps.
+template <class T>
+void weight_gradient(const T* a, int64_t m, const T* b, int64_t ldb, int64_t n, int64_t k, T* c, int64_t ldc);
+
 // Copies a state's rows, or zeros where there is none.
 template <class T>
 void load_state(T* to, const T* from, int64_t first, int64_t rows, int64_t units) {
@@ -110,7 +114,8 @@ void store_previous(T* to, int64_t to_stride, const T* y, int64_t y_stride, cons
   }
 }
 
-// Runs a kernel of float or double; halves are widened to float around it.
+// Runs a kernel of float or double; halves are widened to float around it. Subnormal numbers count as zero: a gradient
+// that fades over hundreds of steps passes through them.
 void run_widened(const KernelArgs& a, void (*f32)(const KernelArgs&), void (*f64)(const KernelArgs&));
 
 void simple_kernel(const KernelArgs& a);

@@ -128,15 +128,15 @@ void backward(const KernelArgs& a) {
     gemm(d, false, true, all, features, wide, dz.get(), wide, a.in[1].raw(), wide, a.out[0].mutable_raw(), features);
   }
   if (wants(1)) {
-    gemm(d, true, false, features, wide, all, a.in[0].raw(), features, dz.get(), wide, a.out[1].mutable_raw(), wide);
+    weight_gradient(a.in[0].data<T>(), features, dz.get(), wide, wide, all, a.out[1].mutable_data<T>(), wide);
   }
   if (wants(2)) {
     T* du = a.out[2].mutable_data<T>();
-    gemm(d, true, false, units, 2 * units, all, previous.get(), units, dz.get(), wide, du, wide);
+    weight_gradient<T>(previous.get(), units, dz.get(), wide, 2 * units, all, du, wide);
     if (at.reset_after) {
-      gemm(d, true, false, units, units, all, previous.get(), units, dinner.get(), units, du + 2 * units, wide);
+      weight_gradient<T>(previous.get(), units, dinner.get(), units, units, all, du + 2 * units, wide);
     } else {
-      gemm(d, true, false, units, units, all, inner, units, dz.get() + 2 * units, wide, du + 2 * units, wide);
+      weight_gradient<T>(inner, units, dz.get() + 2 * units, wide, units, all, du + 2 * units, wide);
     }
   }
   if (wants(3)) {

@@ -100,10 +100,10 @@ void backward(const KernelArgs& a) {
     gemm(d, false, true, all, features, wide, dz.get(), wide, a.in[1].raw(), wide, a.out[0].mutable_raw(), features);
   }
   if (wants(1)) {
-    gemm(d, true, false, features, wide, all, a.in[0].raw(), features, dz.get(), wide, a.out[1].mutable_raw(), wide);
+    weight_gradient(a.in[0].data<T>(), features, dz.get(), wide, wide, all, a.out[1].mutable_data<T>(), wide);
   }
   if (wants(2)) {
-    gemm(d, true, false, units, wide, all, previous.get(), units, dz.get(), wide, a.out[2].mutable_raw(), wide);
+    weight_gradient<T>(previous.get(), units, dz.get(), wide, wide, all, a.out[2].mutable_data<T>(), wide);
   }
   if (wants(3)) sum_rows(dbias.get(), batch, wide, a.out[3].mutable_data<T>());
 }

@@ -90,10 +90,10 @@ void backward(const KernelArgs& a) {
     gemm(d, false, true, all, features, units, dz.get(), units, a.in[1].raw(), units, a.out[0].mutable_raw(), features);
   }
   if (wants(1)) {
-    gemm(d, true, false, features, units, all, a.in[0].raw(), features, dz.get(), units, a.out[1].mutable_raw(), units);
+    weight_gradient(a.in[0].data<T>(), features, dz.get(), units, units, all, a.out[1].mutable_data<T>(), units);
   }
   if (wants(2)) {
-    gemm(d, true, false, units, units, all, previous.get(), units, dz.get(), units, a.out[2].mutable_raw(), units);
+    weight_gradient<T>(previous.get(), units, dz.get(), units, units, all, a.out[2].mutable_data<T>(), units);
   }
   if (wants(3)) sum_rows(dbias.get(), batch, units, a.out[3].mutable_data<T>());
 }
