@@ -1,5 +1,5 @@
-// How this thread rounds and whether it takes subnormal numbers for zero. Work that a thread hands to the pool is done in
-// the same mode, so results do not depend on which thread computes them.
+// How this thread rounds and whether it takes subnormal numbers for zero. Work that a thread hands to the pool is done
+// in the same mode, so results do not depend on which thread computes them.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace tahr {
 using FloatMode = uint64_t;
 
 #if defined(__x86_64__)
-inline constexpr FloatMode kFlushSubnormals = 0x8040;  // results to zero, operands taken for zero
+inline constexpr FloatMode kFlushSubnormals = 0x8040;                        // results to zero, operands taken for zero
 inline FloatMode float_mode() { return __builtin_ia32_stmxcsr() & ~0x3fu; }  // without the flags of past exceptions
 inline void set_float_mode(FloatMode m) { __builtin_ia32_ldmxcsr(static_cast<unsigned>(m)); }
 #elif defined(__aarch64__)

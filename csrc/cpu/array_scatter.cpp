@@ -10,12 +10,15 @@
 #include "core/parallel.h"
 #include "cpu/array_copy.h"
 #include "cpu/array_index.h"
+#include "cpu/gemm_table.h"
 #include "ops/array_attrs.h"
 
 namespace tahr {
 namespace {
 
 using cpu::checked_indices;
+
+constexpr int64_t kWideRow = 8;  // from here on a row is worth a call
 
 enum class Reduce { Assign, Add, Mul, Max, Min };
 
@@ -49,7 +52,46 @@ void scatter_lines(A* out, const T* values, int64_t outer, int64_t n, int64_t in
                });
 }
 
-// The same for a tensor: the halves accumulate in float.
+// out[o, r, :] = the sum of values[o, j, :] over all j with rows[j] = r, in the order of j. The rows of the result are
+// cut into parts that stay in L2; the indices are sorted by part first, so that each part reads its own only.
+template <class T>
+void sum_lines(T* out, const T* values, int64_t outer, int64_t n, int64_t inner, std::span<const int64_t> rows) {
+  constexpr int64_t kPartBytes = 128 << 10, kAhead = 8;
+  const auto m = static_cast<int64_t>(rows.size());
+  int shift = 0;
+  while ((int64_t{1} << shift) * inner * static_cast<int64_t>(sizeof(T)) < kPartBytes && (int64_t{1} << shift) < n) {
+    ++shift;
+  }
+  const int64_t parts = ((n - 1) >> shift) + 1;
+  const Scratch starts_room(static_cast<size_t>(parts + 2) * sizeof(int64_t)), order_room(m * sizeof(int64_t));
+  int64_t* order = order_room.as<int64_t>();
+  int64_t* starts = starts_room.as<int64_t>() + 1;  // starts[p] moves from a part's first index to its end
+  std::fill(starts - 1, starts + parts + 1, 0);
+  for (const int64_t r : rows) ++starts[(r >> shift) + 1];
+  for (int64_t p = 0; p < parts; ++p) starts[p + 1] += starts[p];
+  for (int64_t j = 0; j < m; ++j) order[starts[rows[j] >> shift]++] = j;
+  --starts;  // starts[p + 1] is now the end of part p
+  const auto add = [] {
+    if constexpr (std::is_same_v<T, float>) return gemm_table().f32.add_scaled;
+    else return gemm_table().f64.add_scaled;
+  }();
+  const double cost = static_cast<double>(outer) * inner * sizeof(T) * (static_cast<double>(n) / 30 + m / 8.0);
+  parallel_for(outer * parts, 1, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      const int64_t o = c / parts, p = c % parts;
+      T* to = out + o * n * inner;
+      const T* from = values + o * m * inner;
+      const int64_t low = p << shift, high = std::min(n, (p + 1) << shift);
+      std::memset(to + low * inner, 0, static_cast<size_t>((high - low) * inner) * sizeof(T));
+      for (int64_t i = starts[p]; i < starts[p + 1]; ++i) {
+        if (i + kAhead < starts[p + 1]) __builtin_prefetch(from + order[i + kAhead] * inner);
+        add(to + rows[order[i]] * inner, from + order[i] * inner, inner, T{1});
+      }
+    }
+  });
+}
+
+// scatter_lines for a tensor: the halves accumulate in float.
 template <Reduce R>
 void scatter_rows(const Tensor& out, const Tensor& values, int64_t outer, int64_t n, int64_t inner,
                   std::span<const int64_t> rows) {
@@ -74,8 +116,15 @@ void take_grad(const KernelArgs& a) {
   const Tensor& y = a.out[0];
   const auto& axis = a.as<TakeGradAttrs>().axis;
   const AxisView v = axis ? view_axis(y.shape(), normalize_axis(*axis, y.rank(), "take")) : AxisView{1, y.size(), 1};
+  const cpu::Indices rows = checked_indices(a.in[1], v.n, "take");
+  if (v.inner >= kWideRow && v.n > 0 && (y.dtype() == DType::Float32 || y.dtype() == DType::Float64)) {
+    const auto run = [&]<class T>() {
+      sum_lines(y.mutable_data<T>(), a.in[0].data<T>(), v.outer, v.n, v.inner, std::span<const int64_t>(rows));
+    };
+    return y.dtype() == DType::Float32 ? run.template operator()<float>() : run.template operator()<double>();
+  }
   fill(y, 0);
-  scatter_rows<Reduce::Add>(y, a.in[0], v.outer, v.n, v.inner, checked_indices(a.in[1], v.n, "take"));
+  scatter_rows<Reduce::Add>(y, a.in[0], v.outer, v.n, v.inner, rows);
 }
 
 // y[o, indices[o, j, i], i] += dy[o, j, i]

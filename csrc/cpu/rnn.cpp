@@ -12,8 +12,8 @@ constexpr int64_t kFewRows = 3;             // up to here the product reads B in
 constexpr int64_t kStateBytes = 192 << 10;  // what a chunk's rows may hold between steps
 constexpr int64_t kLeastRows = 48;          // ... but fewer rows than these read the matrix too often
 constexpr int64_t kSmallestChunk = 4;
-constexpr int64_t kParts = 16;              // of a long sum of products; fixed, since the parts' order is in the bits
-constexpr int64_t kPartBytes = 64 << 10;    // a result up to this size stays near while its part is summed
+constexpr int64_t kParts = 16;            // of a long sum of products; fixed, since the parts' order is in the bits
+constexpr int64_t kPartBytes = 64 << 10;  // a result up to this size stays near while its part is summed
 constexpr int64_t kPartSteps = 128;
 
 template <class T>
