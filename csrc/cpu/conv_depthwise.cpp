@@ -25,8 +25,8 @@ const DepthwiseKernels<T>& kernels_of(const DepthwiseTable& table) {
 }
 
 template <class S, class T>
-void run_way(const DepthwiseKernels<T>& kernels, const ConvShape& s, const AxisWay* way, const S* source, const S* kernel,
-             S* out, const int64_t* out_size) {
+void run_way(const DepthwiseKernels<T>& kernels, const ConvShape& s, const AxisWay* way, const S* source,
+             const S* kernel, S* out, const int64_t* out_size) {
   const int64_t channels = s.groups;
   const int64_t taps = static_cast<int64_t>(way[0].taps.size() * way[1].taps.size() * way[2].taps.size());
   const Scratch weights(taps * channels * sizeof(T));
@@ -69,11 +69,12 @@ void run_way(const DepthwiseKernels<T>& kernels, const ConvShape& s, const AxisW
             }
           }
         }
-        S* to = out + (((image * out_size[0] + way[0].first + way[0].step * q0) * out_size[1] + way[1].first +
-                        way[1].step * q) *
-                           out_size[2] +
-                       way[2].first) *
-                          channels;
+        S* to =
+            out +
+            (((image * out_size[0] + way[0].first + way[0].step * q0) * out_size[1] + way[1].first + way[1].step * q) *
+                 out_size[2] +
+             way[2].first) *
+                channels;
         DepthwiseRow<T> t{};
         t.a = band.data;
         t.a_row = way[2].stride * band.place_pitch;
@@ -91,7 +92,8 @@ void run_way(const DepthwiseKernels<T>& kernels, const ConvShape& s, const AxisW
           t.ldc = channels;
           kernels.row(t);
           for (int64_t i = 0; i < t.count; ++i) {
-            for (int64_t c = 0; c < channels; ++c) to[i * way[2].step * channels + c] = store_as<S>(t.c[i * channels + c]);
+            for (int64_t c = 0; c < channels; ++c)
+              to[i * way[2].step * channels + c] = store_as<S>(t.c[i * channels + c]);
           }
         }
       }
@@ -146,8 +148,8 @@ void run_outer(const ConvShape& s, const S* x, const S* dy, S* dw) {
           for (int64_t d = 0; d < s.window[0]; ++d) {
             for (int64_t h = 0; h < s.window[1]; ++h) {
               for (int64_t w = 0; w < s.window[2]; ++w) {
-                offsets[i++] = d * band.slice_pitch + h * s.dilation[1] * band.row_pitch +
-                               w * s.dilation[2] * band.place_pitch;
+                offsets[i++] =
+                    d * band.slice_pitch + h * s.dilation[1] * band.row_pitch + w * s.dilation[2] * band.place_pitch;
               }
             }
           }

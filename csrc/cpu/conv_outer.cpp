@@ -13,8 +13,9 @@
 namespace tahr {
 namespace {
 
-constexpr int64_t kPartialBytes = 8 << 20;  // of all partial sums, beyond the first
-constexpr int64_t kChunks = 32;             // aimed at
+constexpr int64_t kPartialBytes = 2 << 20;  // of all partial sums, beyond the first
+constexpr int64_t kSums = 16;               // partial sums, at most
+constexpr int64_t kChunks = 8;              // with fewer sums, the kernel's rows are shared out as well
 constexpr int64_t kBandSteps = 256;         // places whose products are summed in registers
 constexpr int64_t kBandBytes = 192 << 10;
 constexpr int64_t kBlockRows = 96;  // rows of the kernel's gradient that a chunk has at least
@@ -55,10 +56,10 @@ class Outer {
 
     const int64_t bytes = size * static_cast<int64_t>(sizeof(T));
     const int64_t sums =
-        std::clamp<int64_t>(kPartialBytes / bytes, 1, std::min<int64_t>(std::max<int64_t>(s_.n, 1), kChunks));
+        std::clamp<int64_t>(kPartialBytes / bytes, 1, std::min<int64_t>(std::max<int64_t>(s_.n, 1), kSums));
     const int64_t images = ceil_div(s_.n, sums),
                   groups = std::max<int64_t>(1, ceil_div(s_.n, std::max<int64_t>(images, 1)));
-    make_blocks(ceil_div(kChunks, groups));
+    make_blocks(groups >= kChunks ? 1 : ceil_div(2 * kChunks, groups));
     const int64_t parts = static_cast<int64_t>(parts_.size()) - 1;
 
     rows_ = std::clamp<int64_t>(kBandSteps / std::max<int64_t>(s_.y[2], 1), 1, std::max<int64_t>(s_.y[1], 1));

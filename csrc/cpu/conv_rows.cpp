@@ -10,7 +10,7 @@
 namespace tahr {
 namespace {
 
-constexpr double kChunkFmas = 1.5e6;       // a chunk of work: some 10 microseconds
+constexpr double kChunkFmas = 6e6;         // a chunk of work: some 50 microseconds
 constexpr int64_t kBandBytes = 128 << 10;  // of source rows in scratch, where one output row does not need more
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

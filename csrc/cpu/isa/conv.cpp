@@ -43,7 +43,7 @@ void row_tile(const ConvRow<T>& t, const T* a0, T* c) {
         const T x = a[i / 3][i % 3 * as];
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
       }
-      TAHR_UNROLL for (int q = 0; q < kBases; ++q)++ a[q];
+      TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] += 1;
       b += kNr<T>;
     }
   }
