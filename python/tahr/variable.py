@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -17,17 +18,22 @@ __all__ = ["Variable", "set_variable_read_hook"]
 
 # Models hold themselves in reference cycles, which Python's collector finds when many objects were made: it does not know
 # that some of them are large. So it is called when variables of this many bytes, or of half of all tensors' bytes, were
-# made since the last time.
+# made since the last time; but it may not take more than a quarter of the time, which it would in a large process.
 _LEAST_PRESSURE = 2 << 20
 _SMALL = 4096  # not worth counting
-_pressure, _limit = 0, 2 * _LEAST_PRESSURE
+_pressure, _limit, _rest_until = 0, 2 * _LEAST_PRESSURE, 0.0
 
 
 def _feel_pressure(nbytes: int) -> None:
-    global _pressure, _limit
+    global _pressure, _limit, _rest_until
     _pressure += nbytes
     if _pressure > _limit and gc.isenabled():
+        begin = time.monotonic()
+        if begin < _rest_until:
+            return
         gc.collect()
+        now = time.monotonic()
+        _rest_until = now + 3 * (now - begin)
         _pressure, _limit = 0, max(_LEAST_PRESSURE, _C.memory_stats()["live"] // 2)
 
 

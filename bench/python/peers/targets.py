@@ -76,7 +76,7 @@ def summarise(runs: list[Run]) -> Figures:
         if "logs" in used[0]:
             figure["loss"] = statistics.median(r["logs"][-1]["loss"] for r in used)
         if work == "bits":
-            figure["digests"] = {r["threads"]: r["digest"] for r in used}
+            figure["digests"] = {r["threads"]: r["digest"] for r in group}  # weights do not depend on the company
         figures.setdefault(work, {})[name] = figure
     return figures
 

@@ -676,7 +676,6 @@ def _resident_mb():
 
 def test_models_that_come_and_go_leave_no_memory_behind():
     def one():
-        keras.backend.clear_session()
         model = keras.Sequential([keras.Input((5,)), layers.Dense(32, activation="relu"), layers.Dense(1)])
         model.compile("adam", "mse")
         model.fit(X, Y, verbose=0)
