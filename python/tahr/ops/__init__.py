@@ -1,9 +1,9 @@
 """Every op of the table as a function, and the functions composed of them: the names of `keras.ops`.
 
 The functions of the table (arguments, defaults, documentation) come from `csrc/ops`; `tahr.ops.add` is generated.
-What lives here: functions that are compositions in Python, one module per family (`core` conversion, `control` control
-flow, `arrays` creation and arrays, `neural` normalisation and attention, `composite` the rest). What may not: kernels or gradients. To add a function: to the
-table if it can be an op, else to the module of its family.
+What lives here: functions that are compositions in Python, one module per family (`core` conversion, `control`
+control flow, `arrays` creation and arrays, `neural` normalisation and attention, `composite` the rest). What may not:
+kernels or gradients. To add a function: to the table if it can be an op, else to the module of its family.
 """
 
 from __future__ import annotations
