@@ -41,7 +41,9 @@ def build() -> keras.Sequential:
     )
 
 
-def draw(history: dict[str, list[float]], images: np.ndarray, labels: np.ndarray, guesses: np.ndarray, path: str) -> None:
+def draw(
+    history: dict[str, list[float]], images: np.ndarray, labels: np.ndarray, guesses: np.ndarray, path: str
+) -> None:
     figure = plt.figure(figsize=(11, 6))
     grid = figure.add_gridspec(2, 6)
     curves = figure.add_subplot(grid[0, :])

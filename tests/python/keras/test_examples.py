@@ -94,3 +94,13 @@ def test_custom_training_loop(fashion_mnist, tmp_path, capsys):
     assert result["difference"] < 1e-3
     assert "adam_update" in (tmp_path / "custom_training_loop_graph.txt").read_text()
     assert "traced:" in capsys.readouterr().out
+
+
+def test_imdb_lstm(monkeypatch, tmp_path, capsys):
+    if not os.path.isfile(os.path.join(DATA, "imdb_500words.npz")):
+        pytest.skip("no film reviews in TAHR_DATA_DIR")
+    monkeypatch.setenv("TAHR_DATA_DIR", DATA)
+    result = run("imdb_lstm", tmp_path, "--epochs", "3")
+    assert result["accuracy"] > 0.72
+    assert capsys.readouterr().out.count("judged good with probability") == 6
+    assert pictures(tmp_path) == ["imdb_lstm.png"]
