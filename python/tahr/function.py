@@ -271,6 +271,9 @@ class Function:
         finally:
             self._lock.release()
 
+    def __reduce__(self) -> Any:  # copies and pickles make traces of their own
+        return Function, (self._function, self.input_signature, self._name)
+
     def __repr__(self) -> str:
         return f"<tahr.function {self._name}, {len(self._traces)} trace(s)>"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import functools
 import gc
 import threading
@@ -420,6 +421,23 @@ def test_methods_have_traces_of_their_own():
     del a
     gc.collect()
     assert gone() is None
+
+
+def test_copies_of_objects_with_functions():
+    class Scale:
+        def __init__(self, by):
+            self.by = by
+            self.shared = tahr.function(ops.square)
+
+        @tahr.function
+        def __call__(self, x):
+            return self.shared(x) * self.by
+
+    scale = Scale(2.0)
+    assert float(scale(c(3.0))) == 18.0
+    other = copy.deepcopy(scale)
+    other.by = 5.0
+    assert (float(other(c(3.0))), float(scale(c(3.0)))) == (45.0, 18.0)
 
 
 # ---------------------------------------------------------------- random numbers

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import signal
 import threading
 import time
@@ -493,6 +495,59 @@ def test_an_attribute_that_a_layer_reads():
     scale.by = 3.0
     np.testing.assert_array_equal(model.predict(X, verbose=0), X * 3)
     np.testing.assert_array_equal(model.predict(X[:2], verbose=0), X[:2] * 3)
+
+
+def test_a_call_that_sets_attributes_is_traced_once_per_shape():
+    class Remembers(layers.Layer):
+        calls = 0
+
+        def call(self, x):
+            self.calls += 1
+            self.last = x
+            return x
+
+    remembers = Remembers()
+    model = keras.Sequential([remembers, layers.Dense(1)])
+    model.compile(loss="mse")
+    model.fit(X, Y, epochs=4, verbose=0)
+    traced = remembers.calls
+    model.fit(X, Y, epochs=4, verbose=0)
+    assert remembers.calls == traced
+    assert len(model._traced_steps["train"][1]._traces) == 2  # 32 rows and 6
+
+
+def test_numbers_of_the_optimizer_set_between_fits():
+    def run(eager):
+        model = mlp()
+        model.compile(optimizers.SGD(0.1, momentum=0.9), "mse", run_eagerly=eager)
+        model.fit(X, Y, verbose=0)
+        model.optimizer.clipnorm, model.optimizer.momentum = 0.01, 0.1
+        model.fit(X, Y, verbose=0)
+        seen = model.get_weights()
+        model.optimizer.learning_rate = optimizers.schedules.ExponentialDecay(1e-3, 1, 0.5)
+        model.fit(X, Y, verbose=0)
+        return [*seen, *model.get_weights()]
+
+    both_ways(run)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_of_trained_models_train_on(duplicate):
+    model = mlp()
+    model.compile("adam", "mse")
+    model.fit(X, Y, verbose=0)
+    model.predict(X, verbose=0)
+    for _ in range(4):
+        model(X)
+    other = duplicate(model)
+    before = model.get_weights()
+    other.fit(X, Y, verbose=0, shuffle=False)
+    for a, b in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    model.fit(X, Y, verbose=0, shuffle=False)
+    for a, b in zip(other.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(other.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
 def test_two_models_that_share_weights():

@@ -72,7 +72,8 @@ class LayerState(Operation):
                 tracker = self.__dict__["_tracker"]
             if not name.startswith(("_losses", "_loss_ids", "_inbound", "_outbound", "_call_context")):
                 value = tracker.track(value)
-        if name[0] != "_" and name not in _BOOKKEEPING and self.__dict__.get(name, _NOT_SET) is not value:
+        edit = name[0] != "_" and name not in _BOOKKEEPING and self.__dict__.get(name, _NOT_SET) is not value
+        if edit and not tracing.is_tracing():  # what a trace itself leaves behind makes no trace stale
             self.__dict__["_edits"] = self.__dict__.get("_edits", 0) + 1
             tracing.count_change()
         super().__setattr__(name, value)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr import ops
+from tahr import ops, tracing
 from tahr.keras import backend, initializers
 from tahr.keras.backend.state import auto_name
 from tahr.keras.optimizers.schedules import LearningRateSchedule
@@ -128,13 +128,26 @@ class Optimizer:
         self._index: dict[int, int] = {}  # id of a trainable variable -> its place in the lists of slots
         self._accumulated_gradients: list[Any] = []
         self._model_variables_moving_average: list[Any] = []
-        self._excluded_from_weight_decay: set[int] = set()
+        self._excluded_from_weight_decay: dict[int, Any] = {}  # by id
         self._excluded_pattern: re.Pattern | None = None
         self._iterations = self.add_variable((), dtype="int64", name="iteration")
         self._learning_rate = self._checked_learning_rate(learning_rate)
         if not callable(self._learning_rate):
             initial = initializers.Constant(self._learning_rate)
             self._learning_rate = self.add_variable((), initial, backend.floatx(), name="learning_rate")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Numbers that are fixed in traces of training steps: those are traced again.
+        if (name[0] != "_" or name == "_learning_rate") and not tracing.is_tracing():
+            if self.__dict__.get(name, self) is not value:
+                self.__dict__["_edits"] = self.__dict__.get("_edits", 0) + 1
+                tracing.count_change()
+        super().__setattr__(name, value)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # of a copy, whose variables are others
+        self._index = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        self._excluded_from_weight_decay = {id(v): v for v in self._excluded_from_weight_decay.values()}
 
     # Learning rate and step count
 
@@ -571,7 +584,7 @@ class Optimizer:
             raise ValueError(
                 f"[{self.name}] expected `exclude_from_weight_decay` before the optimizer is built, received it after."
             )
-        self._excluded_from_weight_decay = {id(v) for v in var_list or ()}
+        self._excluded_from_weight_decay = {id(v): v for v in var_list or ()}
         self._excluded_pattern = re.compile("|".join(set(var_names))) if var_names else None
 
     def _use_weight_decay(self, variable: Any) -> bool:

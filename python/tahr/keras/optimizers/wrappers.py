@@ -276,6 +276,12 @@ class MultiOptimizer(Optimizer):
     def learning_rate(self, value: Any) -> None:
         raise AttributeError(f"[{self.name}] expected the learning rate to be set on one of `optimizers`.")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.built:
+            places = self._optimizer_of.values()  # in the order of the variables
+            self._optimizer_of = {id(v): place for v, place in zip(self._trainable_variables, places)}
+
     def build(self, var_list: Sequence[Any]) -> None:
         if self.built:
             return

@@ -77,6 +77,11 @@ class Stepping:
     def _set(self, **values: Any) -> None:
         self.__dict__.update(values)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which make traces of their own."""
+        traces = ("_traced_steps", "_inference_step", "_step_variables")
+        return {name: value for name, value in self.__dict__.items() if name not in traces}
+
     # ---------------------------------------------------------------- compile
 
     def compile(

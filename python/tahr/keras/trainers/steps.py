@@ -14,6 +14,7 @@ from typing import Any
 
 from tahr import ops, tracing
 from tahr.data.structure import map_structure
+from tahr.keras.optimizers.base import Optimizer
 
 _MOST_TRACES = {"train": 16, "test": 16}  # shapes that a step is traced for; batches of further ones run op by op
 _MOST_OTHER = 8
@@ -33,11 +34,12 @@ class TracedStep:
 
     def state(self, model: Any) -> tuple:
         """What a trace depends on beside the batch: which variables are trainable, and how often attributes of layers
-        were set. Looked up again only if such a thing changed anywhere."""
+        and optimizers were set. Looked up again only if such a thing changed anywhere."""
         version = tracing.change_count()
         if version != self._version:
             trainable = tuple([v.trainable for v in model.variables])
-            self._model_state = (trainable, tuple([layer.__dict__.get("_edits") for layer in model._flatten_layers()]))
+            holders = [*model._flatten_layers(), *_optimizers(model)]
+            self._model_state = (trainable, tuple([holder.__dict__.get("_edits") for holder in holders]))
             self._version = version
         return self._model_state
 
@@ -104,6 +106,12 @@ class TracedStep:
             "Pass run_eagerly=True to compile() to run it so without this warning.",
             stacklevel=4,
         )
+
+
+def _optimizers(model: Any) -> list[Any]:
+    """The optimizers among the model's attributes, and those that they wrap."""
+    found = [value for value in model.__dict__.values() if isinstance(value, Optimizer)]
+    return found + [inner for o in found if isinstance(inner := getattr(o, "inner_optimizer", None), Optimizer)]
 
 
 def _form(batch: Any) -> Any:
