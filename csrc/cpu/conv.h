@@ -82,13 +82,21 @@ struct ConvEpilogue {
   double map_ns = 0;
 };
 
+// Does to `count` outputs of `channels` each, rounded sums in `line`, what the plain ops would, and stores them.
+template <class S, class T>
+void finish_line(T* line, const ConvEpilogue& end, const S* bias, S* to, int64_t ldc, int64_t count, int64_t channels);
+// Applies the epilogue's function to outputs that have been stored.
+template <class T>
+void map_line(const ConvEpilogue& end, T* to, int64_t ldc, int64_t count, int64_t channels);
+
 // y from x (backward: dx from dy), and dw. Tensors of one floating-point dtype. The same bits at any thread count.
 void conv_rows(const ConvTable& table, DType dtype, const ConvShape& s, bool backward, const void* source,
                const void* kernel, void* out, const ConvEpilogue& end = {});
 void conv_outer(const ConvTable& table, DType dtype, const ConvShape& s, const void* x, const void* dy, void* dw);
 
 // The same for a shape that is depthwise(); kernel and dw are (window..., channels).
-void depthwise_rows(DType dtype, const ConvShape& s, bool backward, const void* source, const void* kernel, void* out);
+void depthwise_rows(DType dtype, const ConvShape& s, bool backward, const void* source, const void* kernel, void* out,
+                    const ConvEpilogue& end);
 void depthwise_outer(DType dtype, const ConvShape& s, const void* x, const void* dy, void* dw);
 
 }  // namespace tahr

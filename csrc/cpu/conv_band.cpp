@@ -96,6 +96,38 @@ ConvBand<T> make_band(const BandPlan& p, const S* image, int64_t q0, int64_t q1,
   return {room, rows * pitch, pitch, p.channels, first};
 }
 
+template <class S, class T>
+void finish_line(T* line, const ConvEpilogue& end, const S* bias, S* to, int64_t ldc, int64_t count, int64_t channels) {
+  for (int64_t i = 0; i < count; ++i, line += channels, to += ldc) {
+    if (bias || end.relu || end.map) {
+      for (int64_t j = 0; j < channels; ++j) {
+        T v = load_as(store_as<S>(line[j]));
+        if (bias) v = load_as(store_as<S>(v + load_as(bias[j])));
+        line[j] = end.relu && v < 0 ? 0 : v;
+      }
+      const void* in = line;
+      if (end.map) end.map(line, &in, channels, end.map_params);
+    }
+    for (int64_t j = 0; j < channels; ++j) to[j] = store_as<S>(line[j]);
+  }
+}
+
+template <class T>
+void map_line(const ConvEpilogue& end, T* to, int64_t ldc, int64_t count, int64_t channels) {
+  if (!end.map) return;
+  const bool whole = ldc == channels;
+  for (int64_t i = 0; i < (whole ? 1 : count); ++i) {
+    const void* in = to + i * ldc;
+    end.map(to + i * ldc, &in, whole ? count * channels : channels, end.map_params);
+  }
+}
+
+template void finish_line(float*, const ConvEpilogue&, const float*, float*, int64_t, int64_t, int64_t);
+template void finish_line(double*, const ConvEpilogue&, const double*, double*, int64_t, int64_t, int64_t);
+template void finish_line(float*, const ConvEpilogue&, const float16*, float16*, int64_t, int64_t, int64_t);
+template void finish_line(float*, const ConvEpilogue&, const bfloat16*, bfloat16*, int64_t, int64_t, int64_t);
+template void map_line(const ConvEpilogue&, float*, int64_t, int64_t, int64_t);
+template void map_line(const ConvEpilogue&, double*, int64_t, int64_t, int64_t);
 template ConvBand<float> make_band(const BandPlan&, const float*, int64_t, int64_t, int64_t, float*);
 template ConvBand<double> make_band(const BandPlan&, const double*, int64_t, int64_t, int64_t, double*);
 template ConvBand<float> make_band(const BandPlan&, const float16*, int64_t, int64_t, int64_t, float*);

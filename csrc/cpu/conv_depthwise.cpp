@@ -26,7 +26,7 @@ const DepthwiseKernels<T>& kernels_of(const DepthwiseTable& table) {
 
 template <class S, class T>
 void run_way(const DepthwiseKernels<T>& kernels, const ConvShape& s, const AxisWay* way, const S* source,
-             const S* kernel, S* out, const int64_t* out_size) {
+             const S* kernel, S* out, const int64_t* out_size, const ConvEpilogue& end) {
   const int64_t channels = s.groups;
   const int64_t taps = static_cast<int64_t>(way[0].taps.size() * way[1].taps.size() * way[2].taps.size());
   const Scratch weights(taps * channels * sizeof(T));
@@ -83,18 +83,19 @@ void run_way(const DepthwiseKernels<T>& kernels, const ConvShape& s, const AxisW
         t.b = weights.as<T>();
         t.count = way[2].count;
         t.channels = channels;
+        const S* bias = static_cast<const S*>(end.bias);
         if constexpr (std::is_same_v<S, T>) {
           t.c = to;
           t.ldc = way[2].step * channels;
+          t.bias = bias;
+          t.relu = end.relu;
           kernels.row(t);
+          map_line(end, to, t.ldc, t.count, channels);
         } else {
           t.c = line.as<T>();
           t.ldc = channels;
           kernels.row(t);
-          for (int64_t i = 0; i < t.count; ++i) {
-            for (int64_t c = 0; c < channels; ++c)
-              to[i * way[2].step * channels + c] = store_as<S>(t.c[i * channels + c]);
-          }
+          finish_line(t.c, end, bias, to, way[2].step * channels, t.count, channels);
         }
       }
     }
@@ -102,18 +103,18 @@ void run_way(const DepthwiseKernels<T>& kernels, const ConvShape& s, const AxisW
 }
 
 template <class S, class T>
-void run_rows(const ConvShape& s, bool backward, const S* source, const S* kernel, S* out) {
+void run_rows(const ConvShape& s, bool backward, const S* source, const S* kernel, S* out, const ConvEpilogue& end) {
   const DepthwiseKernels<T>& kernels = kernels_of<T>(depthwise_table());
   if (!backward) {
     const AxisWay way[kAxes] = {forward_way(s, 0), forward_way(s, 1), forward_way(s, 2)};
-    return run_way<S, T>(kernels, s, way, source, kernel, out, s.y);
+    return run_way<S, T>(kernels, s, way, source, kernel, out, s.y, end);
   }
   const auto depth = backward_ways(s, 0), height = backward_ways(s, 1), width = backward_ways(s, 2);
   for (const AxisWay& d : depth) {
     for (const AxisWay& h : height) {
       for (const AxisWay& w : width) {
         const AxisWay way[kAxes] = {d, h, w};
-        run_way<S, T>(kernels, s, way, source, kernel, out, s.x);
+        run_way<S, T>(kernels, s, way, source, kernel, out, s.x, end);
       }
     }
   }
@@ -189,11 +190,12 @@ void run_outer(const ConvShape& s, const S* x, const S* dy, S* dw) {
 
 }  // namespace
 
-void depthwise_rows(DType dtype, const ConvShape& s, bool backward, const void* source, const void* kernel, void* out) {
+void depthwise_rows(DType dtype, const ConvShape& s, bool backward, const void* source, const void* kernel, void* out,
+                    const ConvEpilogue& end) {
   visit_dtype(dtype, [&]<class S>() {
     if constexpr (!std::is_integral_v<S>) {
       run_rows<S, Compute<S>>(s, backward, static_cast<const S*>(source), static_cast<const S*>(kernel),
-                              static_cast<S*>(out));
+                              static_cast<S*>(out), end);
     }
   });
 }

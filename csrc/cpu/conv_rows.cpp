@@ -180,34 +180,10 @@ class Rows {
         }
         kernels_.row(row);
       }
-      if constexpr (std::is_same_v<S, T>) map(to, ldc, row.count);
-      else store_line(line, to, ldc, row.count, g);
-    }
-  }
-
-  void map(S* to, int64_t ldc, int64_t count) const {
-    if (!end_.map) return;
-    const bool whole = ldc == outputs_;
-    for (int64_t i = 0; i < (whole ? 1 : count); ++i) {
-      const void* in = to + i * ldc;
-      end_.map(to + i * ldc, &in, whole ? count * outputs_ : outputs_, end_.map_params);
-    }
-  }
-
-  // Rounds a row of sums, then does to it what the plain ops would.
-  void store_line(T* line, S* to, int64_t ldc, int64_t count, int64_t g) const {
-    const S* bias = end_.bias ? static_cast<const S*>(end_.bias) + g * outputs_ : nullptr;
-    for (int64_t i = 0; i < count; ++i, line += outputs_, to += ldc) {
-      if (bias || end_.relu || end_.map) {
-        for (int64_t j = 0; j < outputs_; ++j) {
-          T v = load_as(store_as<S>(line[j]));
-          if (bias) v = load_as(store_as<S>(v + load_as(bias[j])));
-          line[j] = end_.relu && v < 0 ? 0 : v;
-        }
-        const void* in = line;
-        if (end_.map) end_.map(line, &in, outputs_, end_.map_params);
-      }
-      for (int64_t j = 0; j < outputs_; ++j) to[j] = store_as<S>(line[j]);
+      if constexpr (std::is_same_v<S, T>) map_line(end_, to, ldc, row.count, outputs_);
+      else
+        finish_line(line, end_, end_.bias ? static_cast<const S*>(end_.bias) + g * outputs_ : nullptr, to, ldc,
+                    row.count, outputs_);
     }
   }
 

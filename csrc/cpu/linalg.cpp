@@ -3,7 +3,7 @@
 
 #include "core/parallel.h"
 #include "core/variable.h"
-#include "cpu/elementwise.h"
+#include "cpu/activation.h"
 #include "cpu/gemm.h"
 #include "ops/functions.h"
 #include "ops/linalg_attrs.h"
@@ -70,46 +70,15 @@ void matmul_kernel(const KernelArgs& args) {
   multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, {});
 }
 
-struct Activation {
-  const char* name;
-  Ew op;
-  double params[3];
-};
-// The defaults of the ops in csrc/ops/elementwise_attrs.h; selu's alpha and scale.
-constexpr Activation kActivations[] = {
-    {"relu6", Ew::Relu6, {}},
-    {"leaky_relu", Ew::LeakyRelu, {0.2}},
-    {"elu", Ew::Elu, {1.0}},
-    {"selu", Ew::Selu, {1.6732632423543772848170429916717, 1.0507009873554804934193349852946}},
-    {"sigmoid", Ew::Sigmoid, {}},
-    {"tanh", Ew::Tanh, {}},
-    {"softplus", Ew::Softplus, {}},
-    {"softsign", Ew::Softsign, {}},
-    {"silu", Ew::Silu, {}},
-    {"mish", Ew::Mish, {}},
-    {"gelu", Ew::Gelu, {}},
-    {"gelu_tanh", Ew::GeluTanh, {}},
-    {"hard_tanh", Ew::HardTanh, {}},
-    {"hard_silu", Ew::HardSilu, {}},
-    {"hard_sigmoid", Ew::HardSigmoid, {}},
-    {"log_sigmoid", Ew::LogSigmoid, {}},
-};
-
 void linear_kernel(const KernelArgs& args) {
   const auto& at = args.as<LinearAttrs>();
   GemmEpilogue end;
   if (args.in.size() > 2 && args.in[2].defined()) end.bias = args.in[2].raw();
-  if (at.activation == "relu") {
-    end.relu = true;
-  } else if (!at.activation.empty()) {
-    const DType type = args.out[0].dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
-    for (const Activation& f : kActivations) {
-      if (at.activation != f.name) continue;
-      end.map = elementwise_loop(f.op, type);
-      end.map_params = f.params;
-      end.map_ns = elementwise_ns(f.op);
-    }
-  }
+  const Activation f = activation_of(at.activation, args.out[0].dtype());
+  end.relu = f.relu;
+  end.map = f.map;
+  end.map_params = f.params;
+  end.map_ns = f.ns;
   multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end);
 }
 

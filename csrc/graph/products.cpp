@@ -5,6 +5,7 @@
 
 #include "graph/passes.h"
 #include "ops/array_attrs.h"
+#include "ops/conv_attrs.h"
 #include "ops/linalg_attrs.h"
 #include "ops/optimizer_attrs.h"
 
@@ -51,7 +52,7 @@ class Readers {
   std::vector<char> output_;
 };
 
-// matmul, add, activation -> linear, in the place of the last of them.
+// matmul, add, activation -> linear, and the same with conv_forward, in the place of the last of them.
 class LinearFuser {
  public:
   explicit LinearFuser(Graph& g) : g_(g), readers_(g), gone_(g.nodes.size()) {}
@@ -77,13 +78,13 @@ class LinearFuser {
 
   bool fuse(int32_t i) {
     const Node& product = node(i);
-    if (product.op != &matmul_op()) return false;
+    const bool conv = product.op == &conv_;
+    if (product.op != &matmul_op() && !conv) return false;
     const Spec out = spec(product.out[0]);
     if (!is_float(out.dtype) || spec(product.in[0]).shape.rank() < 2 || spec(product.in[1]).shape.rank() < 2)
       return false;
-    auto attrs = std::make_shared<LinearAttrs>();
-    attrs->transpose_a = flags(product).transpose_a;
-    attrs->transpose_b = flags(product).transpose_b;
+    std::string activation;
+    const auto own = product.attrs;
     std::vector<ValueId> in = product.in;
     int32_t last = i;
     if (const int32_t a = readers_.only(product.out[0]); a >= 0 && node(a).op == &add_) {
@@ -97,16 +98,25 @@ class LinearFuser {
       }
     }
     if (const int32_t f = readers_.only(node(last).out[0]); f >= 0 && node(f).in.size() == 1) {
-      attrs->activation = linear_activation(*node(f).op, node(f).attrs.get());
-      if (!attrs->activation.empty() && spec(node(f).out[0]) == out) {
+      activation = linear_activation(*node(f).op, node(f).attrs.get());
+      if (!activation.empty() && spec(node(f).out[0]) == out) {
         gone_[static_cast<size_t>(last)] = 1;
         last = f;
       } else {
-        attrs->activation.clear();
+        activation.clear();
       }
     }
     if (last == i) return false;
-    node(last) = Node{&linear_, std::move(attrs), std::move(in), node(last).out};
+    if (conv) {
+      const auto& at = *static_cast<const ConvCoreAttrs*>(own.get());
+      auto attrs = std::make_shared<ConvLinearAttrs>(
+          ConvLinearAttrs{at.strides, at.dilation, at.low, at.high, at.groups, std::move(activation)});
+      node(last) = Node{&conv_linear_, std::move(attrs), std::move(in), node(last).out};
+    } else {
+      const auto& at = *static_cast<const MatmulAttrs*>(own.get());
+      auto attrs = std::make_shared<LinearAttrs>(LinearAttrs{at.transpose_a, at.transpose_b, std::move(activation)});
+      node(last) = Node{&linear_, std::move(attrs), std::move(in), node(last).out};
+    }
     return true;
   }
 
@@ -114,6 +124,7 @@ class LinearFuser {
   const Readers readers_;
   std::vector<char> gone_;
   const OpDef &add_ = get_op("add"), &linear_ = get_op("linear");
+  const OpDef &conv_ = get_op("conv_forward"), &conv_linear_ = get_op("conv_linear");
 };
 
 // The gradient `g` of a plain step of descent, if it is a product that nothing else reads.

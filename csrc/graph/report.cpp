@@ -35,10 +35,11 @@ double product_flops(const Graph& g, const Node& n) {
   }
   // Each element of the outputs of a convolution is a sum over what one filter covers; the other two of its kind take
   // the same terms in other sums.
-  static const OpDef &conv = get_op("conv_forward"), &conv_dx = get_op("conv_dx"), &conv_dw = get_op("conv_dw");
-  if (n.op == &conv || n.op == &conv_dx || n.op == &conv_dw) {
+  static const OpDef &conv = get_op("conv_forward"), &conv_dx = get_op("conv_dx"), &conv_dw = get_op("conv_dw"),
+                     &conv_linear = get_op("conv_linear");
+  if (n.op == &conv || n.op == &conv_linear || n.op == &conv_dx || n.op == &conv_dw) {
     const Spec kernel = spec(n.op == &conv_dw ? n.out[0] : n.in[1]);
-    const Spec outputs = spec(n.op == &conv ? n.out[0] : n.op == &conv_dx ? n.in[0] : n.in[1]);
+    const Spec outputs = spec(n.op == &conv || n.op == &conv_linear ? n.out[0] : n.op == &conv_dx ? n.in[0] : n.in[1]);
     const double filters = kernel.shape.fully_known() ? static_cast<double>(kernel.shape.back()) : 0;
     return filters > 0 ? 2 * size_of_shape(outputs.shape) * size_of_shape(kernel.shape) / filters : 0;
   }

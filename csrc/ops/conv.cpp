@@ -9,6 +9,7 @@
 
 #include "ops/conv_attrs.h"
 #include "ops/functions.h"
+#include "ops/linalg_attrs.h"
 
 namespace tahr {
 namespace {
@@ -37,8 +38,7 @@ Tensor conv_dw(const Tensor& x, const Tensor& dy, const ConvCoreAttrs& at, const
 
 // ---- the ops with kernels ----
 
-void check_core(const InferArgs& a) {
-  const auto& at = a.as<ConvCoreAttrs>();
+void check_core(const InferArgs& a, const ConvCoreAttrs& at) {
   const int rank = a.in[0].shape.rank();
   const auto axes = static_cast<size_t>(rank - 2);
   const auto fits = [&](const Ints& v) { return v.size() == axes; };
@@ -56,9 +56,8 @@ void check_core(const InferArgs& a) {
 
 int64_t times(int64_t a, int64_t b) { return a == kUnknown ? a : a * b; }
 
-Specs infer_forward(const InferArgs& a) {
-  check_core(a);
-  const auto& at = a.as<ConvCoreAttrs>();
+Spec forward_spec(const InferArgs& a, const ConvCoreAttrs& at) {
+  check_core(a, at);
   const Shape &x = a.in[0].shape, &kernel = a.in[1].shape;
   const int rank = x.rank();
   const int64_t channels = x.back(), expected = times(kernel[rank - 2], at.groups);
@@ -72,12 +71,28 @@ Specs infer_forward(const InferArgs& a) {
     out.push_back(windows_on_axis(x[i], kernel[i - 1], at.strides[j], at.dilation[j], at.low[j], at.high[j]));
   }
   out.push_back(kernel.back());
-  return {{out, a.in[0].dtype}};
+  return {out, a.in[0].dtype};
+}
+
+Specs infer_forward(const InferArgs& a) { return {forward_spec(a, a.as<ConvCoreAttrs>())}; }
+
+Specs infer_linear(const InferArgs& a) {
+  const auto& at = a.as<ConvLinearAttrs>();
+  const Spec out = forward_spec(a, at.core());
+  if (!at.activation.empty() && !is_linear_activation(at.activation)) {
+    throw_value("[", a.op, "] expected the name of an activation without parameters, received activation='",
+                at.activation, "'. Apply the op after the convolution instead.");
+  }
+  if (a.has(2) && (a.in[2].dtype != out.dtype || !(a.in[2].shape == Shape{out.shape.back()}))) {
+    throw_value("[", a.op, "] expected a bias of shape (", out.shape.back(), ",) and dtype ", name_of(out.dtype),
+                ", received ", a.in[2].shape.str(), " and ", name_of(a.in[2].dtype), ".");
+  }
+  return {out};
 }
 
 Specs infer_dx(const InferArgs& a) {
-  check_core(a);
   const auto& at = a.as<ConvCoreAttrs>();
+  check_core(a, at);
   const Shape &dy = a.in[0].shape, &kernel = a.in[1].shape;
   if (dy.back() != kernel.back() && dy.back() != kUnknown) {
     throw_value("[", a.op, "] expected inputs with ", kernel.back(), " channels for a kernel of shape ", kernel.str(),
@@ -90,8 +105,8 @@ Specs infer_dx(const InferArgs& a) {
 }
 
 Specs infer_dw(const InferArgs& a) {
-  check_core(a);
   const auto& at = a.as<ConvCoreAttrs>();
+  check_core(a, at);
   Shape out;
   for (int64_t d : at.size) out.push_back(d);
   const int64_t channels = a.in[0].shape.back();
@@ -116,6 +131,13 @@ void vjp_dw(const VjpArgs& v, std::span<Tensor> d) {  // inputs x, dy; output dw
   const auto& at = v.as<ConvCoreAttrs>();
   if (v.need(0)) d[0] = conv_dx(v.in[1], v.dy[0], at, v.in_specs[0].shape);
   if (v.need(1)) d[1] = conv_forward(v.in[0], v.dy[0], at);
+}
+
+Tensors conv_linear(Args in, const void* attrs) {
+  const auto& at = *static_cast<const ConvLinearAttrs*>(attrs);
+  Tensor y = conv_forward(in[0], in[1], at.core());
+  if (in.size() > 2 && in[2].defined()) y = ops::add(y, in[2]);
+  return {at.activation.empty() ? y : linear_activate(y, at.activation)};
 }
 
 // ---- the public functions ----
@@ -284,6 +306,22 @@ void define_conv_ops() {
              .infer = infer_forward,
              .vjp = vjp_forward,
              .saves = save_in(0) | save_in(1)});
+  define_op({.name = "conv_linear",
+             .inputs = "x, kernel, bias?",
+             .doc = "activation(conv_forward(x, kernel) + bias) as one op, with the same bits; bias (filters,). "
+                    "activation as in linear.",
+             .traits = kHidden,
+             .promote = Promote::Inexact,
+             .attrs = attr_type<ConvLinearAttrs>(),
+             .infer = infer_linear,
+             .vjp =
+                 [](const VjpArgs& v, std::span<Tensor> dx) {
+                   static const OpDef& op = get_op("conv_linear");
+                   const Tensors found = decomposed_vjp(op, v.in, v.attrs, v.dy, v.needs);
+                   std::copy(found.begin(), found.end(), dx.begin());
+                 },
+             .saves = kSaveAllInputs,
+             .decompose = conv_linear});
   define_op({.name = "conv_dx",
              .inputs = "dy, kernel",
              .doc = "The cotangent of conv_forward's x, whose spatial sizes are `size`, from that of its output.",

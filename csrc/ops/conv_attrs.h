@@ -32,6 +32,16 @@ struct ConvCoreAttrs {
              TAHR_FIELD(size), TAHR_FIELD(groups))
 };
 
+// conv_forward, plus a bias (where there is one), then an activation as in LinearAttrs.
+struct ConvLinearAttrs {
+  Ints strides, dilation, low, high;
+  int64_t groups = 1;
+  std::string activation;
+  ConvCoreAttrs core() const { return {strides, dilation, low, high, {}, groups}; }
+  TAHR_ATTRS(ConvLinearAttrs, TAHR_REQUIRED(strides), TAHR_REQUIRED(dilation), TAHR_REQUIRED(low), TAHR_REQUIRED(high),
+             TAHR_FIELD(groups), TAHR_FIELD(activation))
+};
+
 // "channels_last" or "channels_first" where an op's data_format is None.
 const std::string& image_data_format();
 void set_image_data_format(const std::string& name);

@@ -44,6 +44,9 @@ Spec infer_product(const Spec& x1, const Spec& x2, bool transpose_a, bool transp
 // The value of LinearAttrs::activation that stands for an application of `op`; empty if there is none.
 std::string linear_activation(const OpDef& op, const void* attrs);
 
+bool is_linear_activation(std::string_view name);
+Tensor linear_activate(const Tensor& x, const std::string& name);  // the op that the name stands for
+
 void define_linear_ops();  // linalg_linear.cpp
 void define_einsum_op();   // linalg_einsum.cpp
 void define_norm_op();     // linalg_norm.cpp

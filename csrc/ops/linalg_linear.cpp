@@ -15,10 +15,6 @@ constexpr const char* kActivations[] = {"relu",      "relu6",     "leaky_relu", 
                                         "tanh",      "softplus",  "softsign",   "silu",         "mish",       "gelu",
                                         "gelu_tanh", "hard_tanh", "hard_silu",  "hard_sigmoid", "log_sigmoid"};
 
-bool is_activation(std::string_view name) {
-  return std::find(std::begin(kActivations), std::end(kActivations), name) != std::end(kActivations);
-}
-
 void check_floats(const InferArgs& a, size_t x1) {
   const DType t = a.in[x1].dtype;
   if (!is_float(t) || a.in[x1 + 1].dtype != t) {
@@ -34,7 +30,7 @@ Specs infer_linear(const InferArgs& a) {
     throw_value("[", a.op, "] expected x1 and x2 of rank 2 or more, received shapes ", a.in[0].shape.str(), " and ",
                 a.in[1].shape.str(), ". Use matmul for vectors.");
   }
-  if (!at.activation.empty() && !is_activation(at.activation)) {
+  if (!at.activation.empty() && !is_linear_activation(at.activation)) {
     throw_value("[", a.op, "] expected the name of an activation without parameters, received activation='",
                 at.activation, "'. Apply the op after the product instead.");
   }
@@ -51,23 +47,11 @@ Specs infer_linear(const InferArgs& a) {
   return {out};
 }
 
-Tensor activate(const Tensor& x, const std::string& name) {
-  if (name == "gelu" || name == "gelu_tanh") {
-    GeluAttrs at;
-    at.approximate = name == "gelu_tanh";
-    return call1(get_op("gelu"), {x}, at);
-  }
-  const OpDef& op = get_op(name);
-  if (!op.attrs) return call1(op, {x});
-  const auto defaults = op.attrs->make();
-  return call1(op, std::span(&x, 1), defaults.get());
-}
-
 Tensors linear(std::span<const Tensor> in, const void* attrs) {
   const auto& at = *static_cast<const LinearAttrs*>(attrs);
   Tensor y = ops::matmul(in[0], in[1], at.transpose_a, at.transpose_b);
   if (in.size() > 2 && in[2].defined()) y = ops::add(y, in[2]);
-  return {at.activation.empty() ? y : activate(y, at.activation)};
+  return {at.activation.empty() ? y : linear_activate(y, at.activation)};
 }
 
 Specs infer_linear_sgd(const InferArgs& a) {
@@ -96,9 +80,25 @@ Specs infer_linear_sgd(const InferArgs& a) {
 
 }  // namespace
 
+bool is_linear_activation(std::string_view name) {
+  return std::find(std::begin(kActivations), std::end(kActivations), name) != std::end(kActivations);
+}
+
+Tensor linear_activate(const Tensor& x, const std::string& name) {
+  if (name == "gelu" || name == "gelu_tanh") {
+    GeluAttrs at;
+    at.approximate = name == "gelu_tanh";
+    return call1(get_op("gelu"), {x}, at);
+  }
+  const OpDef& op = get_op(name);
+  if (!op.attrs) return call1(op, {x});
+  const auto defaults = op.attrs->make();
+  return call1(op, std::span(&x, 1), defaults.get());
+}
+
 std::string linear_activation(const OpDef& op, const void* attrs) {
   if (op.name == "gelu") return static_cast<const GeluAttrs*>(attrs)->approximate ? "gelu_tanh" : "gelu";
-  if (!is_activation(op.name)) return {};
+  if (!is_linear_activation(op.name)) return {};
   if (op.attrs && attrs) {
     const auto defaults = op.attrs->make();
     if (!attrs_equal(*op.attrs, attrs, defaults.get())) return {};

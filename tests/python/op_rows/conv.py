@@ -59,6 +59,16 @@ def conv_dw(x: np.ndarray, dy: np.ndarray, size: Any, groups: int = 1, **at: Any
     return linear_adjoint(lambda w: core(x, w, groups=groups, **at), dy, shape)
 
 
+def conv_linear(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, activation: str = "", **at: Any) -> np.ndarray:
+    y = core(x, w, **at) + (0 if bias is None else bias)
+    functions = {
+        "relu": lambda v: np.maximum(v, 0),
+        "tanh": np.tanh,
+        "leaky_relu": lambda v: np.where(v < 0, 0.2 * v, v),
+    }
+    return functions[activation](y) if activation else y
+
+
 def resolved(x: np.ndarray, window: Any, strides: Any, dilation_rate: Any, padding: str) -> dict[str, Any]:
     axes = x.ndim - 2
     s, d = axis_values(strides, axes), axis_values(dilation_rate, axes)
@@ -193,6 +203,32 @@ ROWS = [
         terms=kernel_terms,
         grad=(0, 1),
         bench=Case([(8, 32, 32, 64), (3, 3, 64, 64)], CORE_BENCH),
+    ),
+    Row(
+        "conv_linear",
+        conv_linear,
+        (UNIT, UNIT, UNIT),
+        [
+            Case([*c.shapes, c.shapes[1][-1:] if i % 2 == 0 else None], {**c.attrs, "activation": f})
+            for i, (c, f) in enumerate(zip(CORE, ("relu", "tanh", "", "relu", "leaky_relu", "", "tanh", "", "relu")))
+        ],
+        terms=kernel_terms,
+        grad=(0, 1, 2),
+        errors=[
+            Bad(
+                [np.ones((1, 4, 2)), np.ones((2, 2, 3)), np.ones(2)],
+                CORE[-1].attrs,
+                ValueError,
+                r"\[conv_linear\] expected a bias of shape \(3,\)",
+            ),
+            Bad(
+                [np.ones((1, 4, 2)), np.ones((2, 2, 3))],
+                {**CORE[-1].attrs, "activation": "prelu"},
+                ValueError,
+                r"\[conv_linear\] expected the name of an activation",
+            ),
+        ],
+        bench=Case([(8, 32, 32, 64), (3, 3, 64, 64), (64,)], {**CORE_BENCH, "activation": "relu"}),
     ),
     Row(
         "conv_dx",

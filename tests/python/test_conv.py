@@ -1,0 +1,132 @@
+"""Convolutions in traced functions, beside PyTorch on larger problems, and at any number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tahr
+from tahr import _C
+
+CORE = {"strides": [1, 1], "dilation": [1, 1], "low": [1, 1], "high": [1, 1]}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", None])
+@pytest.mark.parametrize(
+    "kernel, groups", [((3, 3, 4, 20), 1), ((1, 1, 4, 20), 1), ((3, 2, 2, 6), 2), ((3, 3, 1, 4), 4)]
+)
+def test_bias_and_activation_of_a_traced_convolution_keep_its_bits(dtype, activation, kernel, groups):
+    rng = np.random.default_rng(0)
+    x, w, b = (tahr.cast(rng.uniform(-1, 1, s), dtype) for s in ((2, 7, 9, 4), kernel, kernel[-1:]))
+    steps = {"relu": tahr.ops.relu, "tanh": tahr.ops.tanh, None: lambda v: v}[activation]
+
+    def layer(x):
+        return steps(tahr.ops.add(tahr.ops.conv(x, w, padding="same"), b))
+
+    plain, traced = layer(x), tahr.function(layer)(x)
+    assert plain.numpy().tobytes() == traced.numpy().tobytes()
+
+
+@pytest.mark.parametrize(
+    "shape, kernel, strides, dilation, groups",
+    [
+        ((2, 17, 23, 5), (3, 4, 5, 33), (1, 2), (1, 1), 1),
+        ((1, 31, 30, 1), (5, 5, 1, 7), (1, 1), (2, 2), 1),
+        ((3, 12, 40, 48), (3, 3, 16, 36), (2, 1), (1, 1), 3),
+        ((2, 19, 14, 70), (3, 3, 1, 70), (2, 2), (1, 1), 70),
+        ((2, 9, 9, 128), (3, 3, 128, 130), (1, 1), (1, 1), 1),
+    ],
+)
+def test_beside_pytorch(shape, kernel, strides, dilation, groups):
+    """Each output is a sum of `terms` products of magnitude 1 at most; both libraries round as often."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    x, w = rng.uniform(-1, 1, shape).astype("float32"), rng.uniform(-1, 1, kernel).astype("float32")
+    p = torch.tensor(np.moveaxis(x, -1, 1).astype("float64"), requires_grad=True)
+    q = torch.tensor(np.transpose(w, (3, 2, 0, 1)).astype("float64"), requires_grad=True)
+    expected = torch.nn.functional.conv2d(p, q, stride=strides, dilation=dilation, padding=1, groups=groups)
+    dy = rng.uniform(-1, 1, expected.shape).astype("float32")
+    expected.backward(torch.tensor(dy.astype("float64")))
+    at = {**CORE, "strides": list(strides), "dilation": list(dilation), "groups": groups}
+    dy = np.moveaxis(dy, 1, -1).copy()
+    results = (
+        (_C.ops.conv_forward(x, w, **at), np.moveaxis(expected.detach().numpy(), 1, -1), np.prod(kernel[:-1])),
+        (
+            _C.ops.conv_dx(dy, w, size=list(shape[1:-1]), **at),
+            np.moveaxis(p.grad.numpy(), 1, -1),
+            np.prod(kernel) / kernel[2],
+        ),
+        (
+            _C.ops.conv_dw(x, dy, size=list(kernel[:2]), **at),
+            np.transpose(q.grad.numpy(), (2, 3, 1, 0)),
+            dy.size / dy.shape[-1],
+        ),
+    )
+    for y, reference, terms in results:
+        # A random walk of roundings: the root of the number of terms, with room for the largest of many elements.
+        np.testing.assert_allclose(
+            y.numpy(), reference, rtol=0, atol=2.0**-23 * 8 * terms**0.5 * max(1, terms**0.5 / 8)
+        )
+
+
+@pytest.mark.parametrize("groups, kernel", [(1, (3, 3, 24, 40)), (2, (3, 3, 12, 40)), (24, (3, 3, 1, 24))])
+def test_same_bits_at_any_thread_count(groups, kernel):
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-1, 1, (9, 21, 18, 24)).astype("float32")
+    w = rng.uniform(-1, 1, kernel).astype("float32")
+    before = tahr.config.num_threads()
+    seen = set()
+    try:
+        for threads in (1, 2, 3, 7):
+            tahr.config.set_num_threads(threads)
+            y = _C.ops.conv_forward(x, w, groups=groups, **CORE)
+            dx = _C.ops.conv_dx(y, w, size=[21, 18], groups=groups, **CORE)
+            dw = _C.ops.conv_dw(x, y, size=[3, 3], groups=groups, **CORE)
+            seen.add(tuple(t.numpy().tobytes() for t in (y, dx, dw)))
+    finally:
+        tahr.config.set_num_threads(before)
+    assert len(seen) == 1
+
+
+def test_a_penalty_on_the_gradient_trains():
+    """A critic's step with gradient penalty: second derivatives through convolutions and pools (arXiv:1704.00028)."""
+    rng = np.random.default_rng(3)
+    x = tahr.constant(rng.standard_normal((4, 8, 8, 2)), "float64")
+    w = tahr.Variable(rng.standard_normal((3, 3, 2, 3)) * 0.3)
+
+    def penalty(w):
+        with tahr.GradientTape() as tape:
+            tape.watch(x)
+            y = tahr.reduce_sum(tahr.ops.max_pool(tahr.ops.tanh(tahr.ops.conv(x, w, padding="same")), 2))
+        g = tape.gradient(y, x)
+        return tahr.reduce_mean((tahr.sqrt(tahr.reduce_sum(g * g, axis=(1, 2, 3))) - 1.0) ** 2)
+
+    with tahr.GradientTape() as outer:
+        loss = penalty(w)
+    gradient = outer.gradient(loss, w).numpy()
+    step, at = 1e-5, (1, 2, 0, 1)
+    ends = []
+    for sign in (1, -1):
+        moved = w.numpy().copy()
+        moved[at] += sign * step
+        ends.append(float(penalty(tahr.constant(moved))))
+    np.testing.assert_allclose(gradient[at], (ends[0] - ends[1]) / (2 * step), rtol=1e-5)
+    w.assign_sub(0.01 * gradient)
+    assert float(penalty(w)) < float(loss)
+
+
+def test_a_training_step_needs_no_buffer_of_patches():
+    """Beyond inputs, outputs and gradients, scratch is a few bands of rows and the packed kernel."""
+    rng = np.random.default_rng(4)
+    x = tahr.constant(rng.standard_normal((16, 32, 32, 32)), "float32")
+    w = tahr.constant(rng.standard_normal((3, 3, 32, 32)), "float32")
+    for _ in range(2):
+        before = tahr.config.memory_stats()["live"]
+        tahr.config.reset_peak_memory()
+        y = _C.ops.conv_forward(x, w, **CORE)
+        dx = _C.ops.conv_dx(y, w, size=[32, 32], **CORE)
+        dw = _C.ops.conv_dw(x, y, size=[3, 3], **CORE)
+        extra = tahr.config.memory_stats()["peak"] - before
+    tensors = sum(t.numpy().nbytes for t in (y, dx, dw))
+    patches = 9 * x.numpy().nbytes
+    assert extra < tensors + 3e6 < patches
