@@ -466,8 +466,8 @@ None.
 
 Example:
 >>> import tahr
->>> tahr.ops.rms_normalization([1.0, 7.0]).numpy().round(3).tolist()
-[0.2, 1.4]
+>>> tahr.ops.rms_normalization([1.0, 7.0]).numpy().round(3)
+array([0.2, 1.4], dtype=float32)
 
 Source: Zhang and Sennrich, "Root mean square layer normalization", 2019.)",
              .attrs = attr_type<RmsNormAttrs>(),
