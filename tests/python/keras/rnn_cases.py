@@ -39,6 +39,16 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("Bidirectional", dict(layer=(RNN, 4), merge_mode="mul", return_sequences=True)),
     ("Bidirectional", dict(layer=(LSTM, 4), merge_mode=None, return_state=True)),
     ("Bidirectional", dict(layer=(LSTM, 4), merge_mode="sum")),
+    ("ConvLSTM1D", dict(filters=3, kernel_size=3)),
+    ("ConvLSTM1D", dict(filters=2, kernel_size=2, strides=2, padding="same", go_backwards=True, return_state=True)),
+    ("ConvLSTM2D", dict(filters=2, kernel_size=(3, 2), padding="same", return_sequences=True)),
+    (
+        "ConvLSTM2D",
+        dict(filters=2, kernel_size=2, dilation_rate=2, use_bias=False, recurrent_activation="hard_sigmoid"),
+    ),
+    ("ConvLSTM3D", dict(filters=2, kernel_size=2, return_sequences=True, unroll=True)),
+    ("TimeDistributed", dict(layer=("Dense", 5))),
+    ("TimeDistributed", dict(layer=("Masking", 0.0))),
 ]
 
 
@@ -53,11 +63,20 @@ def build(keras: Any, case: tuple[str, dict[str, Any]]) -> Any:
         kind, units = arguments.pop("layer")
         mode = arguments.pop("merge_mode")
         return layers.Bidirectional(getattr(layers, kind)(units, **arguments), merge_mode=mode)
+    if name == "TimeDistributed":
+        kind, units = arguments.pop("layer")
+        return layers.TimeDistributed(getattr(layers, kind)(units))
     return getattr(layers, name)(**arguments)
 
 
-def inputs() -> np.ndarray:
-    return np.random.default_rng(0).uniform(-1, 1, SHAPE).astype("float32")
+def shape(case: tuple[str, dict[str, Any]]) -> tuple[int, ...]:
+    """The shape of the inputs: 3 sequences of 6 steps."""
+    spatial = {"ConvLSTM1D": (5,), "ConvLSTM2D": (4, 5), "ConvLSTM3D": (3, 3, 4)}.get(case[0], ())
+    return (*SHAPE[:2], *spatial, 2 if spatial else SHAPE[2])
+
+
+def inputs(case: tuple[str, dict[str, Any]]) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-1, 1, shape(case)).astype("float32")
 
 
 def mask() -> np.ndarray:
@@ -93,15 +112,16 @@ def main(path: str) -> None:
     for index, case in enumerate(CASES):
         # A fresh state is zeros, stateful or not; PyTorch cannot differentiate past one that was updated in place.
         layer = build(keras, (case[0], {**case[1], "stateful": False}) if case[1].get("stateful") else case)
-        layer(inputs())
+        layer(inputs(case))
         layer.set_weights(weights_for(layer))
         for masked in (False, True):
-            x = torch.tensor(inputs(), requires_grad=True)
+            x = torch.tensor(inputs(case), requires_grad=True)
             kept = torch.tensor(mask()) if masked else None
             variables = [v.value for v in layer.trainable_variables]
             outputs = keras.tree.flatten(layer(x, mask=kept))
             total = 0.0
             for i, y in enumerate(outputs):
+                found[f"outputs-{index}-{int(masked)}-{i}"] = y.detach().numpy()
                 weights = np.cos(np.arange(np.prod(y.shape)) + i).reshape(tuple(y.shape)).astype("float32")
                 total = total + (y * torch.tensor(weights)).sum()
             for i, g in enumerate(torch.autograd.grad(total, [x, *variables])):

@@ -102,6 +102,9 @@ _NAMES = {
     "subtract": "merging.functions",
     # rnn
     "Bidirectional": "rnn.bidirectional",
+    "ConvLSTM1D": "rnn.conv_lstm",
+    "ConvLSTM2D": "rnn.conv_lstm",
+    "ConvLSTM3D": "rnn.conv_lstm",
     "GRU": "rnn.gru",
     "GRUCell": "rnn.gru",
     "LSTM": "rnn.lstm",

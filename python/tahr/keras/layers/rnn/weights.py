@@ -83,6 +83,9 @@ class WeightedCell(DropoutRNNCell, Layer):
                 constraint=getattr(self, f"{short}_constraint"),
             )
             setattr(self, name, weight)
+        self._add_bias()
+
+    def _add_bias(self) -> None:
         if self.use_bias:
             shape, initializer = self._bias()
             self.bias = self.add_weight(
