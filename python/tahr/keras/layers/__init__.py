@@ -16,6 +16,7 @@ _NAMES = {
     "InputSpec": "input_spec",
     # core
     "Dense": "core.dense",
+    "EinsumDense": "core.einsum_dense",
     "Embedding": "core.embedding",
     "Identity": "core.identity",
     "Input": "core.input_layer",
@@ -114,6 +115,18 @@ _NAMES = {
     "SimpleRNNCell": "rnn.simple_rnn",
     "StackedRNNCells": "rnn.stacked_rnn_cells",
     "TimeDistributed": "rnn.time_distributed",
+    # attention
+    "AdditiveAttention": "attention.additive_attention",
+    "Attention": "attention.attention",
+    "GroupQueryAttention": "attention.grouped_query_attention",
+    "MultiHeadAttention": "attention.multi_head_attention",
+    # normalization
+    "BatchNormalization": "normalization.batch_normalization",
+    "GroupNormalization": "normalization.group_normalization",
+    "LayerNormalization": "normalization.layer_normalization",
+    "RMSNormalization": "normalization.rms_normalization",
+    "SpectralNormalization": "normalization.spectral_normalization",
+    "UnitNormalization": "normalization.unit_normalization",
     # preprocessing
     "Normalization": "preprocessing.normalization",
     "Rescaling": "preprocessing.rescaling",

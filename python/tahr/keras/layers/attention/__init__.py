@@ -1,0 +1,5 @@
+"""Layers in which places of a sequence look at each other.
+
+masks.py makes masks, projected.py holds what attention between learned projections shares. The product of queries and
+keys belongs to `ops.dot_product_attention`; only what shows or drops single scores is written out here.
+"""

@@ -1,0 +1,322 @@
+"""EinsumDense: a dense layer between any axes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from tahr import ops
+from tahr.keras import activations, constraints, initializers, regularizers
+from tahr.keras.layers.input_spec import InputSpec
+from tahr.keras.layers.layer import Layer
+
+_FORMS = (
+    r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)",
+    r"0([a-zA-Z]+),([a-zA-Z]+)->0([a-zA-Z]+)",
+    r"([a-zA-Z]{2,})0,([a-zA-Z]+)->([a-zA-Z]+)0",
+)
+
+
+class EinsumDense(Layer):
+    """`activation(einsum(equation, inputs, kernel) + bias)`.
+
+    Args:
+        equation: how the axes of inputs and kernel meet, such as "abc,cd->abd"; "..." on the left or on the right stands
+            for further axes.
+        output_shape: sizes of the output's axes, without the batch and what "..." stands for; None for a size that is
+            the input's.
+        activation: activation function or its name; None for none.
+        bias_axes: letters of the output's axes that have a bias; None for no bias.
+        kernel_initializer: initializer of the kernel.
+        bias_initializer: initializer of the bias.
+        kernel_regularizer: regularizer of the kernel.
+        bias_regularizer: regularizer of the bias.
+        kernel_constraint: constraint of the kernel.
+        bias_constraint: constraint of the bias.
+        lora_rank: train a matrix product of this rank that is added to the kernel, instead of the kernel.
+        lora_alpha: weight of that product times `lora_rank`; `lora_rank` if None.
+        gptq_unpacked_column_size: None only: quantisation is not available.
+        quantization_config: None only, likewise.
+
+    Sources for `lora_rank`: Hu et al., "LoRA", 2021.
+
+    Raises:
+        ValueError: if the equation has none of these forms, or does not fit the shapes.
+
+    >>> import numpy as np
+    >>> from tahr import keras
+    >>> layer = keras.layers.EinsumDense("ab,bcd->acd", output_shape=(2, 3), bias_axes="d")
+    >>> layer(np.ones((5, 4))).shape, layer.kernel.shape, layer.bias.shape
+    ((5, 2, 3), (4, 2, 3), (3,))
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: Any,
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        gptq_unpacked_column_size: int | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        for key, value in (
+            ("gptq_unpacked_column_size", gptq_unpacked_column_size),
+            ("quantization_config", quantization_config),
+        ):
+            if value is not None:
+                raise ValueError(f"[EinsumDense] expected {key}=None, received {value!r}. It is not available.")
+        super().__init__(**kwargs)
+        self.equation = equation
+        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.bias_axes = bias_axes
+        self.activation = activations.get(activation)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_rank if lora_alpha is None else lora_alpha
+        self.lora_enabled = False
+        self.bias: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        """Creates kernel and bias for inputs of this shape."""
+        shapes = analyze(self.name, self.equation, self.bias_axes, input_shape, self.partial_output_shape)
+        self.input_spec = InputSpec(ndim=len(input_shape))
+        initializer = self.kernel_initializer
+        if isinstance(initializer, initializers.VarianceScaling) and (
+            initializer.input_axes is None or initializer.output_axes is None
+        ):
+            config = {
+                **initializer.get_config(),
+                "seed": initializer.seed,  # the one that was drawn, if none was given
+                "input_axes": shapes.input_axes,
+                "output_axes": shapes.output_axes,
+            }
+            initializer = type(initializer).from_config(config)
+        self._kernel = self.add_weight(
+            name="kernel",
+            shape=shapes.kernel,
+            initializer=initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if shapes.bias is not None:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=shapes.bias,
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.built = True
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel, with what `enable_lora` adds to it."""
+        if not self.built:
+            raise AttributeError(f"[{self.name}] You must build the layer before accessing `kernel`.")
+        if not self.lora_enabled:
+            return self._kernel
+        return ops.cast(ops.add(self._kernel, self._adaptation()), self.compute_dtype)
+
+    def _adaptation(self) -> Any:
+        product = ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
+        return ops.multiply(product, self.lora_alpha / self.lora_rank)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The outputs for `inputs`."""
+        x = ops.einsum(self.equation, inputs, self.kernel)
+        if self.bias is not None:
+            x = ops.add(x, self.bias)
+        return x if self.activation is activations.linear else self.activation(x)
+
+    def enable_lora(
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
+    ) -> None:
+        """Freezes the kernel and trains a product of two matrices that is added to it.
+
+        Args:
+            rank: columns of the first matrix and rows of the second.
+            lora_alpha: weight of the product times `rank`; `rank` if None.
+            a_initializer: initializer of the first matrix.
+            b_initializer: initializer of the second matrix.
+
+        Raises:
+            ValueError: if the layer is not built, has a kernel constraint, or does this already.
+        """
+        if self.kernel_constraint:
+            raise ValueError(
+                f"[{self.name}] expected a layer without kernel constraint: Lora is incompatible with kernel constraints."
+            )
+        if not self.built:
+            raise ValueError(
+                f"[{self.name}] Cannot enable lora on a layer that isn't yet built. Call it on data first."
+            )
+        if self.lora_enabled:
+            raise ValueError(f"[{self.name}] lora is already enabled; it can be enabled once only.")
+        self._tracker.unlock()
+        shape = tuple(self._kernel.shape)
+        self.lora_kernel_a = self.add_weight(
+            name="lora_kernel_a",
+            shape=(*shape[:-1], rank),
+            initializer=initializers.get(a_initializer),
+            dtype="float32",
+            regularizer=self.kernel_regularizer,
+        )
+        self.lora_kernel_b = self.add_weight(
+            name="lora_kernel_b",
+            shape=(rank, shape[-1]),
+            initializer=initializers.get(b_initializer),
+            dtype="float32",
+            regularizer=self.kernel_regularizer,
+        )
+        self._kernel.trainable = False
+        self._tracker.lock()
+        self.lora_enabled = True
+        self.lora_rank = rank
+        self.lora_alpha = rank if lora_alpha is None else lora_alpha
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts the kernel, with its adaptation, and the bias into `store`."""
+        if not self.built:
+            return
+        store["0"] = self.kernel.numpy()
+        if self.bias is not None:
+            store["1"] = self.bias.numpy()
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Takes kernel and bias from `store`; an adaptation starts from zero."""
+        if not self.lora_enabled:
+            super().load_own_variables(store)
+            return
+        self._kernel.assign(store["0"])
+        if self.bias is not None:
+            self.bias.assign(store["1"])
+        self.lora_kernel_a.assign(ops.zeros(self.lora_kernel_a.shape))
+        self.lora_kernel_b.assign(ops.zeros(self.lora_kernel_b.shape))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape that the equation gives for inputs of `input_shape`."""
+        return analyze(self.name, self.equation, self.bias_axes, input_shape, self.partial_output_shape).output
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the layer."""
+        config = {
+            **super().get_config(),
+            "output_shape": self.partial_output_shape,
+            "equation": self.equation,
+            "activation": activations.serialize(self.activation),
+            "bias_axes": self.bias_axes,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "quantization_config": None,
+        }
+        if self.lora_rank:
+            config.update(lora_rank=self.lora_rank, lora_alpha=self.lora_alpha)
+        return config
+
+
+class EinsumShapes(NamedTuple):
+    """What an equation says about an EinsumDense layer."""
+
+    kernel: tuple[int, ...]
+    bias: tuple[int, ...] | None
+    output: tuple[int | None, ...]
+    input_axes: list[int]  # of the kernel: summed over
+    output_axes: list[int]  # of the kernel: kept
+
+
+def analyze(name: str, equation: str, bias_axes: str | None, input_shape: Any, output_shape: Any) -> EinsumShapes:
+    """The shapes of kernel, bias and output for inputs of this shape; ValueError if they do not fit the equation."""
+    for form in _FORMS:
+        match = re.fullmatch(form, equation.replace("...", "0"))
+        if match:
+            break
+    else:
+        raise ValueError(
+            f"[{name}] expected an equation of the form 'ab,bc->ac', '...a,ab->...b' or 'ab...,bc->ac...', received "
+            f"{equation!r}. Invalid einsum equation."
+        )
+    inputs, weights, outputs = match.groups()
+    left = form is _FORMS[1]
+    elided = len(input_shape) - len(inputs)
+    if elided < 0 or (elided > 0 and form is _FORMS[0]):
+        raise ValueError(
+            f"[{name}] expected inputs with {len(inputs)} axes for the equation {equation!r}, received shape "
+            f"{tuple(input_shape)}."
+        )
+    # The batch is the first axis; on the left "..." begins with it.
+    full = [input_shape[0], *output_shape]
+    if left:
+        full[1:1] = input_shape[1:elided]
+    elif elided:
+        full += input_shape[-elided:]
+    start = elided if left else 0
+    in_size = {letter: input_shape[start + i] for i, letter in enumerate(inputs)}
+    out_at = {letter: start + i for i, letter in enumerate(outputs)}
+    if len(full) != len(outputs) + elided:
+        raise ValueError(
+            f"[{name}] expected an output_shape with one size per letter of the output but the first, received "
+            f"{tuple(output_shape)} for the equation {equation!r}."
+        )
+    for letter, size in in_size.items():
+        if letter in out_at and full[out_at[letter]] not in (None, size):
+            raise ValueError(
+                f"[{name}] expected the same size of axis {letter!r} in inputs and output, received {size} and "
+                f"{full[out_at[letter]]}. Input shape and output shape do not match at shared dimension {letter!r}."
+            )
+    for letter in outputs:
+        if letter not in inputs and letter not in weights:
+            raise ValueError(
+                f"[{name}] expected the axes of the output among those of inputs and kernel, received {equation!r}. "
+                f"Dimension {letter!r} was specified in the output but has no corresponding dim."
+            )
+    kernel: list[int] = []
+    input_axes, output_axes = [], []
+    for i, letter in enumerate(weights):
+        if letter in out_at:
+            kernel.append(full[out_at[letter]])
+            output_axes.append(i)
+        elif letter in in_size:
+            kernel.append(in_size[letter])
+            input_axes.append(i)
+        else:
+            raise ValueError(
+                f"[{name}] expected the axes of the kernel among those of inputs and output, received {equation!r}. "
+                f"Weight dimension {letter!r} did not have a match."
+            )
+    bias = None
+    if bias_axes:
+        if missing := set(bias_axes) - set(outputs):
+            raise ValueError(
+                f"[{name}] expected bias_axes among the output's, received {bias_axes!r} for {equation!r}. "
+                f"Bias dimension {sorted(missing)[0]!r} was requested, but is not part of the output spec."
+            )
+        first = min(outputs.index(letter) for letter in bias_axes)
+        bias = [full[out_at[letter]] if letter in bias_axes else 1 for letter in outputs[first:]]
+        if not left:
+            bias += [1] * elided
+    return EinsumShapes(tuple(kernel), None if bias is None else tuple(bias), tuple(full), input_axes, output_axes)

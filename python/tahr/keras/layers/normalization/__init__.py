@@ -1,0 +1,5 @@
+"""Layers that bring their inputs to a common scale.
+
+base.py holds what those with a learned scale (gamma) and offset (beta) share. A layer here calls an op of `tahr.ops`;
+arithmetic on whole tensors belongs there.
+"""
