@@ -117,7 +117,8 @@ def serialize_keras_object(obj: Any) -> Any:
     cls = obj.__class__
     module = None if registration.is_registered(cls) else public_module(cls)
     if module is not None:
-        config = {"module": module, "class_name": cls.__name__, "config": inner, "registered_name": None}
+        name = vars(cls).get("_keras_name", cls.__name__)  # what Keras publishes the class as
+        config = {"module": module, "class_name": name, "config": inner, "registered_name": None}
         if module.startswith("keras.src"):
             config["registered_name"] = cls.__name__
     else:

@@ -48,6 +48,8 @@ class GroupedQueryAttention(ProjectedAttention):
     (1, 3, 8)
     """
 
+    _keras_name = "GroupQueryAttention"
+
     def __init__(
         self,
         head_dim: int,

@@ -73,7 +73,7 @@ class ProjectedAttention(Layer):
         self._score_scale = 1.0 / math.sqrt(float(size))
 
     def _projection(self, name: str, equation: str, output_shape: Any, bias_axes: str, activation: Any = None) -> Any:
-        return EinsumDense(
+        layer = EinsumDense(
             equation,
             output_shape=output_shape,
             bias_axes=bias_axes if self._use_bias else None,
@@ -88,6 +88,8 @@ class ProjectedAttention(Layer):
             bias_constraint=self._bias_constraint,
             dtype=self.dtype_policy,
         )
+        layer.supports_masking = True  # masks are heeded in `call`: no warning that one ends in the projection
+        return layer
 
     def _build_attention(self, score_axes: Any) -> None:
         self._softmax = Softmax(axis=score_axes, dtype=self.dtype_policy)
