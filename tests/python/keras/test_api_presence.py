@@ -21,6 +21,8 @@ LAYERS = """Layer InputLayer Input InputSpec Dense Flatten Reshape Permute Repea
 GaussianDropout AlphaDropout SpatialDropout1D SpatialDropout2D SpatialDropout3D ActivityRegularization Activation ReLU
 LeakyReLU PReLU ELU Softmax Rescaling Normalization Lambda Masking Identity Wrapper Concatenate Add Subtract Multiply
 Average Maximum Minimum Dot concatenate add subtract multiply average maximum minimum dot""".split()
+LAYERS += "BatchNormalization LayerNormalization GroupNormalization RMSNormalization UnitNormalization".split()
+LAYERS += "SpectralNormalization Attention AdditiveAttention MultiHeadAttention GroupQueryAttention EinsumDense".split()
 LAYERS += [f"{k}{r}D" for k in ("Conv", "Convolution", "Cropping", "UpSampling", "ZeroPadding") for r in (1, 2, 3)]
 LAYERS += [f"{k}{r}DTranspose" for k in ("Conv", "Convolution") for r in (1, 2, 3)]
 LAYERS += [f"{k}{r}D" for k in ("DepthwiseConv", "SeparableConv", "SeparableConvolution") for r in (1, 2)]
