@@ -23,7 +23,7 @@ def simple_rnn(
     mask: Any = None,
     activation: str = "tanh",
     go_backwards: bool = False,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """``h = activation(x @ kernel + h @ recurrent_kernel + bias)`` for each step of a sequence.
 
     Args:
@@ -65,7 +65,7 @@ def lstm(
     activation: str = "tanh",
     recurrent_activation: str = "sigmoid",
     go_backwards: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """A long short-term memory run over a sequence.
 
     Args:
@@ -118,7 +118,7 @@ def gru(
     recurrent_activation: str = "sigmoid",
     reset_after: bool = True,
     go_backwards: bool = False,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """A gated recurrent unit run over a sequence.
 
     Args:

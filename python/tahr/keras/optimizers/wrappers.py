@@ -231,6 +231,8 @@ class MultiOptimizer(Optimizer):
         name: name of the optimizer.
     """
 
+    _optimizer_of: dict[int, int]
+
     def __init__(self, optimizer_map: Any, loss_scale_factor: float | None = None, name: str | None = None):
         super().__init__(learning_rate=0.0, name=name)
         self._optimizer_map = optimizer_map
@@ -287,7 +289,7 @@ class MultiOptimizer(Optimizer):
             return
         var_list = list(var_list)
         groups: dict[int, list[Any]] = {}
-        self._optimizer_of: dict[int, int] = {}
+        self._optimizer_of = {}
         for variable in var_list:
             optimizer = self._optimizer_map(variable)
             _check_simple(optimizer)

@@ -37,8 +37,8 @@ class BaseConv(ConvolutionBase):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_rank if lora_alpha is None else lora_alpha
+        self.lora_rank: Any = lora_rank
+        self.lora_alpha: Any = lora_rank if lora_alpha is None else lora_alpha
         self.lora_enabled = False
         self._kernel: Any = None
         self.lora_kernel_a: Any = None

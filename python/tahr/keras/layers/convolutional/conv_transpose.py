@@ -67,7 +67,7 @@ class BaseConvTranspose(ConvolutionBase):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the outputs for inputs of this shape."""
-        sizes = []
+        sizes: list[int | None] = []
         for i, n in enumerate(spatial_sizes(input_shape, self.data_format)):
             reach, stride = (self.kernel_size[i] - 1) * self.dilation_rate[i] + 1, self.strides[i]
             if n is None:

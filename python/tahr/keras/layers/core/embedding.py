@@ -45,6 +45,9 @@ class Embedding(Layer):
     ((1, 3, 3), [[True, True, False]])
     """
 
+    lora_embeddings_a: Any
+    lora_embeddings_b: Any
+
     def __init__(
         self,
         input_dim: int,
@@ -72,8 +75,8 @@ class Embedding(Layer):
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.autocast = False
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self.lora_rank: Any = lora_rank
+        self.lora_alpha: Any = lora_alpha if lora_alpha is not None else lora_rank
         self.lora_enabled = False
         if weights is not None:
             self.build()

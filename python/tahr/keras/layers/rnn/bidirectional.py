@@ -42,6 +42,8 @@ class Bidirectional(Layer):
     (2, 3, 8)
     """
 
+    _initial_weights: Any
+
     def __init__(
         self,
         layer: Any,

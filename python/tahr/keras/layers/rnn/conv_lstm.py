@@ -52,7 +52,7 @@ class ConvLSTMCell(LSTMCell):
         self.dropout_mask_count = 4
         self.input_spec = InputSpec(ndim=rank + 2)
         self.state_size = -1  # has no single size: get_initial_state() knows its shape
-        self._step_shape: tuple[Any, ...] | None = None
+        self._step_shape: Any = None
 
     def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
         """Creates the weights for steps of this shape, (batch, ..., channels)."""

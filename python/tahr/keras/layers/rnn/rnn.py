@@ -46,6 +46,8 @@ class RNN(Layer):
     (2, 5, 3)
     """
 
+    states: Any
+
     def __init__(
         self,
         cell: Any,
@@ -82,7 +84,7 @@ class RNN(Layer):
                 f"[{self.name}] expected state_size of the cell to be an integer or a list, received {size!r}."
             )
         self.single_state = isinstance(size, int)
-        self.state_size = [size] if self.single_state else list(size)
+        self.state_size = [size] if isinstance(size, int) else list(size)
 
     # Shapes.
 

@@ -59,7 +59,7 @@ class TimeDistributed(Wrapper):
             )
         return (input_shape[0], *input_shape[2:])
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Builds the layer inside for one step."""
         super().build(self._step_shape(input_shape))
 

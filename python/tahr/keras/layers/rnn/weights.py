@@ -20,7 +20,7 @@ _REGULARIZERS = ("kernel_regularizer", "recurrent_regularizer", "bias_regularize
 _CONSTRAINTS = ("kernel_constraint", "recurrent_constraint", "bias_constraint")
 
 
-def kernel_name(activation: Any) -> str | None:
+def kernel_name(activation: Any) -> Any:
     """The name by which the fused ops know an activation, or None if they do not."""
     for name in recurrent.ACTIVATIONS:
         if activation is getattr(activations, name) or activation is getattr(ops, name, None):
@@ -30,6 +30,10 @@ def kernel_name(activation: Any) -> str | None:
 
 class WeightedCell(DropoutRNNCell, Layer):
     """A cell with a kernel, a recurrent kernel and perhaps a bias, `gates` times `units` columns wide."""
+
+    bias_initializer: Any
+    bias_regularizer: Any
+    bias_constraint: Any
 
     gates = 1
 
