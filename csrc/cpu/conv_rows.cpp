@@ -11,6 +11,7 @@ namespace tahr {
 namespace {
 
 constexpr double kChunkFmas = 6e6;         // a chunk of work: some 50 microseconds
+constexpr int64_t kFarBytes = 128 << 10;   // a panel of the packed kernel from here on is fetched ahead
 constexpr int64_t kBandBytes = 128 << 10;  // of source rows in scratch, where one output row does not need more
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -138,6 +139,7 @@ class Rows {
     row.a_row = way[2].stride * band.place_pitch;
     row.run_length = merged ? sources_ * static_cast<int64_t>(way[2].taps.size()) : sources_;
     row.count = way[2].count;
+    row.far_b = steps * nr * static_cast<int64_t>(sizeof(T)) > kFarBytes;
     row.height = static_cast<int>(ceil_div(row.count, ceil_div(row.count, kernels_.mr)));
     for (int64_t q = q1; q < q1_end; ++q) {
       runs->clear();

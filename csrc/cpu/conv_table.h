@@ -26,6 +26,7 @@ struct ConvRow {
   int cols;
   const T* bias;  // or null
   bool relu;
+  bool far_b;  // a panel is large: it is fetched ahead
 };
 
 // The weights' gradient over a rectangle of outputs: c[i][j] (+)= sum over rows y and steps p of

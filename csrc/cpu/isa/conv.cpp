@@ -22,7 +22,8 @@ constexpr int kNr = kNv * kLanes<T>;
 
 // ---- outputs ----
 
-template <class T, int MR, int NV>
+// kFar: the weights come from beyond L1, and are fetched ahead.
+template <class T, int MR, int NV, bool kFar>
 void row_tile(const ConvRow<T>& t, const T* a0, T* c) {
   constexpr int L = kLanes<T>, kBases = (MR + 2) / 3;
   const int64_t as = t.a_row, steps = t.run_length;
@@ -44,6 +45,7 @@ void row_tile(const ConvRow<T>& t, const T* a0, T* c) {
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
       }
       TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] += 1;
+      if constexpr (kFar) { TAHR_UNROLL for (int v = 0; v < NV; ++v) __builtin_prefetch(b + 16 * kNr<T> + v * L); }
       b += kNr<T>;
     }
   }
@@ -77,12 +79,14 @@ template <class T>
 using RowTile = void (*)(const ConvRow<T>&, const T*, T*);
 template <class T>
 struct RowTiles {
-  RowTile<T> fn[kNv][kMr + 1];
+  RowTile<T> fn[2][kNv][kMr + 1];  // [far][two vectors][rows]
 };
 template <class T, int MR>
 constexpr void fill(RowTiles<T>& t) {
-  t.fn[0][MR] = row_tile<T, MR, 1>;
-  t.fn[1][MR] = row_tile<T, MR, 2>;
+  t.fn[0][0][MR] = row_tile<T, MR, 1, false>;
+  t.fn[0][1][MR] = row_tile<T, MR, 2, false>;
+  t.fn[1][0][MR] = row_tile<T, MR, 1, true>;
+  t.fn[1][1][MR] = row_tile<T, MR, 2, true>;
   if constexpr (MR > 1) fill<T, MR - 1>(t);
 }
 template <class T>
@@ -96,7 +100,7 @@ constexpr RowTiles<T> kRowTiles = make_row_tiles<T>();
 
 template <class T>
 void row(const ConvRow<T>& t) {
-  const auto& fn = kRowTiles<T>.fn[t.cols > kLanes<T>];
+  const auto& fn = kRowTiles<T>.fn[t.far_b][t.cols > kLanes<T>];
   for (int64_t i = 0; i < t.count; i += t.height) {
     const int64_t rows = t.count - i < t.height ? t.count - i : t.height;
     fn[rows](t, t.a + i * t.a_row, t.c + i * t.ldc);

@@ -44,6 +44,13 @@ def test_fashion_mnist_mlp(fashion_mnist, tmp_path, capsys):
     assert pictures(tmp_path) == ["fashion_mnist_mlp_accuracy.png", "fashion_mnist_mlp_loss.png"]
 
 
+def test_cnn(fashion_mnist, tmp_path):
+    result = run("cnn", tmp_path, "--epochs", "1", "--samples", "6000")
+    assert result["accuracy"] > 0.7
+    assert len(result["predictions"]) == 6
+    assert pictures(tmp_path) == ["cnn.png"]
+
+
 def test_fashion_mlp_300_100(fashion_mnist, tmp_path, capsys):
     result = run("fashion_mlp_300_100", tmp_path, "--epochs", "1")
     assert result["accuracy"] > 0.72
