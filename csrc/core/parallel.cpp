@@ -2,7 +2,8 @@
 //
 // A job's chunks are dealt to one slot per thread as contiguous ranges, so that repeated jobs over the same data meet
 // the same caches. A thread empties its own slot, then helps with the others, one chunk at a time: the caller never
-// waits for a worker that has not begun, and a descheduled worker holds back one chunk only.
+// waits for a worker that has not begun, and a descheduled worker holds back one chunk only. A thread that has begun is
+// given a few microseconds to end by itself, because a chunk taken from it takes its data along to another cache.
 #include "core/parallel.h"
 
 #include <pthread.h>
@@ -27,9 +28,13 @@
 namespace tahr {
 namespace {
 
-constexpr double kInlineBelowNs = 15e3;
 constexpr auto kSpin = std::chrono::microseconds(150);
 constexpr int kYields = 8;
+constexpr auto kLongestGrace = std::chrono::microseconds(4);  // before a chunk is taken from a thread at work
+constexpr int kGracePart = 4;                                 // and at most this part of the time spent so far
+// So many short jobs in a row, none longer than this after the one before, wake the workers for those that follow.
+constexpr int kShortJobs = 4;
+constexpr auto kShortPause = std::chrono::microseconds(100);
 
 inline void cpu_pause() {
 #if defined(__x86_64__)
@@ -164,58 +169,110 @@ class Pool {
 
   ~Pool() {
     stop_.store(true, std::memory_order_relaxed);
-    epoch_.fetch_add(1);
+    const uint32_t last = epoch_.fetch_add(1) + 1;
+    for (int t = 1; t < threads_; ++t) slots_[t].epoch.store(last);
     epoch_.notify_all();
     for (std::thread& t : workers_) t.join();
   }
 
   int threads() const { return threads_; }
 
-  void run(int64_t chunks, Body& body) {
-    body_ = &body;
-    mode_ = float_mode();
-    pending_.store(chunks, std::memory_order_relaxed);
-    const int64_t parts = std::min<int64_t>(threads_, chunks);
-    for (int64_t t = 0, end = 0; t < parts; ++t) {
-      const int64_t share = chunks / parts + (t < chunks % parts);
-      end += share;
-      slots_[t].end = end;
-      slots_[t].left.store(share, std::memory_order_release);
-    }
+  // Whether a job that comes now finds every worker spinning.
+  bool awake() const { return may_spin_ && sleepers_.load(std::memory_order_relaxed) == 0; }
+
+  // A short job is about to run on the caller's thread, because the workers sleep.
+  void note_short_job() {
+    if (!may_spin_) return;
+    const auto now = Clock::now();
+    short_jobs_ = now - last_short_ < kShortPause ? short_jobs_ + 1 : 1;
+    last_short_ = now;
+    if (short_jobs_ < kShortJobs) return;
+    short_jobs_ = 0;
     epoch_.fetch_add(1);
+    epoch_.notify_all();
+  }
+
+  void run(int64_t chunks, Body& body) {
+    pending_.store(chunks, std::memory_order_relaxed);
+    const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
+    const int64_t parts = std::min<int64_t>(threads_, chunks);
+    const FloatMode mode = float_mode();
+    for (int64_t t = parts, end = chunks; t-- > 0;) {  // the caller's own slot last
+      Slot& slot = slots_[t];
+      slot.share = chunks / parts + (t < chunks % parts);
+      slot.end = end;
+      slot.body = &body;
+      slot.mode = mode;
+      slot.left.store(slot.share, std::memory_order_release);
+      slot.epoch.store(epoch, std::memory_order_release);
+      end -= slot.share;
+    }
+    epoch_.store(epoch);
     if (sleepers_.load() > 0) epoch_.notify_all();
     help(0);
     wait_for_all();
   }
 
  private:
+  // All that a worker needs to begin, in one cache line, at which it spins.
   struct alignas(64) Slot {
     std::atomic<int64_t> left{0};  // chunks not yet claimed; below zero counts claims that came too late
-    int64_t end = 0;
+    int64_t end = 0, share = 0;
+    Body* body = nullptr;
+    FloatMode mode = 0;              // the caller's
+    std::atomic<uint32_t> epoch{0};  // of the last job that had chunks for this thread
   };
 
-  // Claims a chunk of the slot; false if none is left. After a claim the job stays alive until the claimed chunk is
-  // counted in pending_, so body_, mode_ and `end` may be read.
-  static bool claim(Slot& slot, int64_t* chunk) {
+  // Runs one chunk of the slot; false if none is left. After a claim the job stays alive until the claimed chunk is
+  // counted in pending_, so the rest of the slot may be read.
+  static bool run_one(Slot& slot) {
     if (slot.left.load(std::memory_order_relaxed) <= 0) return false;
     const int64_t left = slot.left.fetch_sub(1, std::memory_order_acq_rel);
     if (left <= 0) return false;
-    *chunk = slot.end - left;
+    if (float_mode() != slot.mode) set_float_mode(slot.mode);
+    (*slot.body)(slot.end - left);
     return true;
   }
 
-  void help(int self) {
-    int64_t done = 0, chunk;
-    for (int i = 0; i < threads_; ++i) {
-      Slot& slot = slots_[self + i < threads_ ? self + i : self + i - threads_];
-      for (; claim(slot, &chunk); ++done) {
-        if (done == 0 && self != 0) set_float_mode(mode_);
-        (*body_)(chunk);
-      }
-    }
-    if (done && pending_.fetch_sub(done) == done && caller_sleeps_.load()) {
+  // Whether the job is finished.
+  bool count(int64_t done) {
+    if (pending_.fetch_sub(done) != done) return false;
+    if (caller_sleeps_.load()) {
       caller_sleeps_.store(0);
       caller_sleeps_.notify_one();
+    }
+    return true;
+  }
+
+  // Waits until the job is finished, but no longer than the threads at work deserve.
+  bool finished_in_grace(const Slot& own, Clock::duration worked) {
+    const auto until = Clock::now() + std::min<Clock::duration>(worked / kGracePart, kLongestGrace);
+    do {
+      for (int i = 0; i < 4; ++i) {
+        if (pending_.load(std::memory_order_acquire) <= 0) return true;
+        if (own.left.load(std::memory_order_relaxed) > 0) return true;  // by now there is another job
+        cpu_pause();
+      }
+    } while (Clock::now() < until);
+    return false;
+  }
+
+  void help(int self) {
+    const auto start = Clock::now();
+    int64_t done = 0;
+    while (run_one(slots_[self])) ++done;
+    if (done && count(done)) return;
+    bool patient = done > 0 && may_spin_;
+    for (int i = 1; i < threads_; ++i) {
+      Slot& slot = slots_[self + i < threads_ ? self + i : self + i - threads_];
+      const int64_t left = slot.left.load(std::memory_order_relaxed);
+      if (left <= 0) continue;
+      if (patient && left < slot.share) {
+        if (finished_in_grace(slots_[self], Clock::now() - start)) return;
+        patient = false;
+      }
+      for (done = 0; run_one(slot);) ++done;
+      if (done && count(done)) return;
     }
   }
 
@@ -232,16 +289,18 @@ class Pool {
   }
 
   void work(int self) {
+    Slot& own = slots_[self];
     uint32_t seen = 0;
     while (true) {
-      auto called = [&] { return epoch_.load(std::memory_order_acquire) != seen; };
+      auto called = [&] { return own.epoch.load(std::memory_order_acquire) != seen; };
       if (!spin_until(may_spin_, called)) {
         sleepers_.fetch_add(1);
-        while (epoch_.load() == seen) epoch_.wait(seen);
+        const uint32_t before = epoch_.load();
+        if (!called() && !stop_.load()) epoch_.wait(before);
         sleepers_.fetch_sub(1);
       }
-      seen = epoch_.load(std::memory_order_acquire);
       if (stop_.load(std::memory_order_relaxed)) return;
+      seen = own.epoch.load(std::memory_order_acquire);
       help(self);
     }
   }
@@ -249,14 +308,14 @@ class Pool {
   std::unique_ptr<Slot[]> slots_;
   const int threads_;
   const bool may_spin_;
-  Body* body_ = nullptr;
-  FloatMode mode_ = 0;  // the caller's
   std::atomic<bool> stop_{false};
   alignas(64) std::atomic<uint32_t> epoch_{0};  // one more for each job
   std::atomic<int32_t> sleepers_{0};
   alignas(64) std::atomic<int64_t> pending_{0};  // chunks of the job not yet finished
   std::atomic<uint32_t> caller_sleeps_{0};
   std::vector<std::thread> workers_;
+  int short_jobs_ = 0;  // in a row
+  Clock::time_point last_short_;
 };
 
 Pool* g_pool = nullptr;  // used only by the holder of g_held; never freed at exit
@@ -286,11 +345,11 @@ void set_num_threads(int n) {
   g_threads.store(n);
 }
 
-void parallel_chunks(int64_t chunks, double cost_ns, Body body) {
+void parallel_chunks(int64_t chunks, double cost_ns, Body body, double shared_from_ns) {
   auto run_inline = [&] {
     for (int64_t c = 0; c < chunks; ++c) body(c);
   };
-  if (chunks <= 1 || cost_ns < kInlineBelowNs) return run_inline();
+  if (chunks <= 1 || cost_ns < shared_from_ns) return run_inline();
   const int threads = num_threads();
   // The pool is held during a job, so a nested call and a call from another thread both run inline.
   if (threads == 1 || g_held.exchange(true, std::memory_order_acquire)) return run_inline();
@@ -299,6 +358,11 @@ void parallel_chunks(int64_t chunks, double cost_ns, Body body) {
     std::call_once(once, [] { pthread_atfork(nullptr, nullptr, forget_pool); });
     delete g_pool;
     g_pool = new Pool(threads);
+  }
+  if (cost_ns < kSharedFromNs && !g_pool->awake()) {
+    g_pool->note_short_job();
+    g_held.store(false, std::memory_order_release);
+    return run_inline();
   }
   g_pool->run(chunks, body);
   g_held.store(false, std::memory_order_release);

@@ -26,10 +26,16 @@ class FunctionRef<R(A...)> {
   R (*call_)(void*, A...);
 };
 
-// Runs body(chunk) for every chunk in [0, chunks), the caller taking part; returns when all are done.
-// cost_ns is the estimated time of all chunks together on one thread: below about 15 µs everything runs
-// inline, as it does when nested or when another thread holds the pool. body must not throw.
-void parallel_chunks(int64_t chunks, double cost_ns, FunctionRef<void(int64_t)> body);
+inline constexpr double kSharedFromNs = 15e3;
+
+// Runs body(chunk) for every chunk in [0, chunks), the caller taking part; returns when all are done. Each thread gets
+// a run of consecutive chunks: the same one each time, as far as the threads keep pace. cost_ns is the estimated time
+// of all chunks together on one thread: a job shorter than `shared_from_ns`, and one shorter than the default while the
+// workers sleep, runs inline, as it does when nested or when another thread holds the pool. A lower bound is for jobs
+// whose cut leaves the data they share with their neighbours with one thread; else moving it costs more than is gained.
+// body must not throw.
+void parallel_chunks(int64_t chunks, double cost_ns, FunctionRef<void(int64_t)> body,
+                     double shared_from_ns = kSharedFromNs);
 
 // Cuts [0, n) into blocks of `grain` elements and runs body(begin, end) on each.
 template <class F>

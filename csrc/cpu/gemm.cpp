@@ -13,12 +13,12 @@
 namespace tahr {
 namespace {
 
-constexpr int64_t kFewRows = 8;            // times fewer than the steps of k
+constexpr int64_t kFewRows = 2;            // times fewer than the steps of k
+constexpr double kSharedNs = 5e3;          // a product from here on is shared, if the other threads are awake
 constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B whose rows straddle cache lines
 constexpr double kChunkFmas = 600e3;       // a chunk of a direct product: a few microseconds
 constexpr double kSmallChunkFmas = 80e3;   // of a small one, so that there are
 constexpr int64_t kChunks = 12;            // this many
-constexpr double kAloneNs = 15e3;          // a product that is as short as this stays on its thread anyway
 constexpr double kBandBytes = 256e3;       // B of a product cut into bands of rows, at most
 constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
 constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
@@ -62,10 +62,11 @@ struct Product {
     if (!end.map) return;
     const bool whole = j1 - j0 == ldc;
     const int64_t rows = whole ? 1 : i1 - i0, size = whole ? (i1 - i0) * ldc : j1 - j0;
+    const auto* with = static_cast<const T*>(end.map_with);
     for (int64_t i = 0; i < rows; ++i) {
-      T* at = c + (i0 + i) * ldc + j0;
-      const void* in = at;
-      end.map(at, &in, size, end.map_params);
+      const int64_t first = (i0 + i) * ldc + j0;
+      const void* in[] = {c + first, with ? with + first : nullptr};
+      end.map(c + first, in, size, end.map_params);
     }
   }
   double map_cost() const { return static_cast<double>(m) * n * end.map_ns; }
@@ -76,33 +77,60 @@ double cost_of(const GemmKernels<T>& kernels, double m, double n, double k) {
   return m * n * k / (kernels.nr * 3.0) + (m * n + n * k) * 0.02;
 }
 
-// Packs all of a B whose lines (the columns of the product) are `line` apart into panels of nr.
+// Packs panels [begin, end) of a B whose lines (the columns of the product) are `line` apart.
+template <class T>
+void pack_panels(const GemmKernels<T>& kernels, const T* b, int64_t line, int64_t step, int64_t n, int64_t k,
+                 int64_t begin, int64_t end, T* dst) {
+  const int nr = kernels.nr;
+  if (line == 1) {
+    return kernels.pack(b + begin * nr, 1, step, std::min<int64_t>((end - begin) * nr, n - begin * nr), k, nr,
+                        dst + begin * nr * k);
+  }
+  for (int64_t p = begin; p < end; ++p) {
+    kernels.pack(b + p * nr * line, line, step, std::min<int64_t>(nr, n - p * nr), k, nr, dst + p * nr * k);
+  }
+}
+
+// Packs all of it, for all threads.
 template <class T>
 void pack_b(const GemmKernels<T>& kernels, const T* b, int64_t line, int64_t step, int64_t n, int64_t k, T* dst) {
-  const int nr = kernels.nr;
-  parallel_for(ceil_div(n, nr), 4, static_cast<double>(n) * k * 0.15, [&](int64_t begin, int64_t end) {
-    if (line == 1) {
-      kernels.pack(b + begin * nr, 1, step, std::min<int64_t>((end - begin) * nr, n - begin * nr), k, nr,
-                   dst + begin * nr * k);
-      return;
-    }
-    for (int64_t p = begin; p < end; ++p) {
-      kernels.pack(b + p * nr * line, line, step, std::min<int64_t>(nr, n - p * nr), k, nr, dst + p * nr * k);
-    }
-  });
+  parallel_for(ceil_div(n, kernels.nr), 4, static_cast<double>(n) * k * 0.15,
+               [&](int64_t begin, int64_t end) { pack_panels(kernels, b, line, step, n, k, begin, end, dst); });
 }
+
+// The first of two chains of all k, or 0 if k is one chain, or several blocks.
+int64_t first_chain(int64_t k) { return k <= kGemmDepth && gemm_chain(k) < k ? gemm_chain(k) : 0; }
 
 // The c-th of `parts` nearly equal runs of `tiles`: its first tile, or for c = parts the end.
 int64_t cut(int64_t tiles, int64_t parts, int64_t c) { return tiles * c / parts; }
 
-// Cuts the product into chunks of about kChunkFmas, smaller ones where they would be few, and works them in parallel.
 template <class T>
-void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Product<T>& p) {
+struct Panel {
+  alignas(64) T data[kGemmDepth * kPanelBytes / sizeof(T) + 64];
+};
+
+// A packed B that each thread holds for itself. Lines that one thread has just written reach another at 12 to 16 GB/s,
+// and are as slow to write again after the other has read them, so a small B is better packed once per thread.
+struct OwnPacked {
+  static constexpr int64_t kBytes = 64 << 10;
+  alignas(64) std::byte data[kBytes];
+  uint64_t job = 0;
+};
+OwnPacked& own_packed() {
+  thread_local OwnPacked own;
+  return own;
+}
+std::atomic<uint64_t> g_packed_jobs{0};
+
+// Cuts the product into chunks of about kChunkFmas, smaller ones where they would be few, and works them in parallel.
+// `ready(block)` is called by each chunk for its copy of g.
+template <class T, class Ready>
+void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Product<T>& p, Ready ready) {
   const int64_t nr = g.mr <= 3 ? kernels.nr * 4 : kernels.nr;  // tiles of few rows are wider
   const int64_t high = ceil_div(g.m, g.mr), wide = ceil_div(g.n, nr);
   const double tile = static_cast<double>(g.mr) * nr * std::max<int64_t>(g.k, 1);
   const double cost = cost_of(kernels, g.m, g.n, g.k) + p.map_cost();
-  const double least = cost < kAloneNs ? kChunkFmas : kSmallChunkFmas;
+  const double least = cost < kSharedNs ? kChunkFmas : kSmallChunkFmas;
   const double wanted = std::clamp(tile * high * wide / kChunks, least, kChunkFmas) / tile;  // in tiles
   const auto parts = [](int64_t tiles, double in_one) {
     return std::clamp<int64_t>(static_cast<int64_t>(tiles / std::max(in_one, 1.0) + 0.5), 1, tiles);
@@ -110,20 +138,29 @@ void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Prod
   // Columns of tiles, cut if they are tall; several in one chunk if they are short.
   int64_t down = parts(high, wanted), across = down > 1 ? wide : parts(wide, wanted / high);
   // Tall products with a small B are cut into bands of whole rows: two threads that share rows of C share the cache
-  // lines in which one's columns end and the other's begin.
-  if (g.m >= g.n && static_cast<double>(g.n) * g.k * sizeof(T) <= kBandBytes) {
+  // lines in which one's columns end and the other's begin. So are the two products of a layer's backward pass, whose
+  // rows (or columns, where C is transposed) are those of the weights: each thread has half of them.
+  if ((g.m >= g.n || p.ta || g.c_transposed) && high >= kChunks &&
+      static_cast<double>(g.n) * g.k * sizeof(T) <= kBandBytes) {
     down = parts(high, wanted / wide);
     across = 1;
   }
+  if (across == 1 && down > 1) down += down % 2;
   auto body = [&](int64_t chunk) {
     const int64_t i = chunk % down, j = chunk / down;
     const int64_t i0 = cut(high, down, i) * g.mr, i1 = std::min(cut(high, down, i + 1) * g.mr, g.m);
     const int64_t j0 = cut(wide, across, j) * nr, j1 = std::min(cut(wide, across, j + 1) * nr, g.n);
-    kernels.block(g, i0, i1, j0, j1);
+    GemmBlock<T> own = g;
+    ready(own);
+    kernels.block(own, i0, i1, j0, j1);
     if (g.c_transposed) p.map(j0, j1, i0, i1);
     else p.map(i0, i1, j0, j1);
   };
-  parallel_chunks(down * across, cost, body);
+  parallel_chunks(down * across, cost, body, kSharedNs);
+}
+template <class T>
+void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Product<T>& p) {
+  run_blocks(kernels, g, p, [](GemmBlock<T>&) {});
 }
 
 // Some extent is small: A and B are read where they are, unless B's columns are strided. Then either B is packed, or
@@ -132,6 +169,7 @@ template <class T>
 void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   GemmBlock<T> g{};
   g.k = p.k;
+  g.chain = first_chain(p.k);
   g.c = p.c;
   g.ldc = p.ldc;
   g.bias = p.bias();
@@ -148,10 +186,21 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
     g.a_col = p.ta ? p.lda : 1;
   };
   const auto with_packed_b = [&](const T* b, int64_t line, int64_t step, int64_t n) {
-    Scratch<T> packed(ceil_div(n, kernels.nr) * kernels.nr * p.k + kernels.nr);
+    const int64_t size = ceil_div(n, kernels.nr) * kernels.nr * p.k + kernels.nr;
+    g.b_panel = p.k * kernels.nr;
+    if (size * static_cast<int64_t>(sizeof(T)) <= OwnPacked::kBytes) {
+      const uint64_t job = ++g_packed_jobs;
+      return run_blocks(kernels, g, p, [&](GemmBlock<T>& block) {
+        OwnPacked& own = own_packed();
+        T* data = reinterpret_cast<T*>(own.data);
+        if (own.job != job) pack_panels(kernels, b, line, step, n, p.k, 0, ceil_div(n, kernels.nr), data);
+        own.job = job;
+        block.b = data;
+      });
+    }
+    Scratch<T> packed(size);
     pack_b(kernels, b, line, step, n, p.k, packed.data());
     g.b = packed.data();
-    g.b_panel = p.k * kernels.nr;
     run_blocks(kernels, g, p);
   };
   if (!p.tb) {
@@ -188,11 +237,6 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   with_packed_b(p.a, p.lda, 1, p.m);
 }
 
-template <class T>
-struct Panel {
-  alignas(64) T data[kGemmDepth * kPanelBytes / sizeof(T) + 64];
-};
-
 // No extent is small, but A's rows over one block of k stay in L2: a chunk is one panel of B against those rows. It
 // packs the panel for itself, while it computes the first tile, so B is written to L1 only.
 template <class T>
@@ -208,6 +252,7 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
     g.m = p.m;
     g.n = p.n;
     g.k = std::min(depth, p.k - p0);
+    g.chain = first_chain(p.k);
     g.mr = mr;
     if (p.ta) {
       parallel_for(tiles, 4, static_cast<double>(p.m) * g.k * 0.1, [&](int64_t begin, int64_t end) {
@@ -242,17 +287,18 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
       kernels.block(own, i, i1, j, j1);
       if (last) p.map(i, i1, j, j1);
     };
-    parallel_chunks(down * across, cost_of(kernels, p.m, p.n, g.k) + p.map_cost(), body);
+    parallel_chunks(down * across, cost_of(kernels, p.m, p.n, g.k) + p.map_cost(), body, kSharedNs);
   }
 }
 
-// Few rows, so that B is all that counts, and several blocks of k: each chunk is one panel over one block, and whoever
-// ends a panel's last block adds up its blocks. Consecutive chunks read consecutive rows of B, so each thread reads the
-// part of a layer's weights that it also updates: half the time of a dense layer's forward pass, when the weights lie
-// in the caches of two cores.
+// Few rows, so that B is all that counts: each chunk is one panel over one block of k, or over one chain if k is one
+// block, and whoever ends a panel's last block adds up its blocks. Consecutive chunks read consecutive rows of B, so
+// each thread reads the part of a layer's weights that it also updates: half the time of a dense layer's forward pass,
+// when the weights lie in the caches of two cores. The blocks begin at different panels: with two threads, the one that
+// reads the first half of B's rows adds up, and so has in its cache, the first half of C's columns.
 template <class T>
 void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
-  const int64_t depth = gemm_depth(p.k), blocks = ceil_div(p.k, depth);
+  const int64_t depth = gemm_chain(p.k), blocks = ceil_div(p.k, depth);
   const int nr = kernels.nr;
   const int64_t across = ceil_div(p.n, nr), part = p.m * nr;
   Scratch<T> parts(across * blocks * part);  // [panel][block][m][nr]
@@ -267,16 +313,23 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
   g.b_row = p.ldb;
   g.b_col = 1;
   g.factor = 1;
+  g.c_ahead = true;
   auto body = [&](int64_t chunk) {
-    const int64_t p0 = chunk / across * depth, panel = chunk % across, j = panel * nr;
+    const int64_t block = chunk / across, p0 = block * depth;
+    const int64_t panel = (chunk + across * (blocks - 1 - block) / blocks) % across, j = panel * nr;
     T* sums = parts.data() + panel * blocks * part;
     GemmBlock<T> own = g;
     Panel<T> room;
+    if (missing.data()[panel].load(std::memory_order_relaxed) == 1) {  // the other blocks' sums arrive meanwhile
+      for (int64_t q = 0; q < blocks * part; q += 64 / sizeof(T)) {
+        if (q / part != block) __builtin_prefetch(sums + q, 0, 2);
+      }
+    }
     own.k = std::min(depth, p.k - p0);
     own.a = p.a + p0;
     own.b = p.b + p0 * p.ldb;
     own.b_room = p.m > 2 * kernels.mr ? room.data : nullptr;
-    own.c = sums + chunk / across * part - j;
+    own.c = sums + block * part - j;
     own.ldc = nr;
     const int64_t j1 = std::min(j + nr, p.n);
     kernels.block(own, 0, p.m, j, j1);
@@ -288,7 +341,7 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
     kernels.merge(own, sums, part, blocks, j, j1);
     p.map(0, p.m, j, j1);
   };
-  parallel_chunks(across * blocks, cost_of(kernels, p.m, p.n, p.k) + p.map_cost(), body);
+  parallel_chunks(across * blocks, cost_of(kernels, p.m, p.n, p.k) + p.map_cost(), body, kSharedNs);
 }
 
 template <class T>
@@ -320,6 +373,7 @@ void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
         g.m = std::min(rows, p.m - i0);
         g.n = std::min(kChunkColumns, n - c0);
         g.k = k;
+        g.chain = first_chain(p.k);
         g.mr = mr;
         if (p.ta) {
           for (int64_t i = 0; i < g.m; i += mr) {
@@ -345,7 +399,7 @@ void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
         kernels.block(g, 0, g.m, 0, g.n);
         if (last) p.map(i0, i0 + g.m, j0 + c0, j0 + c0 + g.n);
       };
-      parallel_chunks(down * across, cost_of(kernels, p.m, n, k) + p.map_cost(), body);
+      parallel_chunks(down * across, cost_of(kernels, p.m, n, k) + p.map_cost(), body, kSharedNs);
     }
   }
 }
@@ -374,8 +428,8 @@ void run(const GemmTable& table, const Product<T>& p) {
     run<T>(table, {p.ta, p.tb, p.m, p.n, p.k, p.a, p.lda, p.b, p.ldb, product.data(), p.n, {}});
     return add_scaled(kernels, product.data(), p.m, p.n, static_cast<T>(p.end.factor), p.c, p.ldc);
   }
-  if (!p.ta && !p.tb && !p.end.accumulate && p.k > kGemmDepth && p.n >= kernels.nr && p.m * kFewRows <= p.k &&
-      num_threads() > 1) {
+  if (!p.ta && !p.tb && !p.end.accumulate && p.end.factor == 1 && gemm_chain(p.k) < p.k && p.n >= kernels.nr &&
+      p.m * kFewRows <= p.k && cost_of(kernels, p.m, p.n, p.k) >= kSharedNs && num_threads() > 1) {
     return by_depth(kernels, p);
   }
   // Fewer rows, columns or steps than these, and packing B costs more than it gains.
@@ -411,6 +465,7 @@ void run_half(const GemmTable& table, const Product<H>& p) {
   }
   const float factor = static_cast<float>(end.factor);
   const auto nearest = [](float v) { return load_as(store_as<H>(v)); };
+  const Scratch<float> second(end.map_with ? p.m * p.n : 0);
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(p.n, 1));
   parallel_for(p.m, grain, static_cast<double>(p.m) * p.n * 3 + p.map_cost(), [&](int64_t begin, int64_t stop) {
     for (int64_t i = begin; i < stop; ++i) {
@@ -423,8 +478,12 @@ void run_half(const GemmTable& table, const Product<H>& p) {
         if (end.bias) v = nearest(v + load_as(p.bias()[j]));
         row[j] = end.relu && v < 0 ? 0 : v;
       }
-      const void* in = row;
-      if (end.map) end.map(row, &in, p.n, end.map_params);
+      if (end.map_with) {
+        const H* with = static_cast<const H*>(end.map_with) + i * p.ldc;
+        for (int64_t j = 0; j < p.n; ++j) second.data()[i * p.n + j] = load_as(with[j]);
+      }
+      const void* in[] = {row, end.map_with ? second.data() + i * p.n : nullptr};
+      if (end.map) end.map(row, in, p.n, end.map_params);
       for (int64_t j = 0; j < p.n; ++j) to[j] = store_as<H>(row[j]);
     }
   });

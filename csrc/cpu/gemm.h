@@ -16,9 +16,11 @@ struct GemmEpilogue {
   const void* bias = nullptr;  // n values of C's dtype, added to every row
   bool relu = false;
   // Any other function of one element, from cpu/elementwise_table.h, with its parameters; the loop computes in float
-  // if C is of halves. Applied to each part of C while it is near.
+  // if C is of halves. Applied to each part of C while it is near. With map_with, a matrix laid out like C and of its
+  // dtype, it is a function of both elements.
   EwLoop map = nullptr;
   const double* map_params = nullptr;
+  const void* map_with = nullptr;
   double map_ns = 0;  // per element, roughly
 };
 

@@ -13,6 +13,11 @@ constexpr int64_t gemm_depth(int64_t k) {
   return (k + blocks - 1) / blocks;
 }
 
+// The steps of one chain of multiply-adds. A block of more than kGemmChain steps that is all of k has two chains, each
+// with half the steps, added up in registers: so two threads can share even a k of one block.
+inline constexpr int64_t kGemmChain = 256;
+constexpr int64_t gemm_chain(int64_t k) { return k <= kGemmDepth && k > kGemmChain ? (k + 1) / 2 : gemm_depth(k); }
+
 // A rectangle of C = relu?(factor A B (+ C) (+ bias)), worked on with operands as the micro-kernel reads them.
 //   A    element (i, p) at a[i * a_row + p * a_col], where a_row or a_col is 1; packed: panels of `mr` rows, each
 //        stored [k][mr], a_panel elements apart (a_panel = 0: not packed)
@@ -36,7 +41,8 @@ struct GemmBlock {
   T factor;  // 1 if k is cut
   bool accumulate, relu;
   bool c_transposed;
-  bool c_ahead;  // C is large: its tiles are fetched ahead
+  bool c_ahead;   // C is large: its tiles are fetched ahead
+  int64_t chain;  // steps of the first of two chains, or 0 for one chain
 };
 
 template <class T>

@@ -4,9 +4,10 @@
 // nr / lanes loads of B, mr broadcasts of A and their products. (BLIS: Van Zee and van de Geijn, "BLIS: A Framework for
 // Rapidly Instantiating BLAS Functionality", 2015; the macro level is in cpu/gemm.cpp.)
 //
-// Every element of C is the sum over blocks of k, in order, of one chain of fused multiply-adds over the block. The
-// chain does not depend on the tile's shape, so neither do the bits of the result. This file is compiled with
-// contraction of a * b + c allowed, which is what makes the chain fused where the instruction set has it.
+// Every element of C is the sum over blocks of k, in order, of one chain of fused multiply-adds over the block (or over
+// each half of the only block). The chains do not depend on the tile's shape, so neither do the bits of the result.
+// This file is compiled with contraction of a * b + c allowed, which is what makes the chains fused where the
+// instruction set has it.
 #include "cpu/gemm_table.h"
 
 namespace tahr::TAHR_ISA {
@@ -93,6 +94,7 @@ struct Tile {
   const T* b;
   int64_t b_stride;  // between steps of k
   int64_t k;         // steps that read b
+  int64_t chain;     // of these, the steps of the first of two chains, or 0
   const T* b_tail;   // the last steps of B, copied with padding, vectors of one tile wide apart
   int64_t k_tail;
   T* b_kept;  // where a tile of kKeeps leaves B, packed
@@ -188,13 +190,36 @@ void tile(const Tile<T>& t) {
       b += bs;
     }
   };
-  if (MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
-  else sum.template operator()<false>();
+  alignas(64) T first[MR * NV * L];  // sums of the first chain
+  asm("" : "=m"(first));
+  int64_t rest = 0;
+  if (t.chain) {
+    rest = k - t.chain;
+    k = t.chain;
+  }
+  while (true) {
+    if (MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
+    else sum.template operator()<false>();
+    if (!rest) break;
+    k = rest;
+    rest = 0;
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) {
+        store(first + (i * NV + v) * L, acc[i][v]);
+        acc[i][v] = Vec<T>{};
+      }
+    }
+  }
   if (t.k_tail) {
     b = t.b_tail;
     k = t.k_tail;
     bs = NV * L;
     sum.template operator()<false>();
+  }
+  if (t.chain) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(first + (i * NV + v) * L);
+    }
   }
   T* c = t.c;
   const int64_t ldc = t.ldc;
@@ -492,6 +517,7 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
       cols = j1 - j < width ? j1 - j : width;
 
       Tile<T> t{};
+      t.chain = g.chain;
       if (g.b_panel) {
         t.b = g.b + j / kNrT * g.b_panel + p0 * kNrT;
         t.b_stride = kNrT;
