@@ -320,25 +320,27 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
     T* sums = parts.data() + panel * blocks * part;
     GemmBlock<T> own = g;
     Panel<T> room;
-    if (missing.data()[panel].load(std::memory_order_relaxed) == 1) {  // the other blocks' sums arrive meanwhile
-      for (int64_t q = 0; q < blocks * part; q += 64 / sizeof(T)) {
-        if (q / part != block) __builtin_prefetch(sums + q, 0, 2);
-      }
-    }
     own.k = std::min(depth, p.k - p0);
     own.a = p.a + p0;
     own.b = p.b + p0 * p.ldb;
     own.b_room = p.m > 2 * kernels.mr ? room.data : nullptr;
-    own.c = sums + block * part - j;
-    own.ldc = nr;
     const int64_t j1 = std::min(j + nr, p.n);
-    kernels.block(own, 0, p.m, j, j1);
-    if (missing.data()[panel].fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    const bool joins = blocks == 2 && missing.data()[panel].load(std::memory_order_acquire) == 1;
+    if (joins) {  // the other block is there already: its sums arrive while these are formed
+      own.before = sums + (1 - block) * part;
+      for (int64_t q = 0; q < part; q += 64 / sizeof(T)) __builtin_prefetch(own.before + q, 0, 2);
+    } else {
+      own.c = sums + block * part - j;
+      own.ldc = nr;
+      kernels.block(own, 0, p.m, j, j1);
+      if (missing.data()[panel].fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    }
     own.c = p.c;
     own.ldc = p.ldc;
     own.bias = p.bias();
     own.relu = p.end.relu;
-    kernels.merge(own, sums, part, blocks, j, j1);
+    if (joins) kernels.block(own, 0, p.m, j, j1);
+    else kernels.merge(own, sums, part, blocks, j, j1);
     p.map(0, p.m, j, j1);
   };
   parallel_chunks(across * blocks, cost_of(kernels, p.m, p.n, p.k) + p.map_cost(), body, kSharedNs);

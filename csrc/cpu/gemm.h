@@ -20,8 +20,8 @@ struct GemmEpilogue {
   // dtype, it is a function of both elements.
   EwLoop map = nullptr;
   const double* map_params = nullptr;
-  const void* map_with = nullptr;
   double map_ns = 0;  // per element, roughly
+  const void* map_with = nullptr;
 };
 
 // C = op(A) op(B), row-major with leading dimensions in elements, then what the epilogue says.

@@ -43,6 +43,8 @@ struct GemmBlock {
   bool c_transposed;
   bool c_ahead;   // C is large: its tiles are fetched ahead
   int64_t chain;  // steps of the first of two chains, or 0 for one chain
+  // Added to the sum before all else: the product over the steps before these, stored [m][nr]; columns from j0 on.
+  const T* before;
 };
 
 template <class T>
@@ -55,8 +57,8 @@ struct GemmKernels {
   // With line = 1 and panel = nr, width may be any number of lines: panels of k * nr elements follow one another.
   void (*pack)(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst);
   // Adds `count` partial products of columns [j0, j1), each stored [m][nr], `stride` elements apart, and leaves the sum
-  // in C, with the block's epilogue. The first of them is overwritten.
-  void (*merge)(const GemmBlock<T>&, T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1);
+  // in C, with the block's epilogue.
+  void (*merge)(const GemmBlock<T>&, const T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1);
   // to[i] += factor * from[i], the product rounded.
   void (*add_scaled)(T* to, const T* from, int64_t n, T factor);
 };

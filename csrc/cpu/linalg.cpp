@@ -4,6 +4,7 @@
 #include "core/parallel.h"
 #include "core/variable.h"
 #include "cpu/activation.h"
+#include "cpu/elementwise.h"
 #include "cpu/gemm.h"
 #include "ops/functions.h"
 #include "ops/linalg_attrs.h"
@@ -49,8 +50,10 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool ta, bool t
       bi += rest % batch[d] * b_strides[d];
       rest /= batch[d];
     }
+    GemmEpilogue own = end;
+    if (end.map_with) own.map_with = static_cast<const std::byte*>(end.map_with) + i * m * n * size_of(c.dtype());
     gemm(a.dtype(), ta, tb, m, n, k, a_data + ai * m * k * size_of(a.dtype()), lda,
-         b_data + bi * k * n * size_of(b.dtype()), ldb, c_data + i * m * n * size_of(c.dtype()), n, end);
+         b_data + bi * k * n * size_of(b.dtype()), ldb, c_data + i * m * n * size_of(c.dtype()), n, own);
   };
   // Large products share the threads one after the other, small ones side by side.
   constexpr double kLargeNs = 2e5, kChunkNs = 5e3;
@@ -82,6 +85,17 @@ void linear_kernel(const KernelArgs& args) {
   multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end);
 }
 
+void linear_grad_kernel(const KernelArgs& args) {
+  const auto& at = args.as<LinearGradAttrs>();
+  const double params[] = {at.low, at.high, at.scale};
+  GemmEpilogue end;
+  end.map = elementwise_loop(Ew::RangeGrad, args.out[0].dtype() == DType::Float64 ? DType::Float64 : DType::Float32);
+  end.map_params = params;
+  end.map_with = args.in[2].raw();
+  end.map_ns = elementwise_ns(Ew::RangeGrad);
+  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end);
+}
+
 void linear_sgd_kernel(const KernelArgs& args) {
   const auto& at = args.as<MatmulAttrs>();
   const VariableImpl* rate = args.in[3].impl()->variable;
@@ -96,6 +110,7 @@ void linear_sgd_kernel(const KernelArgs& args) {
 void register_linalg_kernels() {
   define_kernel("matmul", DeviceType::CPU, matmul_kernel);
   define_kernel("linear", DeviceType::CPU, linear_kernel);
+  define_kernel("linear_grad", DeviceType::CPU, linear_grad_kernel);
   define_kernel("linear_sgd", DeviceType::CPU, linear_sgd_kernel);
 }
 

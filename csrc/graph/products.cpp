@@ -1,11 +1,12 @@
-// Matrix products with what comes before and after them: transposed operands, bias and activation, the step of plain
-// gradient descent.
+// Matrix products with what comes before and after them: transposed operands, bias and activation, the slope of the
+// activation before, the step of plain gradient descent.
 #include <algorithm>
 #include <optional>
 
 #include "graph/passes.h"
 #include "ops/array_attrs.h"
 #include "ops/conv_attrs.h"
+#include "ops/elementwise_attrs.h"
 #include "ops/linalg_attrs.h"
 #include "ops/optimizer_attrs.h"
 
@@ -52,7 +53,8 @@ class Readers {
   std::vector<char> output_;
 };
 
-// matmul, add, activation -> linear, and the same with conv_forward, in the place of the last of them.
+// matmul, add, activation -> linear, and the same with conv_forward; matmul, range_grad -> linear_grad; in the place of
+// the last of them.
 class LinearFuser {
  public:
   explicit LinearFuser(Graph& g) : g_(g), readers_(g), gone_(g.nodes.size()) {}
@@ -83,6 +85,7 @@ class LinearFuser {
     const Spec out = spec(product.out[0]);
     if (!is_float(out.dtype) || spec(product.in[0]).shape.rank() < 2 || spec(product.in[1]).shape.rank() < 2)
       return false;
+    if (!conv && fuse_slope(i, out)) return true;
     std::string activation;
     const auto own = product.attrs;
     std::vector<ValueId> in = product.in;
@@ -120,11 +123,28 @@ class LinearFuser {
     return true;
   }
 
+  bool fuse_slope(int32_t i, const Spec& out) {
+    const Node& product = node(i);
+    const int32_t r = readers_.only(product.out[0]);
+    if (r < 0 || node(r).op != &range_grad_ || node(r).in[0] != product.out[0]) return false;
+    const ValueId x = node(r).in[1];
+    if (!(spec(x) == out) || !(spec(node(r).out[0]) == out)) return false;
+    const auto& range = *static_cast<const RangeGradAttrs*>(node(r).attrs.get());
+    auto attrs = std::make_shared<LinearGradAttrs>();
+    attrs->transpose_a = flags(product).transpose_a;
+    attrs->transpose_b = flags(product).transpose_b;
+    attrs->low = range.low, attrs->high = range.high, attrs->scale = range.scale;
+    gone_[static_cast<size_t>(i)] = 1;
+    node(r) = Node{&linear_grad_, std::move(attrs), {product.in[0], product.in[1], x}, node(r).out};
+    return true;
+  }
+
   Graph& g_;
   const Readers readers_;
   std::vector<char> gone_;
   const OpDef &add_ = get_op("add"), &linear_ = get_op("linear");
   const OpDef &conv_ = get_op("conv_forward"), &conv_linear_ = get_op("conv_linear");
+  const OpDef &range_grad_ = get_op("range_grad"), &linear_grad_ = get_op("linear_grad");
 };
 
 // The gradient `g` of a plain step of descent, if it is a product that nothing else reads.

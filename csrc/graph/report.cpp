@@ -29,6 +29,11 @@ double product_flops(const Graph& g, const Node& n) {
                                             : static_cast<const LinearAttrs*>(n.attrs.get())->transpose_a;
     return 2 * size_of_shape(spec(n.out[0]).shape) * inner_size(spec(n.in[0]), transposed);
   }
+  static const OpDef& slope = get_op("linear_grad");
+  if (n.op == &slope) {
+    const bool transposed = static_cast<const LinearGradAttrs*>(n.attrs.get())->transpose_a;
+    return 2 * size_of_shape(spec(n.out[0]).shape) * inner_size(spec(n.in[0]), transposed);
+  }
   if (n.op == &descent) {
     const bool transposed = static_cast<const MatmulAttrs*>(n.attrs.get())->transpose_a;
     return 2 * size_of_shape(spec(n.in[0]).shape) * inner_size(spec(n.in[1]), transposed);

@@ -14,6 +14,12 @@ struct LinearAttrs {
   std::string activation;
   TAHR_ATTRS(LinearAttrs, TAHR_FIELD(transpose_a), TAHR_FIELD(transpose_b), TAHR_FIELD(activation))
 };
+struct LinearGradAttrs {
+  bool transpose_a = false, transpose_b = false;
+  double low = 0.0, high = 0.0, scale = 1.0;  // of range_grad
+  TAHR_ATTRS(LinearGradAttrs, TAHR_FIELD(transpose_a), TAHR_FIELD(transpose_b), TAHR_REQUIRED(low), TAHR_REQUIRED(high),
+             TAHR_FIELD(scale))
+};
 struct TensordotAttrs {
   IntPairs axes{2};  // a count, or x1's axes followed by as many of x2's
   TAHR_ATTRS(TensordotAttrs, TAHR_FIELD(axes))

@@ -1,4 +1,4 @@
-// Matrix products with what follows them: the ops that graph passes put in the place of several plain ones. Both give
+// Matrix products with what follows them: the ops that graph passes put in the place of several plain ones. They give
 // the bits of the ops they stand for.
 #include <algorithm>
 
@@ -23,13 +23,17 @@ void check_floats(const InferArgs& a, size_t x1) {
   }
 }
 
-Specs infer_linear(const InferArgs& a) {
-  const auto& at = a.as<LinearAttrs>();
+void check_factors(const InferArgs& a) {
   check_floats(a, 0);
   if (a.in[0].shape.rank() < 2 || a.in[1].shape.rank() < 2) {
     throw_value("[", a.op, "] expected x1 and x2 of rank 2 or more, received shapes ", a.in[0].shape.str(), " and ",
                 a.in[1].shape.str(), ". Use matmul for vectors.");
   }
+}
+
+Specs infer_linear(const InferArgs& a) {
+  const auto& at = a.as<LinearAttrs>();
+  check_factors(a);
   if (!at.activation.empty() && !is_linear_activation(at.activation)) {
     throw_value("[", a.op, "] expected the name of an activation without parameters, received activation='",
                 at.activation, "'. Apply the op after the product instead.");
@@ -52,6 +56,29 @@ Tensors linear(std::span<const Tensor> in, const void* attrs) {
   Tensor y = ops::matmul(in[0], in[1], at.transpose_a, at.transpose_b);
   if (in.size() > 2 && in[2].defined()) y = ops::add(y, in[2]);
   return {at.activation.empty() ? y : linear_activate(y, at.activation)};
+}
+
+Specs infer_linear_grad(const InferArgs& a) {
+  const auto& at = a.as<LinearGradAttrs>();
+  check_factors(a);
+  const Spec out = infer_product(a.in[0], a.in[1], at.transpose_a, at.transpose_b, a.op);
+  const Spec& x = a.in[2];
+  bool fits = x.dtype == out.dtype && x.shape.rank() == out.shape.rank();
+  for (int i = 0; fits && i < out.shape.rank(); ++i) {
+    fits = x.shape[i] == out.shape[i] || x.shape[i] == kUnknown || out.shape[i] == kUnknown;
+  }
+  if (!fits) {
+    throw_value("[", a.op, "] expected x of the product's shape ", out.shape.str(), " and dtype ", name_of(out.dtype),
+                ", received ", x.shape.str(), " and ", name_of(x.dtype), ".");
+  }
+  return {out};
+}
+
+Tensors linear_grad(std::span<const Tensor> in, const void* attrs) {
+  const auto& at = *static_cast<const LinearGradAttrs*>(attrs);
+  RangeGradAttrs range;
+  range.low = at.low, range.high = at.high, range.scale = at.scale;
+  return {call1(get_op("range_grad"), {ops::matmul(in[0], in[1], at.transpose_a, at.transpose_b), in[2]}, range)};
 }
 
 Specs infer_linear_sgd(const InferArgs& a) {
@@ -118,6 +145,17 @@ void define_linear_ops() {
              .attrs = attr_type<LinearAttrs>(),
              .infer = infer_linear,
              .decompose = linear});
+  define_op({.name = "linear_grad",
+             .inputs = "x1, x2, x",
+             .doc =
+                 "range_grad(op(x1) op(x2), x): the gradient that a layer hands to the layer before, times the slope "
+                 "of that layer's relu or similar activation, as one op with the same bits. x1 (..., m, k), x2 "
+                 "(..., k, n) of a floating-point dtype, op as in matmul; x (..., m, n), where the slope is taken; "
+                 "low, high, scale: the slope is scale where low < x < high, else 0. Returns (..., m, n).",
+             .traits = kHidden,
+             .attrs = attr_type<LinearGradAttrs>(),
+             .infer = infer_linear_grad,
+             .decompose = linear_grad});
   define_op({.name = "linear_sgd",
              .inputs = "variable, x1, x2, learning_rate",
              .doc = "variable -= learning_rate * (op(x1) op(x2)) in place, without storing the product: a layer's "

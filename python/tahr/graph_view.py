@@ -14,7 +14,7 @@ __all__ = ["op_label", "svg"]
 
 _CHAR, _LINE, _PAD, _GAP_X, _GAP_Y = 7.1, 15.0, 8.0, 26.0, 34.0
 _COLOURS = {"input": "#e8f0fe", "product": "#fde8d8", "fused": "#e3f4e1", "state": "#fff6cc", "free": "#f4f4f4"}
-_PRODUCTS = {"matmul", "linear", "linear_sgd"}
+_PRODUCTS = {"matmul", "linear", "linear_grad", "linear_sgd"}
 
 
 def op_label(node: dict[str, Any]) -> str:

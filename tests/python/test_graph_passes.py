@@ -333,6 +333,24 @@ def test_bias_and_activation_ride_on_a_product(activation):
     assert "activation='" in after.traced_text()
 
 
+def test_the_slope_of_the_activation_before_rides_on_a_product():
+    def f(dy, w, y):
+        return _C.ops.range_grad(_C.ops.matmul(dy, w, transpose_b=True), y, 0.0, float("inf"))
+
+    _check(f, (6, 5), (7, 5), (6, 7), passes=["fuse_matmul"], expect=["linear_grad"])
+
+    def shared(dy, w, y):
+        dx = _C.ops.matmul(dy, w, transpose_b=True)
+        return _C.ops.range_grad(dx, y, 0.0, 6.0), dx
+
+    _check(shared, (6, 5), (7, 5), (6, 7), passes=["fuse_matmul"], expect=["matmul", "range_grad"])
+
+    def turned(dy, w, y):  # the product says where, not what
+        return _C.ops.range_grad(y, _C.ops.matmul(dy, w), 0.0, 1.0)
+
+    _check(turned, (6, 5), (5, 7), (6, 7), passes=["fuse_matmul"], expect=["matmul", "range_grad"])
+
+
 def test_products_that_somebody_else_reads_stay():
     def f(x, w, b):
         y = ops.matmul(x, w)
@@ -471,10 +489,9 @@ def test_a_training_step_has_no_needless_nodes():
     assert sorted(set(kernels)) == [
         "fused",
         "linear",
+        "linear_grad",
         "linear_sgd",
-        "matmul",
         "mean",
-        "range_grad",
         "sgd_update",
         "sum",
     ]

@@ -112,6 +112,58 @@ def test_linear_refuses_what_it_cannot_do():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_linear_grad_has_the_bits_of_matmul_and_range_grad(dtype):
+    rng = np.random.default_rng(6)
+    for m, n, k in [*SIZES, (32, 300, 100), (256, 100, 10), (3, 4, 0), (0, 3, 2)]:
+        for ta, tb in [(False, True), (True, False), (False, False), (True, True)]:
+            x1, x2 = operands(rng, m, n, k, ta, tb, dtype)
+            x = draw(rng, (m, n), dtype)
+            product = _C.ops.matmul(x1, x2, ta, tb)
+            for low, high, scale in [(0.0, np.inf, 1.0), (-0.5, 0.5, 1 / 6)]:
+                expected = _C.ops.range_grad(product, x, low, high, scale)
+                got = _C.ops.linear_grad(x1, x2, x, ta, tb, low=low, high=high, scale=scale)
+                assert got.dtype == expected.dtype and got.shape == expected.shape
+                assert np.array_equal(bits(got), bits(expected)), (m, n, k, ta, tb, low)
+                attrs = {"transpose_a": ta, "transpose_b": tb, "low": low, "high": high, "scale": scale}
+                plain = _C.decompose("linear_grad", [x1, x2, x], attrs)
+                assert np.array_equal(bits(plain[0]), bits(expected))
+    x1, x2, x = (draw(rng, s, dtype) for s in [(3, 5, 4), (3, 6, 4), (3, 5, 6)])
+    expected = _C.ops.range_grad(_C.ops.matmul(x1, x2, False, True), x, 0.0, np.inf)
+    assert np.array_equal(
+        bits(_C.ops.linear_grad(x1, x2, x, False, True, low=0.0, high=np.inf)),
+        bits(expected),
+    )
+
+
+def test_a_layer_has_the_same_bits_at_any_number_of_threads():
+    rng = np.random.default_rng(7)
+    before = _C.num_threads()
+    for batch, inputs, units in [(32, 300, 100), (17, 500, 96), (100, 257, 500), (256, 784, 300), (1, 784, 300)]:
+        x, w, b = (draw(rng, s, "float32") for s in [(batch, inputs), (inputs, units), (units,)])
+        dy, rate = draw(rng, (batch, units), "float32"), tahr.convert_to_tensor(np.float32(0.01))
+        results = []
+        try:
+            for threads in (1, 2, 3, 7):
+                _C.set_num_threads(threads)
+                for _ in range(3):  # the workers are awake from the second time on
+                    v = variable(w)
+                    y = _C.ops.linear(x, w, b, activation="relu")
+                    dx = _C.ops.linear_grad(dy, w, x, False, True, low=0.0, high=np.inf)
+                    _C.ops.linear_sgd(v._handle, x, dy, rate, True)
+                    results.append([bits(t) for t in (y, dx, value(v))])
+        finally:
+            _C.set_num_threads(before)
+        for other in results[1:]:
+            assert all(np.array_equal(p, q) for p, q in zip(results[0], other, strict=True)), (batch, inputs, units)
+
+
+def test_linear_grad_refuses_what_it_cannot_do():
+    x1, x2 = np.ones((2, 3), "float32"), np.ones((3, 4), "float32")
+    with pytest.raises(ValueError, match=r"^\[linear_grad\] expected x of the product's shape \(2, 4\)"):
+        _C.ops.linear_grad(x1, x2, x1, low=0.0, high=1.0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_linear_sgd_has_the_bits_of_matmul_and_sgd_update(dtype):
     rng = np.random.default_rng(5)
     for m, n, k in [(784, 300, 32), (100, 10, 32), (300, 100, 17), *SIZES, (3, 4, 0)]:

@@ -97,7 +97,8 @@ struct Tile {
   int64_t chain;     // of these, the steps of the first of two chains, or 0
   const T* b_tail;   // the last steps of B, copied with padding, vectors of one tile wide apart
   int64_t k_tail;
-  T* b_kept;  // where a tile of kKeeps leaves B, packed
+  const T* before;  // added to the sum, rows kNr apart, or null
+  T* b_kept;        // where a tile of kKeeps leaves B, packed
   T* c;
   int64_t ldc;
   int cols;       // columns of C to write: all but the last vector are whole
@@ -219,6 +220,11 @@ void tile(const Tile<T>& t) {
   if (t.chain) {
     TAHR_UNROLL for (int i = 0; i < MR; ++i) {
       TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(first + (i * NV + v) * L);
+    }
+  }
+  if (t.before) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(t.before + i * kNr<T> + v * L);
     }
   }
   T* c = t.c;
@@ -583,6 +589,7 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.next_c = nullptr;
         }
         t.factor = g.factor;
+        t.before = g.before ? g.before + i * kNrT + (j - j0) : nullptr;
         const bool keep = g.b_room && g.b_col == 1 && i == i0 && rows > kMr / 2 && i + rows < i1;
         t.b_kept = g.b_room;
         const TileFn<T> fn = keep                          ? kTiles<T>.keeping[strided][width == kNrT][rows]
@@ -608,14 +615,19 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
 }
 
 template <class T>
-void merge(const GemmBlock<T>& g, T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1) {
-  constexpr int L = kLanes<T>;
-  const int64_t size = g.m * kNr<T>;
-  for (int64_t b = 1; b < count; ++b) {
-    const T* part = parts + b * stride;
-    for (int64_t i = 0; i < size; i += L) store(parts + i, load(parts + i) + load(part + i));
+void merge(const GemmBlock<T>& g, const T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1) {
+  constexpr int L = kLanes<T>, kNrT = kNr<T>;
+  alignas(64) T sums[kMr * kNrT];
+  for (int64_t i = 0; i < g.m; i += kMr) {
+    const int rows = static_cast<int>(g.m - i < kMr ? g.m - i : kMr);
+    for (int x = 0; x < rows * kNrT; x += L) {
+      const T* part = parts + i * kNrT + x;
+      Vec<T> sum = load(part);
+      for (int64_t b = 1; b < count; ++b) sum += load(part + b * stride);
+      store(sums + x, sum);
+    }
+    finish(g, sums, i, j0, rows, static_cast<int>(j1 - j0), kNrT, g.bias, g.accumulate, g.relu);
   }
-  finish(g, parts, 0, j0, static_cast<int>(g.m), static_cast<int>(j1 - j0), kNr<T>, g.bias, g.accumulate, g.relu);
 }
 
 template <class T>
