@@ -14,9 +14,13 @@ TAHR_INLINE T peak_of(const T* x, int64_t n, T least) {
   return fold_lanes<MaxOp, T, kVecBytes>(peak);
 }
 
+// exp(x) for x <= 0, and 0 where it would be subnormal: masked scores are that far away, and subnormals are slow.
+TAHR_INLINE f32v weight(f32v x) { return select(x < -87.f, f32v{}, vexp(vmax(x, -87.f))); }
+TAHR_INLINE f64v weight(f64v x) { return select(x < -708., f64v{}, vexp(vmax(x, -708.))); }
+
 template <class T>
 TAHR_INLINE T exp_of(T x) {
-  return vexp(splat<Vec<T>>(x))[0];
+  return weight(splat<Vec<T>>(x))[0];
 }
 
 template <class T>
@@ -27,7 +31,7 @@ void absorb(T* s, int64_t rows, int64_t n, int64_t ld, T* peak, T* total, T* fac
     const T p = peak_of(s, n, peak[r]);
     V sum{};  // a tile is short
     each_vector<T>(n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
-      const V e = vexp(V(get(s + i, kLowest) - p));
+      const V e = weight(V(get(s + i, kLowest) - p));
       put(s + i, e);
       sum += e;
     });
@@ -43,7 +47,7 @@ void probabilities(T* s, int64_t rows, int64_t n, int64_t ld, const T* peak, con
   for (int64_t r = 0; r < rows; ++r, s += ld) {
     const T p = peak[r], f = T(1) / total[r];
     each_vector<T>(
-        n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA { put(s + i, V(vexp(V(get(s + i, T(0)) - p)) * f)); });
+        n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA { put(s + i, V(weight(V(get(s + i, T(0)) - p)) * f)); });
   }
 }
 

@@ -85,11 +85,11 @@ def dot_product_attention(
     query, key, value = convert_to_tensor(query), convert_to_tensor(key), convert_to_tensor(value)
     dtype = _result_dtype(query, key, value)
     wide = "float64" if dtype == "float64" else "float32"
-    query, key, value = _C.ops.cast(query, wide), _C.ops.cast(key, wide), _C.ops.cast(value, wide)
+    query, key, value = _as(query, wide), _as(key, wide), _as(value, wide)
     if bias is not None:
-        bias = _of_rank_4(_C.ops.cast(convert_to_tensor(bias), wide))
+        bias = _of_rank_4(_as(convert_to_tensor(bias), wide))
     if mask is not None:
-        mask = _of_rank_4(_C.ops.cast(convert_to_tensor(mask), "bool"))
+        mask = _of_rank_4(_as(convert_to_tensor(mask), "bool"))
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if len(query.shape) == 4 and query.shape[-1] else 1.0
     if attn_logits_soft_cap is not None and flash_attention:
@@ -101,7 +101,7 @@ def dot_product_attention(
         out = _with_scores(query, key, value, bias, mask, float(scale), is_causal, attn_logits_soft_cap)
     else:
         out = _C.ops.attention(query, key, value, bias, mask, scale=float(scale), causal=bool(is_causal))[0]
-    return _C.ops.cast(out, dtype)
+    return _as(out, dtype)
 
 
 def _result_dtype(*tensors: Tensor) -> str:
@@ -110,6 +110,10 @@ def _result_dtype(*tensors: Tensor) -> str:
         if t.dtype.name != dtype:
             dtype = _C.promote(dtype, False, t.dtype.name, False)
     return dtype if "float" in dtype else "float32"
+
+
+def _as(x: Tensor, dtype: str) -> Tensor:
+    return x if x.dtype.name == dtype else _C.ops.cast(x, dtype)
 
 
 def _of_rank_4(x: Tensor) -> Tensor:

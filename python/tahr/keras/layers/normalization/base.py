@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tahr import ops
 from tahr.keras import constraints, initializers, regularizers
 from tahr.keras.layers.layer import Layer
 
@@ -123,3 +124,8 @@ def as_axis(name: str, axis: Any) -> Any:
     if isinstance(axis, int) and not isinstance(axis, bool):
         return axis
     raise TypeError(f"[{name}] Expected an int or a list/tuple of ints for `axis`, received axis={axis!r}.")
+
+
+def in_dtype(x: Any, dtype: str) -> Any:
+    """`x` in `dtype`, without a copy if it is so already."""
+    return x if x.dtype == dtype else ops.cast(x, dtype)

@@ -8,7 +8,7 @@ from tahr import ops
 from tahr.keras import initializers
 from tahr.keras.backend.config import epsilon as fuzz
 from tahr.keras.layers.input_spec import InputSpec
-from tahr.keras.layers.normalization.base import AffineNormalization
+from tahr.keras.layers.normalization.base import AffineNormalization, in_dtype
 
 
 class BatchNormalization(AffineNormalization):
@@ -149,12 +149,12 @@ class BatchNormalization(AffineNormalization):
                 f"[{self.name}] expected a mask with one axis less than the inputs, received shape "
                 f"{tuple(mask.shape)} for inputs of shape {tuple(inputs.shape)}. The mask should be one dimension less."
             )
-        x = ops.cast(inputs, "float64" if inputs.dtype == "float64" else "float32")
-        gamma = None if self.gamma is None else ops.cast(self.gamma, x.dtype)
-        beta = None if self.beta is None else ops.cast(self.beta, x.dtype)
+        x = in_dtype(inputs, "float64" if inputs.dtype == "float64" else "float32")
+        gamma = None if self.gamma is None else in_dtype(self.gamma, x.dtype)
+        beta = None if self.beta is None else in_dtype(self.beta, x.dtype)
         moments: Any = None
         if not (training and self.trainable):
-            moments = ops.cast(self.moving_mean, x.dtype), ops.cast(self.moving_variance, x.dtype)
+            moments = in_dtype(self.moving_mean, x.dtype), in_dtype(self.moving_variance, x.dtype)
         elif mask is None and not self.renorm:
             outputs, mean, variance = ops.fused_batch_norm(x, gamma, beta, axis=self.axis, epsilon=self.epsilon)
             self._update(mean, variance)
@@ -168,7 +168,7 @@ class BatchNormalization(AffineNormalization):
             outputs = ops.batch_normalization(
                 x, *moments, axis=self.axis, offset=beta, scale=gamma, epsilon=self.epsilon
             )
-        return ops.cast(outputs, self.compute_dtype)
+        return in_dtype(outputs, self.compute_dtype)
 
     def _moments(self, x: Any, mask: Any) -> tuple[Any, Any]:
         axes = [a for a in range(len(x.shape)) if a != self.axis % len(x.shape)]
@@ -183,7 +183,7 @@ class BatchNormalization(AffineNormalization):
 
     def _average(self, variable: Any, value: Any, momentum: float) -> Any:
         """Moves a moving average; returns its new value."""
-        new = ops.add(ops.multiply(ops.cast(variable, value.dtype), momentum), ops.multiply(value, 1.0 - momentum))
+        new = ops.add(ops.multiply(in_dtype(variable, value.dtype), momentum), ops.multiply(value, 1.0 - momentum))
         variable.assign(new)
         return new
 
@@ -194,9 +194,9 @@ class BatchNormalization(AffineNormalization):
     def _renormalized(self, mean: Any, variance: Any, gamma: Any, beta: Any) -> tuple[Any, Any]:
         """Scale and offset with the correction in them; moves the averages."""
         deviation = ops.sqrt(ops.add(variance, self.epsilon))
-        usual = ops.maximum(ops.cast(self.renorm_stddev, mean.dtype), self.epsilon**0.5)
+        usual = ops.maximum(in_dtype(self.renorm_stddev, mean.dtype), self.epsilon**0.5)
         r = ops.divide(deviation, usual)
-        d = ops.divide(ops.subtract(mean, ops.cast(self.renorm_mean, mean.dtype)), usual)
+        d = ops.divide(ops.subtract(mean, in_dtype(self.renorm_mean, mean.dtype)), usual)
         clipping = self.renorm_clipping or {}
         if clipping.get("rmin") is not None:
             r = ops.maximum(r, clipping["rmin"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from tahr import ops
 from tahr.keras.layers.input_spec import InputSpec
-from tahr.keras.layers.normalization.base import AffineNormalization
+from tahr.keras.layers.normalization.base import AffineNormalization, in_dtype
 
 
 class GroupNormalization(AffineNormalization):
@@ -92,7 +92,7 @@ class GroupNormalization(AffineNormalization):
         outputs = ops.group_normalization(
             inputs, self.gamma, self.beta, groups=self.groups, axis=self.axis, epsilon=self.epsilon
         )
-        return ops.cast(outputs, self.compute_dtype)
+        return in_dtype(outputs, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from tahr import ops
-from tahr.keras.layers.normalization.base import AffineNormalization, as_axis
+from tahr.keras.layers.normalization.base import AffineNormalization, as_axis, in_dtype
 
 
 class LayerNormalization(AffineNormalization):
@@ -88,7 +88,7 @@ class LayerNormalization(AffineNormalization):
         outputs = ops.layer_normalization(
             inputs, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon, rms_scaling=self.rms_scaling
         )
-        return ops.cast(outputs, self.compute_dtype)
+        return in_dtype(outputs, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""
