@@ -111,3 +111,15 @@ def test_imdb_lstm(monkeypatch, tmp_path, capsys):
     assert result["accuracy"] > 0.72
     assert capsys.readouterr().out.count("judged good with probability") == 6
     assert pictures(tmp_path) == ["imdb_lstm.png"]
+
+
+def test_tiny_transformer(monkeypatch, tmp_path, capsys):
+    if not os.path.isfile(os.path.join(DATA, "tinyshakespeare.txt")):
+        pytest.skip("no tinyshakespeare.txt in TAHR_DATA_DIR")
+    monkeypatch.setenv("TAHR_DATA_DIR", DATA)
+    small = "--steps 120 --batch 16 --length 48 --width 64 --blocks 1 --characters 40".split()
+    result = run("tiny_transformer", tmp_path, *small)
+    assert 4.7 < result["alone"] < 4.9 and result["bits"] < 4.0  # 3.7 were seen
+    assert result["sample"].startswith("ROMEO:\n") and len(result["sample"]) == 47
+    assert (tmp_path / "tiny_transformer.txt").read_text() == result["sample"]
+    assert "bits per character of new text" in capsys.readouterr().out
