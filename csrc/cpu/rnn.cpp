@@ -138,7 +138,7 @@ int64_t rows_per_chunk(int64_t batch, int64_t state_width, size_t item) {
   int64_t chunks = ceil_div(batch, most);
   chunks = ceil_div(chunks, threads) * threads;
   chunks = std::min(chunks, ceil_div(batch, kSmallestChunk));
-  return ceil_div(batch, std::max<int64_t>(1, chunks));
+  return std::max<int64_t>(1, ceil_div(batch, std::max<int64_t>(1, chunks)));
 }
 
 void run_widened(const KernelArgs& a, void (*f32)(const KernelArgs&), void (*f64)(const KernelArgs&)) {
