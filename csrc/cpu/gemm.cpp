@@ -14,7 +14,7 @@ namespace tahr {
 namespace {
 
 constexpr int64_t kFewRows = 2;            // times fewer than the steps of k
-constexpr double kSharedNs = 5e3;          // a product from here on is shared, if the other threads are awake
+constexpr double kSharedNs = 4e3;          // a product from here on is shared, if the other threads are awake
 constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B whose rows straddle cache lines
 constexpr double kChunkFmas = 600e3;       // a chunk of a direct product: a few microseconds
 constexpr double kSmallChunkFmas = 80e3;   // of a small one, so that there are
@@ -22,6 +22,7 @@ constexpr int64_t kChunks = 12;            // this many
 constexpr double kBandBytes = 256e3;       // B of a product cut into bands of rows, at most
 constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
 constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
+constexpr int64_t kPanelChunks = 8;        // of a product by panels, at least
 constexpr double kPanelChunkFmas = 4.5e6;  // a chunk of a product by panels
 constexpr int64_t kFarBytes = 500e3;       // from here on the tiles of C are fetched ahead
 constexpr int64_t kPanelBytes = 128;       // a step of B's panel, at most
@@ -74,7 +75,8 @@ struct Product {
 
 template <class T>
 double cost_of(const GemmKernels<T>& kernels, double m, double n, double k) {
-  return m * n * k / (kernels.nr * 3.0) + (m * n + n * k) * 0.02;
+  const double computed = std::max(n, kernels.nr * 0.54);  // a tile of one vector takes as long
+  return m * computed * k / (kernels.nr * 3.0) + (m * n + n * k) * 0.02;
 }
 
 // Packs panels [begin, end) of a B whose lines (the columns of the product) are `line` apart.
@@ -246,7 +248,9 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
   const int64_t tiles = ceil_div(p.m, mr), across = ceil_div(p.n, nr);
   Scratch<T> a_packed(p.ta ? tiles * mr * depth + nr : 0);
   const int64_t chunk_tiles = std::max<int64_t>(4, static_cast<int64_t>(kPanelChunkFmas / depth / (mr * nr)));
-  const int64_t down = ceil_div(tiles, chunk_tiles), rows = ceil_div(tiles, down) * mr;
+  // Few panels are cut into groups of rows, so that there are chunks enough for the threads to end together.
+  const int64_t enough = std::min(ceil_div(kPanelChunks, across), std::max<int64_t>(1, tiles / 4));
+  const int64_t down = std::max(ceil_div(tiles, chunk_tiles), enough), rows = ceil_div(tiles, down) * mr;
   for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
     GemmBlock<T> g{};
     g.m = p.m;
@@ -255,12 +259,13 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
     g.chain = first_chain(p.k);
     g.mr = mr;
     if (p.ta) {
-      parallel_for(tiles, 4, static_cast<double>(p.m) * g.k * 0.1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin * mr; i < std::min(end * mr, p.m); i += mr) {
+      auto pack = [&](int64_t chunk) {
+        for (int64_t i = chunk * 4 * mr; i < std::min((chunk + 1) * 4 * mr, p.m); i += mr) {
           kernels.pack(p.a + p0 * p.lda + i, 1, p.lda, std::min<int64_t>(mr, p.m - i), g.k, mr,
                        a_packed.data() + i * g.k);
         }
-      });
+      };
+      parallel_chunks(ceil_div(tiles, 4), static_cast<double>(p.m) * g.k * 0.1, pack, kSharedNs);
       g.a = a_packed.data();
       g.a_panel = mr * g.k;
     } else {
