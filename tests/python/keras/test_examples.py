@@ -119,7 +119,7 @@ def test_tiny_transformer(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TAHR_DATA_DIR", DATA)
     small = "--steps 120 --batch 16 --length 48 --width 64 --blocks 1 --characters 40".split()
     result = run("tiny_transformer", tmp_path, *small)
-    assert 4.7 < result["alone"] < 4.9 and result["bits"] < 4.0  # 3.7 were seen
+    assert 4.7 < result["alone"] < 4.9 and result["bits"] < 4.0  # 3.8 were seen
     assert result["sample"].startswith("ROMEO:\n") and len(result["sample"]) == 47
     assert (tmp_path / "tiny_transformer.txt").read_text() == result["sample"]
     assert "bits per character of new text" in capsys.readouterr().out

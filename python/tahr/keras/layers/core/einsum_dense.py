@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -139,9 +141,21 @@ class EinsumDense(Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The outputs for `inputs`."""
-        x = ops.einsum(self.equation, inputs, self.kernel)
-        if self.bias is not None:
-            x = ops.add(x, self.bias)
+        shape = inputs.shape
+        bound = _summed_at_the_end(self.equation, self.bias_axes)
+        if bound and None not in shape:  # a matrix product, with the bias in the same pass
+            kept, sizes = shape[: len(shape) - bound], self._kernel.shape[bound:]
+            width = math.prod(sizes)
+            x = inputs if bound == 1 else ops.reshape(inputs, (*kept, math.prod(shape[len(kept) :])))
+            x = ops.matmul(x, ops.reshape(self.kernel, (x.shape[-1], width)))
+            if self.bias is not None:
+                x = ops.add(x, ops.reshape(self.bias, (width,)))
+            if len(sizes) > 1:
+                x = ops.reshape(x, (*kept, *sizes))
+        else:
+            x = ops.einsum(self.equation, inputs, self.kernel)
+            if self.bias is not None:
+                x = ops.add(x, self.bias)
         return x if self.activation is activations.linear else self.activation(x)
 
     def enable_lora(
@@ -237,6 +251,27 @@ class EinsumDense(Layer):
         if self.lora_rank:
             config.update(lora_rank=self.lora_rank, lora_alpha=self.lora_alpha)
         return config
+
+
+@functools.lru_cache(maxsize=256)
+def _summed_at_the_end(equation: str, bias_axes: str | None) -> int:
+    """How many axes an equation sums over, if they are the last of the inputs and the first of the kernel, in order, and
+    the output has the kernel's others at its end, each with a bias or none; else 0.
+
+    >>> _summed_at_the_end("abcd,cdef->abef", "ef"), _summed_at_the_end("abc,dc->abd", None)
+    (2, 0)
+    """
+    for form in _FORMS[:2]:
+        match = re.fullmatch(form, equation.replace("...", "0"))
+        if match:
+            inputs, weights, outputs = match.groups()
+            letters = inputs + weights
+            bound = len(set(inputs) & set(weights))
+            kept, new = inputs[: len(inputs) - bound], weights[bound:]
+            fits = bound and new and inputs.endswith(weights[:bound]) and outputs == kept + new
+            distinct = len(set(letters)) == len(letters) - bound
+            return bound if fits and distinct and bias_axes in (None, "", new) else 0
+    return 0
 
 
 class EinsumShapes(NamedTuple):
