@@ -199,13 +199,14 @@ class Pool {
     const FloatMode mode = float_mode();
     for (int64_t t = parts, end = chunks; t-- > 0;) {  // the caller's own slot last
       Slot& slot = slots_[t];
-      slot.share = chunks / parts + (t < chunks % parts);
+      const int64_t share = chunks / parts + (t < chunks % parts);
+      slot.share.store(share, std::memory_order_relaxed);
       slot.end = end;
       slot.body = &body;
       slot.mode = mode;
-      slot.left.store(slot.share, std::memory_order_release);
+      slot.left.store(share, std::memory_order_release);
       slot.epoch.store(epoch, std::memory_order_release);
-      end -= slot.share;
+      end -= share;
     }
     epoch_.store(epoch);
     if (sleepers_.load() > 0) epoch_.notify_all();
@@ -216,8 +217,9 @@ class Pool {
  private:
   // All that a worker needs to begin, in one cache line, at which it spins.
   struct alignas(64) Slot {
-    std::atomic<int64_t> left{0};  // chunks not yet claimed; below zero counts claims that came too late
-    int64_t end = 0, share = 0;
+    std::atomic<int64_t> left{0};   // chunks not yet claimed; below zero counts claims that came too late
+    std::atomic<int64_t> share{0};  // all its chunks
+    int64_t end = 0;
     Body* body = nullptr;
     FloatMode mode = 0;              // the caller's
     std::atomic<uint32_t> epoch{0};  // of the last job that had chunks for this thread
@@ -267,7 +269,7 @@ class Pool {
       Slot& slot = slots_[self + i < threads_ ? self + i : self + i - threads_];
       const int64_t left = slot.left.load(std::memory_order_relaxed);
       if (left <= 0) continue;
-      if (patient && left < slot.share) {
+      if (patient && left < slot.share.load(std::memory_order_relaxed)) {
         if (finished_in_grace(slots_[self], Clock::now() - start)) return;
         patient = false;
       }
