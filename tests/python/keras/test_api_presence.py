@@ -22,7 +22,8 @@ GaussianDropout AlphaDropout SpatialDropout1D SpatialDropout2D SpatialDropout3D 
 LeakyReLU PReLU ELU Softmax Rescaling Normalization Lambda Masking Identity Wrapper Concatenate Add Subtract Multiply
 Average Maximum Minimum Dot concatenate add subtract multiply average maximum minimum dot""".split()
 LAYERS += "BatchNormalization LayerNormalization GroupNormalization RMSNormalization UnitNormalization".split()
-LAYERS += "SpectralNormalization Attention AdditiveAttention MultiHeadAttention GroupQueryAttention EinsumDense".split()
+LAYERS += "SpectralNormalization Attention AdditiveAttention MultiHeadAttention GroupQueryAttention".split()
+LAYERS += ["EinsumDense", "ReversibleEmbedding"]
 LAYERS += [f"{k}{r}D" for k in ("Conv", "Convolution", "Cropping", "UpSampling", "ZeroPadding") for r in (1, 2, 3)]
 LAYERS += [f"{k}{r}DTranspose" for k in ("Conv", "Convolution") for r in (1, 2, 3)]
 LAYERS += [f"{k}{r}D" for k in ("DepthwiseConv", "SeparableConv", "SeparableConvolution") for r in (1, 2)]

@@ -255,6 +255,30 @@ def test_lora_trains_the_product_alone():
     )
 
 
+@pytest.mark.parametrize("arguments", [{}, {"tie_weights": False, "logit_soft_cap": 0.5}, {"mask_zero": True}])
+def test_reversible_embedding(arguments):
+    layer = keras.layers.ReversibleEmbedding(6, 4, **arguments)
+    tokens = np.array([[1, 2, 0], [5, 1, 4]])
+    vectors = layer(tokens)
+    table = layer.embeddings.numpy()
+    np.testing.assert_array_equal(vectors.numpy(), table[tokens])
+    mask = getattr(vectors, "_keras_mask", None)
+    assert (mask is None) == ("mask_zero" not in arguments)
+    assert mask is None or np.array_equal(mask.numpy(), tokens != 0)
+    h = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    expected = h @ (layer.reverse_embeddings.numpy() if layer.weights[1:] else table.T)
+    cap = arguments.get("logit_soft_cap")
+    expected = expected if cap is None else cap * np.tanh(expected / cap)
+    np.testing.assert_allclose(layer(h, reverse=True).numpy(), expected, rtol=1e-5, atol=1e-7)
+    inputs = keras.Input((3,), dtype="int32")
+    model = keras.Model(inputs, layer(keras.layers.Dense(4)(layer(inputs)), reverse=True))
+    assert model.output_shape == (None, 3, 6)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(tokens, tokens, epochs=1, verbose=0)
+    assert not np.array_equal(layer.embeddings.numpy(), table)
+    assert plain(type(layer).from_config(layer.get_config()).get_config()) == plain(layer.get_config())
+
+
 @pytest.mark.parametrize(
     "make, error, match",
     [

@@ -23,6 +23,7 @@ _NAMES = {
     "InputLayer": "core.input_layer",
     "Lambda": "core.lambda_layer",
     "Masking": "core.masking",
+    "ReversibleEmbedding": "core.reversible_embedding",
     "Wrapper": "core.wrapper",
     # activation
     "Activation": "activation.activation",

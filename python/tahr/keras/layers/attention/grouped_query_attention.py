@@ -99,7 +99,9 @@ class GroupedQueryAttention(ProjectedAttention):
             )
         self.num_repeats = num_query_heads // num_key_value_heads
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(  # type: ignore[override]
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> None:
         """Creates the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
         self.feature_dim = query_shape[-1]

@@ -171,7 +171,9 @@ class MultiHeadAttention(ProjectedAttention):
         """The last projection."""
         return self._output_dense
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(  # type: ignore[override]
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> None:
         """Creates the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
         self._check_shapes(value_shape, key_shape)

@@ -23,6 +23,12 @@ class ProjectedAttention(Layer):
     then call `_build_attention`.
     """
 
+    _query_dense: Any
+    _key_dense: Any
+    _value_dense: Any
+    _gate_dense: Any
+    _output_dense: Any
+
     def __init__(
         self,
         *,

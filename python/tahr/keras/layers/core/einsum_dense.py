@@ -87,8 +87,8 @@ class EinsumDense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_rank if lora_alpha is None else lora_alpha
+        self.lora_rank: Any = lora_rank
+        self.lora_alpha: Any = lora_rank if lora_alpha is None else lora_alpha
         self.lora_enabled = False
         self.bias: Any = None
 

@@ -22,7 +22,11 @@ class AffineNormalization(Layer):
         gamma_regularizer: regularizer of gamma.
         beta_constraint: constraint of beta.
         gamma_constraint: constraint of gamma.
+
+    Subclasses set `axis`.
     """
+
+    axis: Any
 
     def __init__(
         self,

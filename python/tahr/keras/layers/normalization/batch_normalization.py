@@ -161,7 +161,7 @@ class BatchNormalization(AffineNormalization):
         else:
             moments = self._moments(x, mask)
             if self.renorm:
-                gamma, beta = self._renormalized(*moments, gamma, beta)
+                gamma, beta = self._renormalized(moments[0], moments[1], gamma, beta)
             else:
                 self._update(*moments)
         if moments is not None:
