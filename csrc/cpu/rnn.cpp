@@ -12,6 +12,7 @@ constexpr int64_t kFewRows = 3;             // up to here the product reads B in
 constexpr int64_t kStateBytes = 192 << 10;  // what a chunk's rows may hold between steps
 constexpr int64_t kLeastRows = 48;          // ... but fewer rows than these read the matrix too often
 constexpr int64_t kSmallestChunk = 4;
+constexpr int64_t kNarrowRow = 3072;      // bytes of a row's state
 constexpr int64_t kParts = 16;            // of a long sum of products; fixed, since the parts' order is in the bits
 constexpr int64_t kPartBytes = 64 << 10;  // a result up to this size stays near while its part is summed
 constexpr int64_t kPartSteps = 128;
@@ -136,7 +137,11 @@ int64_t rows_per_chunk(int64_t batch, int64_t state_width, size_t item) {
   const int64_t near = kStateBytes / std::max<int64_t>(1, state_width * static_cast<int64_t>(item));
   const int64_t most = std::max(kLeastRows, near), threads = num_threads();
   int64_t chunks = ceil_div(batch, most);
-  chunks = ceil_div(chunks, threads) * threads;
+  // Two chunks per thread, where the matrix is so small that reading it twice is cheap: a thread that shares its CPU
+  // with another program leaves one of them to the others.
+  const int64_t pieces =
+      threads * (state_width * static_cast<int64_t>(item) <= kNarrowRow && batch >= 16 * threads ? 2 : 1);
+  chunks = ceil_div(chunks, pieces) * pieces;
   chunks = std::min(chunks, ceil_div(batch, kSmallestChunk));
   return std::max<int64_t>(1, ceil_div(batch, std::max<int64_t>(1, chunks)));
 }
