@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -43,7 +44,9 @@ def pair(case):
 
 @pytest.fixture(scope="module")
 def references(tmp_path_factory):
-    """Gradients by real Keras on PyTorch, in a process of its own."""
+    """Outputs and gradients by real Keras on PyTorch, in a process of its own."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("needs PyTorch")
     path = tmp_path_factory.mktemp("rnn") / "gradients.npz"
     env = {**os.environ, "KERAS_BACKEND": "torch"}
     run = subprocess.run([sys.executable, rnn_cases.__file__, str(path)], env=env, capture_output=True, text=True)
