@@ -117,7 +117,9 @@ def test_none_and_strings_compare_unequal():
 
 
 class TestDLPack:
-    torch = pytest.importorskip("torch")
+    @pytest.fixture(autouse=True)
+    def _with_torch(self):
+        self.torch = pytest.importorskip("torch")
 
     def test_empty_arrays_are_no_symbolic_tensors(self):
         t = tahr.from_dlpack(self.torch.zeros((0, 3)))
