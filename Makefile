@@ -11,12 +11,13 @@ CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.defin
 export TAHR_DATA_DIR ?= $(wildcard $(abspath ../shared/data))
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-.PHONY: help demo test lint format docs bench wheel clean compiler
+.PHONY: help demo test lint format docs bench conformance conformance-check wheel clean compiler
 
 help:
 	@echo "make demo    set up, build, train a small network, write a picture of what it learned"
 	@echo "make test    set up, build, run all C++ and Python tests"
 	@echo "make lint    clang-format, ruff and mypy     make format  apply the formatters"
+	@echo "make conformance  Keras's own tests against tahr.keras: all, and the report docs/conformance.md"
 	@echo "make bench   microbenchmarks and training beside other frameworks (what is installed of them)"
 	@echo "make docs    the reference of ops, docs/ops.md      make wheel   dist/tahr-*.whl"
 
@@ -65,6 +66,17 @@ bench: compiler $(VENV)/ready
 	$(BIN)/cmake -S . -B build/bench -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DTAHR_PYTHON=OFF -DTAHR_BENCH=ON
 	$(BIN)/cmake --build build/bench
 	for b in build/bench/bench/cpp/bench_*; do [ -x $$b ] && $$b; done
+
+# Keras's own tests (tests/conformance). The check runs the fast areas and fails if a test that passed before does not.
+CONFORMANCE := $(BIN)/python tests/conformance/conformance.py
+
+conformance: compiler $(VENV)/ready
+	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) install '.[conformance]'
+	$(CONFORMANCE) --write
+
+conformance-check: compiler $(VENV)/ready
+	@$(PIP) install '.[conformance]'
+	$(CONFORMANCE) --check
 
 wheel: compiler $(VENV)/ready
 	@$(PIP) wheel --no-deps -w dist .
