@@ -127,7 +127,7 @@ def test_names():
         initializers.get("glorot_unifrom")
     value = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(initializers.get(value)((2, 3)).numpy(), value)
-    with pytest.raises(ValueError, match=r"expected `shape` to be \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"Expected `shape` to be \(2, 3\)"):
         initializers.get(value)((3, 2))
     with pytest.raises(ValueError, match=r"\[Orthogonal\] expected a shape of rank 2 or more, received \(3,\)"):
         initializers.Orthogonal()((3,))

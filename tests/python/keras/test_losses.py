@@ -178,7 +178,7 @@ def test_get_and_compile_strings():
     assert losses.resolve("mse", REALS, REALS).name == "mse"
     with pytest.raises(ValueError, match="Did you mean 'mean_squared_error'"):
         losses.get("mean_square_error")
-    with pytest.raises(ValueError, match="expected `reduction` to be one of"):
+    with pytest.raises(ValueError, match="Invalid value for argument `reduction`"):
         losses.MeanSquaredError(reduction="average")
 
 

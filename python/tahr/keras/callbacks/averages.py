@@ -6,6 +6,7 @@ from typing import Any
 
 from tahr import ops
 from tahr.keras.callbacks.callback import Callback
+from tahr.keras.callbacks.rates import optimizers_of
 
 
 class SwapEMAWeights(Callback):
@@ -32,14 +33,19 @@ class SwapEMAWeights(Callback):
         self.swap_on_epoch = swap_on_epoch
         self._swapped = False
 
-    def _swap(self) -> None:
+    def _averages(self) -> list[tuple[Any, Any]]:
+        """(variable, its moving average) of the model's optimizer, or of those of its several that keep averages."""
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        if not getattr(optimizer, "use_ema", False):
+        keeping = [each for each in optimizers_of(optimizer).values() if getattr(each, "use_ema", False)]
+        if not keeping:
             raise ValueError(
                 "[SwapEMAWeights] expected an optimizer that keeps moving averages, received one made with "
-                "use_ema=False. Pass use_ema=True."
+                "use_ema=False. SwapEMAWeights must be used when `use_ema=True` is set on the optimizer."
             )
-        for variable, average in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average):
+        return [pair for o in keeping for pair in zip(o._trainable_variables, o._model_variables_moving_average)]
+
+    def _swap(self) -> None:
+        for variable, average in self._averages():
             current = ops.convert_to_tensor(variable)
             variable.assign(ops.convert_to_tensor(average))
             average.assign(current)
@@ -58,8 +64,7 @@ class SwapEMAWeights(Callback):
             return
         self._want(True)
         if epoch == self.params["epochs"] - 1:  # there will be no next epoch to swap back in
-            optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-            for variable, average in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average):
+            for variable, average in self._averages():
                 average.assign(ops.convert_to_tensor(variable))
             self._swapped = False  # `fit` is about to make the averages the weights
 

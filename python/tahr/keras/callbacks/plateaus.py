@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from tahr.keras.callbacks.callback import Callback
+from tahr.keras.callbacks.rates import optimizers_of, rates_of
 from tahr.keras.utils.progbar import print_message
 
 
@@ -197,8 +198,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        optimizer = self.model.optimizer
-        logs["learning_rate"] = float(optimizer.learning_rate)
+        logs.update(rates_of(self.model.optimizer))
         value = self._value(logs)
         if value is None:
             return
@@ -210,11 +210,18 @@ class ReduceLROnPlateau(MonitorCallback):
             self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
-            old = float(optimizer.learning_rate)
-            if self.wait >= self.patience and old > self.min_lr:
-                new = max(old * self.factor, self.min_lr)
-                optimizer.learning_rate = new
-                if self.verbose > 0:
-                    print_message(f"\nReduceLROnPlateau: learning rate {new} from epoch {epoch + 2} on.")
+            if self.wait >= self.patience and self._reduce(epoch):
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
+
+    def _reduce(self, epoch: int) -> bool:
+        """Lowers the rates that are above `min_lr`; whether there was one."""
+        reduced = False
+        for suffix, optimizer in optimizers_of(self.model.optimizer).items():
+            old = float(optimizer.learning_rate)
+            if old > self.min_lr:
+                optimizer.learning_rate = new = max(old * self.factor, self.min_lr)
+                reduced = True
+                if self.verbose > 0:
+                    print_message(f"\nReduceLROnPlateau: learning rate{suffix} {new} from epoch {epoch + 2} on.")
+        return reduced

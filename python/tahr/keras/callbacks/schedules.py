@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tahr.keras.callbacks.callback import Callback
+from tahr.keras.callbacks.rates import optimizers_of, rates_of
 from tahr.keras.utils.progbar import print_message
 
 
@@ -36,7 +37,13 @@ class LearningRateScheduler(Callback):
         self._takes_rate = _accepts_two(schedule)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        optimizer = self.model.optimizer
+        for suffix, optimizer in optimizers_of(self.model.optimizer).items():
+            rate = self._next_rate(optimizer, epoch)
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                print_message(f"\nLearningRateScheduler: learning rate{suffix} {rate} in epoch {epoch + 1}.")
+
+    def _next_rate(self, optimizer: Any, epoch: int) -> float:
         if not hasattr(optimizer, "learning_rate"):
             raise ValueError("[LearningRateScheduler] expected an optimizer with a learning_rate.")
         rate = self.schedule(epoch, float(optimizer.learning_rate)) if self._takes_rate else self.schedule(epoch)
@@ -45,13 +52,11 @@ class LearningRateScheduler(Callback):
                 f"[LearningRateScheduler] expected the schedule to return a float, received {rate!r}. Wrap it in "
                 "float()."
             )
-        optimizer.learning_rate = float(rate)
-        if self.verbose > 0:
-            print_message(f"\nLearningRateScheduler: learning rate {rate} in epoch {epoch + 1}.")
+        return float(rate)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs.update(rates_of(self.model.optimizer))
 
 
 def _accepts_two(schedule: Callable[..., float]) -> bool:

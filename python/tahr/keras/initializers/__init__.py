@@ -120,7 +120,7 @@ def _from_value(value: Any) -> Any:
     def initialize(shape: tuple[int, ...], dtype: str | None = None) -> Any:
         if tuple(shape) != tuple(value.shape):
             raise ValueError(
-                f"[initializer] expected `shape` to be {tuple(value.shape)}, the shape of the given value, "
+                f"[initializer] Expected `shape` to be {tuple(value.shape)}, the shape of the given value, "
                 f"received {tuple(shape)}."
             )
         return ops.convert_to_tensor(value, dtype=checked_dtype(dtype))

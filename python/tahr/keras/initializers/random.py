@@ -155,15 +155,15 @@ class VarianceScaling(RandomInitializer):
     ):
         name = type(self).__name__
         if scale <= 0.0:
-            raise ValueError(f"[{name}] expected `scale` to be positive, received {scale}.")
+            raise ValueError(f"[{name}] Argument `scale` must be positive float. Received: {scale}.")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f"[{name}] expected `mode` to be 'fan_in', 'fan_out' or 'fan_avg', received {mode!r}.")
+            raise ValueError(f"[{name}] Invalid `mode` argument: {mode!r}. It is 'fan_in', 'fan_out' or 'fan_avg'.")
         distribution = distribution.lower()
         distribution = "truncated_normal" if distribution == "normal" else distribution
         if distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
             raise ValueError(
-                f"[{name}] expected `distribution` to be 'uniform', 'truncated_normal' or 'untruncated_normal', "
-                f"received {distribution!r}."
+                f"[{name}] Invalid `distribution` argument: {distribution!r}. It is 'uniform', 'truncated_normal' or "
+                "'untruncated_normal'."
             )
         self.scale = scale
         self.mode = mode

@@ -156,7 +156,7 @@ def compute_dtype(dtype: Any) -> str:
 def checked_reduction(reduction: str | None) -> str | None:
     """`reduction`, or an error if it is not one of `REDUCTIONS`."""
     if reduction not in REDUCTIONS:
-        raise ValueError(f"[loss] expected `reduction` to be one of {REDUCTIONS}, received {reduction!r}.")
+        raise ValueError(f"[loss] Invalid value for argument `reduction`: {reduction!r}. It is one of {REDUCTIONS}.")
     return reduction
 
 

@@ -35,7 +35,7 @@ def _check_one_hot(op: str, y_true: Any, y_pred: Any) -> None:
         advice = advice if op == "categorical_crossentropy" else f"Pass to_categorical(y, {output[-1]}) for class ids."
     else:
         advice = "Give the last layer one unit per class of the targets."
-    raise ValueError(f"[{op}] expected target and output of the same shape, received {target} and {output}. {advice}")
+    raise ValueError(f"[{op}] target and output must have the same shape, received {target} and {output}. {advice}")
 
 
 def _warn_single_class(name: str, y_pred: Any) -> None:

@@ -98,7 +98,7 @@ class Optimizer:
         given = {key: value for key, value in clips.items() if value is not None}
         if len(given) > 1:
             raise ValueError(
-                f"[{self.name}] expected at most one of clipnorm, clipvalue and global_clipnorm, received {given}."
+                f"[{self.name}] Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {given}."
             )
         if gradient_accumulation_steps and gradient_accumulation_steps < 2:
             raise ValueError(
@@ -473,7 +473,7 @@ class Optimizer:
             return grads, variables
         if len(missing) == len(grads):
             raise ValueError(
-                f"[{self.name}] expected a gradient for at least one variable, received None for all of {missing}. "
+                f"[{self.name}] No gradients provided for any variable. Received None for all of {missing}. "
                 "Does the loss depend on them, and was it computed inside the tape?"
             )
         warnings.warn(

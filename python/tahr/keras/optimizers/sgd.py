@@ -44,7 +44,7 @@ class SGD(Optimizer):
     ):
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         if isinstance(momentum, bool) or not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
-            raise ValueError(f"[{self.name}] expected momentum to be a number between 0 and 1, received {momentum!r}.")
+            raise ValueError(f"[{self.name}] `momentum` must be a float between [0, 1]. Received: {momentum!r}.")
         self.momentum = float(momentum)
         self.nesterov = nesterov
         self.momentums: list[Any] = []

@@ -44,7 +44,7 @@ class LossScaleOptimizer(Optimizer):
         for key, value in kwargs.items():
             if value != options.get(key):
                 raise ValueError(
-                    f"[LossScaleOptimizer] expected `{key}` on the inner optimizer, received {key}={value!r} here."
+                    f"[LossScaleOptimizer] `{key}` is set on the `inner_optimizer`, received {key}={value!r} here."
                 )
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer
@@ -339,6 +339,6 @@ def _check_simple(optimizer: Any) -> None:
         raise ValueError(f"[OptimizerMap] expected an Optimizer, received {optimizer!r}.")
     if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
         raise ValueError(
-            "[OptimizerMap] expected an optimizer that updates variables itself, received a "
-            f"{type(optimizer).__name__}."
+            f"[OptimizerMap] a mapped optimizer cannot be {type(optimizer).__name__}. Give one that updates variables "
+            "itself."
         )
