@@ -99,6 +99,12 @@ def measure(name: str, work: str, threads: int, args: argparse.Namespace) -> dic
     return result | {"wall_s" if work == "process" else "process_s": seconds}
 
 
+def takes_part(name: str, work: str) -> bool:
+    """The loops written for JAX know dense layers only."""
+    training = (TRAINING | NEIGHBOURS).get(work)
+    return CONTESTANTS[name].module != "jax_loop" or training is None or training.kind not in ("cnn", "residual")
+
+
 def schedule(works: list[str], names: list[str], repeats: int, threads: int) -> list[tuple[int, str, str, int]]:
     """(round, work, contestant, threads) in the order of running."""
     plan = []
@@ -109,7 +115,7 @@ def schedule(works: list[str], names: list[str], repeats: int, threads: int) -> 
             elif work in ALONE:
                 plan += [(round_, work, "tahr", threads)] if round_ == 0 and "tahr" in names else []
             else:
-                plan += [(round_, work, name, threads) for name in names]
+                plan += [(round_, work, name, threads) for name in names if takes_part(name, work)]
     return plan
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .workloads import SEED, Training
+from .workloads import BLOCKS, SEED, Training
 
 THREADS = int(os.environ["PEERS_THREADS"])
 if os.environ["PEERS_CONTESTANT"] == "tahr":
@@ -44,6 +44,10 @@ def build(work: Training) -> Any:
             hidden = Dense(width, activation="relu")(hidden)
         main = Dense(1, name="main")(keras.layers.Concatenate()([wide, hidden]))
         return keras.Model([wide, deep], [main, Dense(1, name="aux")(hidden)])
+    if work.kind == "cnn":
+        return cnn(work.widths)
+    if work.kind == "residual":
+        return residual(work.widths)
     model = keras.Sequential([keras.Input((work.widths[0],))])
     for width in work.widths[1:-1]:
         model.add(Dense(width, activation="relu"))
@@ -51,8 +55,34 @@ def build(work: Training) -> Any:
     return model
 
 
+def cnn(widths: tuple[int, ...]) -> Any:
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((28, 28, 1))])
+    for width in widths[:2]:
+        model.add(layers.Conv2D(width, 3, activation="relu"))
+        model.add(layers.MaxPooling2D(2))
+    model.add(layers.Flatten())
+    model.add(Dense(widths[2], activation="relu"))
+    model.add(Dense(widths[3], activation="softmax"))
+    return model
+
+
+def residual(widths: tuple[int, ...]) -> Any:
+    layers = keras.layers
+
+    def normalised(x: Any) -> Any:
+        return layers.BatchNormalization()(layers.Conv2D(widths[0], 3, padding="same", use_bias=False)(x))
+
+    inputs = keras.Input((32, 32, 3))
+    x = layers.ReLU()(normalised(inputs))
+    for _ in range(BLOCKS):
+        inner = layers.ReLU()(normalised(x))
+        x = layers.ReLU()(layers.Add()([x, normalised(inner)]))
+    return keras.Model(inputs, Dense(widths[1], activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+
+
 def compile_model(model: Any, work: Training) -> None:
-    if work.kind == "classify":
+    if work.classifies:
         model.compile(optimizer(work), "sparse_categorical_crossentropy", metrics=["accuracy"])
     elif work.kind == "regress":
         model.compile(optimizer(work), "mse")

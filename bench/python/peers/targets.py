@@ -21,6 +21,9 @@ FASTER: tuple[tuple[str, str, str, float | None], ...] = (
     ("mlp32", "us_step", "torch", 3),
     ("mlp32", "us_step", "jax-scan", 1.5),
     ("mlp256", "us_step", "best", 1.5),
+    ("cnn", "us_step", "torch", 1.5),
+    ("cnn", "us_step", "keras-tensorflow", 1.5),
+    ("residual", "us_step", "torch", 1.15),
     ("regr32", "us_step", "keras-jax", 25),
     ("regr32", "us_step", "jax-scan", 1),
     ("widedeep", "us_step", "keras-jax", None),
@@ -33,7 +36,7 @@ FASTER: tuple[tuple[str, str, str, float | None], ...] = (
     ("one_row", "model_us", "torch", 3),
     *((work, "us_step", rival, None) for work in NEIGHBOURS for rival in ("keras-jax", "best")),
 )
-FLOOR = {"mlp32": 1.5, "mlp256": None, **{work: None for work in NEIGHBOURS}}
+FLOOR = {"mlp32": 1.5, "mlp256": None, "cnn": None, "residual": None, **{work: None for work in NEIGHBOURS}}
 FIRST_FACTOR, FIRST_MORE = 1.2, 0.030
 MEMORY_SHARE = 0.5
 GROWTH_MB = {"cycles": 5.0, "predicts": 1.0}

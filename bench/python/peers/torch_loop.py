@@ -1,5 +1,5 @@
-"""PyTorch, written by hand as its users do when speed matters: data in tensors, batches by index, the fused optimizers,
-loss and accuracy summed in tensors and read once an epoch."""
+"""PyTorch, written by hand as its users do when speed matters: data in tensors, batches by index, images with their channels
+last, the fused optimizers, loss and accuracy summed in tensors and read once an epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .workloads import SEED, Training
+from .workloads import BLOCKS, SEED, Training
 
 torch.set_num_threads(int(os.environ["PEERS_THREADS"]))
 
@@ -44,13 +44,44 @@ class WideDeep(nn.Module):
         return self.main(torch.cat([wide, hidden], 1)), self.aux(hidden)
 
 
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(2))
+        self.norm1, self.norm2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inner = F.relu(self.norm1(self.first(x)))
+        return F.relu(x + self.norm2(self.second(inner)))
+
+
+class Mean(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def build(work: Training) -> nn.Module:
+    widths = work.widths
+    if work.kind == "wide_deep":
+        return WideDeep(widths)
+    if work.kind == "cnn":
+        layers: list[nn.Module] = []
+        for m, n in ((1, widths[0]), widths[:2]):
+            layers += [nn.Conv2d(m, n, 3), nn.ReLU(), nn.MaxPool2d(2)]
+        return nn.Sequential(*layers, nn.Flatten(), chain((25 * widths[1], *widths[2:])))
+    if work.kind == "residual":
+        stem = [nn.Conv2d(3, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        return nn.Sequential(*stem, *(Block(widths[0]) for _ in range(BLOCKS)), Mean(), linear(*widths))
+    return chain(widths)
+
+
 def loss_and_correct(
-    kind: str, model: nn.Module, x: list[torch.Tensor], y: list[torch.Tensor]
+    work: Training, model: nn.Module, x: list[torch.Tensor], y: list[torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    if kind == "classify":
+    if work.classifies:
         logits = model(x[0])
         return F.cross_entropy(logits, y[0]), (logits.argmax(1) == y[0]).sum()
-    if kind == "regress":
+    if work.kind == "regress":
         return F.mse_loss(model(x[0]), y[0]), None
     main, aux = model(*x)
     return 0.9 * F.mse_loss(main, y[0]) + 0.1 * F.mse_loss(aux, y[1]), None
@@ -62,14 +93,17 @@ class Model:
         self.work = work
         self.x = [torch.from_numpy(a) for a in data[0]]
         self.y = [torch.from_numpy(a) for a in data[1]]
-        if work.kind == "classify":
+        if work.classifies:
             self.y = [a.long() for a in self.y]
-        self.model = WideDeep(work.widths) if work.kind == "wide_deep" else chain(work.widths)
+        self.model = build(work)
+        self.images = self.x[0].dim() == 4
+        if self.images:
+            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         kind: Any = torch.optim.Adam if work.optimizer == "adam" else torch.optim.SGD
         self.optimizer = kind(self.model.parameters(), lr=work.rate, fused=True)
 
     def fit(self, on_epoch: Callable[[dict[str, float]], bool]) -> None:
-        rows, batch, kind, model = self.work.rows, self.work.batch, self.work.kind, self.model
+        rows, batch, model = self.work.rows, self.work.batch, self.model
         model.train()
         done = False
         while not done:
@@ -78,8 +112,10 @@ class Model:
             for i in range(0, rows, batch):
                 pick = order[i : i + batch]
                 x, y = [a[pick] for a in self.x], [a[pick] for a in self.y]
+                if self.images:
+                    x = [a.permute(0, 3, 1, 2) for a in x]
                 self.optimizer.zero_grad(set_to_none=True)
-                loss, hits = loss_and_correct(kind, model, x, y)
+                loss, hits = loss_and_correct(self.work, model, x, y)
                 loss.backward()
                 self.optimizer.step()
                 total += loss.detach() * len(pick)

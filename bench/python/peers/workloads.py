@@ -10,14 +10,19 @@ from typing import Any
 
 SEED = 42
 IMAGES, HOUSES = 55_000, 11_610
+BLOCKS = 3  # of the residual network
 
 
 @dataclass(frozen=True)
 class Training:
-    """A model, its optimizer and its batches. `widths` are those of a chain of dense layers with relu between them."""
+    """A model, its optimizer and its batches. `widths` are those of a chain of dense layers with relu between them.
+
+    "cnn" has two convolutions 3x3 with relu and pools of 2x2 after them, then two dense layers, of these widths; "residual" has
+    blocks of two convolutions 3x3 with batch normalisation, all of one width, each block's input added to its result.
+    """
 
     title: str
-    kind: str  # "classify" (images, accuracy), "regress" or "wide_deep" (houses)
+    kind: str  # "classify", "cnn", "residual" (images, accuracy), "regress" or "wide_deep" (houses)
     widths: tuple[int, ...]
     batch: int
     optimizer: str = "sgd"
@@ -29,16 +34,32 @@ class Training:
         return -(-self.rows // self.batch)
 
     @property
+    def classifies(self) -> bool:
+        return self.kind in ("classify", "cnn", "residual")
+
+    @property
     def megaflop(self) -> float | None:
-        """Of one step of a chain: forward, weight gradients, and input gradients except the first layer's."""
+        """Of one step's products: forward, weight gradients, and input gradients except the first layer's."""
         if self.kind == "wide_deep":
             return None
-        products = [2.0 * self.batch * m * n for m, n in zip(self.widths, self.widths[1:])]
+        w = self.widths
+        if self.kind == "cnn":
+            terms = [9 * w[0] * 26**2, 9 * w[0] * w[1] * 11**2, 25 * w[1] * w[2], w[2] * w[3]]
+        elif self.kind == "residual":
+            terms = [27 * w[0] * 32**2, *[9 * w[0] ** 2 * 32**2] * (2 * BLOCKS), w[0] * w[1]]
+        else:
+            terms = [m * n for m, n in zip(w, w[1:])]
+        products = [2.0 * self.batch * term for term in terms]
         return (3 * sum(products) - products[0]) / 1e6
 
 
 def mlp(batch: int, first: int = 300, rows: int = IMAGES) -> Training:
     return Training(f"MLP 784-{first}-100-10, batch {batch}, SGD", "classify", (784, first, 100, 10), batch, rows=rows)
+
+
+def residual(width: int, batch: int) -> Training:
+    title = f"{BLOCKS} residual blocks of 3x3x{width} with batch normalisation on 32x32x3, batch {batch}, Adam"
+    return Training(title, "residual", (width, 10), batch, optimizer="adam", rate=0.001, rows=10 * batch)
 
 
 TRAINING = {
@@ -47,9 +68,21 @@ TRAINING = {
         "MLP 784-300-100-10, batch 256, Adam", "classify", (784, 300, 100, 10), 256, optimizer="adam", rate=0.001
     ),
     "regr32": Training("8-30-1, batch 32, SGD", "regress", (8, 30, 1), 32, rows=HOUSES),
+    "cnn": Training(
+        "CNN: 3x3x32, pool, 3x3x64, pool, dense 128, dense 10 on 28x28x1, batch 64, Adam",
+        "cnn",
+        (32, 64, 128, 10),
+        64,
+        optimizer="adam",
+        rate=0.001,
+        rows=6400,
+    ),
+    "residual": residual(64, 64),
     "widedeep": Training("wide & deep, two outputs, batch 32, SGD", "wide_deep", (6, 30, 30, 1), 32, rows=HOUSES),
 }
 NEIGHBOURS = {
+    "residual17": residual(64, 17),
+    "residual48": residual(48, 64),
     **{f"batch{b}": mlp(b, rows=IMAGES // 5) for b in (17, 50, 100)},
     **{f"width{w}": mlp(32, first=w, rows=IMAGES // 5) for w in (10, 96, 500, 1000)},
 }
@@ -130,9 +163,15 @@ def houses(rows: int) -> tuple[Any, Any, str]:
 
 def training_data(work: Training) -> tuple[list[Any], list[Any], str]:
     """Inputs, targets, and where they are from."""
-    if work.kind == "classify":
+    if work.kind == "residual":
+        import numpy as np
+
+        rng = np.random.default_rng(SEED)
+        x = rng.normal(0, 1, (work.rows, 32, 32, 3)).astype(np.float32)
+        return [x], [rng.integers(0, 10, work.rows).astype(np.int32)], "random images"
+    if work.classifies:
         x, y, source = images(work.rows)
-        return [x], [y], source
+        return [x.reshape(-1, 28, 28, 1) if work.kind == "cnn" else x], [y], source
     x, y, source = houses(work.rows)
     if work.kind == "regress":
         return [x], [y], source
