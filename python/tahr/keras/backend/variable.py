@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import tahr
-from tahr.keras.backend import scopes, state
+from tahr.keras.backend import budget, scopes, state
 from tahr.keras.backend.dtypes import is_float_dtype, standardize_dtype
 from tahr.keras.backend.engine import convert_to_tensor
 
@@ -93,6 +93,7 @@ class Variable(tahr.Variable):
             if None in shape:
                 raise ValueError(f"[Variable] expected a fully known shape, received {shape} for {name!r}.")
             dtype = standardize_dtype(dtype)
+            budget.take(shape, dtype)  # type: ignore[arg-type]
             with scopes.suspended():
                 value = convert_to_tensor(initializer(shape, dtype=dtype), dtype=dtype)
             if tuple(value.shape) != shape:

@@ -201,6 +201,51 @@ class Model(Trainer, Layer):
 
         return json.dumps(serialize_keras_object(self), **kwargs)
 
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Saves the whole model; `keras.models.load_model` reads it.
+
+        Args:
+            filepath: path that ends in `.keras`, or in `.h5` for the older format.
+            overwrite: whether an existing file is replaced without a question.
+            zipped: False writes the parts into the folder `filepath` instead.
+            kwargs: as for `keras.saving.save_model`.
+
+        >>> import tempfile
+        >>> from tahr import keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model.keras")
+        ...     keras.models.load_model(f"{folder}/model.keras").output_shape
+        (None, 1)
+        """
+        from tahr.keras.saving import save_model
+
+        save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+        """Saves the weights, and the state of the optimizer if the model is compiled.
+
+        Args:
+            filepath: path that ends in `.weights.h5` (or `.safetensors`; see `keras.saving.save_weights`).
+            overwrite: whether an existing file is replaced without a question.
+            max_shard_size: size in GB of the files that the weights are spread over; None for one file.
+        """
+        from tahr.keras.saving import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Loads weights that `save_weights` or `save` wrote.
+
+        Args:
+            filepath: path of the file.
+            skip_mismatch: whether layers whose weights do not fit are left as they are, with a warning.
+            kwargs: `by_name` and `objects_to_skip`, as for `keras.saving.load_weights`.
+        """
+        from tahr.keras.saving import load_weights
+
+        load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the model as `get_build_config` described it."""
         if not config:

@@ -1,9 +1,6 @@
-"""keras.saving: names for custom objects, and objects to and from configs.
+"""keras.saving: models to files and back; objects to configs and back; names for custom objects. See README.md."""
 
-- registration: `register_keras_serializable`, custom object scopes
-- serialization: Keras 3's config format {"module", "class_name", "config", "registered_name"}
-"""
-
+from tahr.keras.saving.api import load_model, load_weights, save_model, save_weights
 from tahr.keras.saving.registration import (
     CustomObjectScope,
     custom_object_scope,
@@ -22,6 +19,10 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_model",
+    "load_weights",
     "register_keras_serializable",
+    "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]

@@ -1,0 +1,115 @@
+"""Files of models and weights: what is saved comes back."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import pytest
+from tahr import keras
+
+L = keras.layers
+X = np.random.default_rng(0).normal(size=(16, 5, 4)).astype("float32")
+Y = np.random.default_rng(1).normal(size=(16, 2)).astype("float32")
+
+
+def small_model(loss="mse"):
+    x = keras.Input((5, 4))
+    y = L.Bidirectional(L.LSTM(3, dropout=0.2))(x)
+    inner = keras.Sequential([L.Dense(4, activation="relu"), L.BatchNormalization()])
+    y = L.Dense(2, name="out")(L.Dropout(0.1)(inner(y)))
+    model = keras.Model(x, y)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["mae"])
+    return model
+
+
+def same_weights(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5", ""])
+def test_a_whole_model_comes_back_and_trains_on(tmp_path, ending):
+    model = small_model()
+    model.fit(X, Y, epochs=2, verbose=0)
+    path = tmp_path / f"model{ending}"
+    model.save(path, zipped=None if ending else False)
+    again = keras.models.load_model(path)
+    assert same_weights(model, again)
+    np.testing.assert_array_equal(model.predict(X, verbose=0), again.predict(X, verbose=0))
+    assert int(again.optimizer.iterations.numpy()) == int(model.optimizer.iterations.numpy()) == 2
+    if ending not in (".h5", ".hdf5"):  # which hold no states of random numbers
+        for m in (model, again):
+            m.last = m.fit(X, Y, epochs=2, shuffle=False, verbose=0).history["loss"]
+        assert model.last == again.last
+
+
+def test_to_a_binary_file():
+    model = small_model()
+    file = io.BytesIO()
+    keras.saving.save_model(model, file)
+    file.seek(0)
+    assert same_weights(model, keras.saving.load_model(file))
+
+
+@pytest.mark.parametrize("name", ["a.weights.h5", "a.safetensors", "a.h5", "a.keras"])
+def test_weights_come_back(tmp_path, name):
+    model, other = small_model(), small_model()
+    path = tmp_path / name
+    model.save(path) if name == "a.keras" else model.save_weights(path)
+    assert not same_weights(model, other)
+    other.load_weights(path)
+    assert same_weights(model, other)
+
+
+def test_weights_in_shards(tmp_path):
+    model, other = small_model(), small_model()
+    with pytest.raises(ValueError, match="every single array"):
+        model.save_weights(tmp_path / "a.weights.json", max_shard_size=1e-9)
+    assert os.listdir(tmp_path) == []
+    model.save_weights(tmp_path / "a.weights.json", max_shard_size=4e-7)
+    assert len(os.listdir(tmp_path)) > 2
+    other.load_weights(tmp_path / "a.weights.json")
+    assert same_weights(model, other)
+
+
+def test_mistakes_with_paths(tmp_path):
+    model = small_model()
+    with pytest.raises(ValueError, match="ends in .keras"):
+        model.save(tmp_path / "model")
+    with pytest.raises(ValueError, match="weights.h5"):
+        model.save_weights(tmp_path / "model.txt")
+    with pytest.raises(FileNotFoundError, match="File not found"):
+        keras.models.load_model(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="known arguments"):
+        model.save(tmp_path / "model.keras", compress=True)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(FileExistsError):
+        model.save(tmp_path / "model.keras", overwrite=False)
+    (tmp_path / "text.keras").write_text("hello")
+    with pytest.raises(ValueError, match="undamaged"):
+        keras.models.load_model(tmp_path / "text.keras")
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(ValueError, match="HDF5"):
+        keras.models.load_model(tmp_path / "text.h5")
+    model.save_weights(tmp_path / "w.h5")
+    with pytest.raises(ValueError, match="load_weights"):
+        keras.models.load_model(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("name", ["a.weights.h5", "a.safetensors", "a.h5"])
+def test_weights_that_do_not_fit(tmp_path, name):
+    def model(units):
+        return keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.Dense(units, name="b")])
+
+    first, second = model(2), model(5)
+    first.save_weights(tmp_path / name)
+    before = second.get_weights()
+    with pytest.raises(ValueError, match="shape|layers"):
+        second.load_weights(tmp_path / name)
+    if name != "a.weights.h5":  # where layers are filled one by one
+        assert all(np.array_equal(a, b) for a, b in zip(before, second.get_weights()))
+    with pytest.warns(UserWarning):
+        second.load_weights(tmp_path / name, skip_mismatch=True)
+    assert np.array_equal(second.get_weights()[0], first.get_weights()[0])
+    assert np.array_equal(second.get_weights()[2], before[2])
