@@ -10,6 +10,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from tahr.keras.old_paths import install, submodule
+
+install()
+
 # Namespaces: `keras.layers`, ... one folder each.
 _MODULES = (
     "activations",
@@ -73,7 +77,7 @@ def __getattr__(name: str) -> Any:
         import tahr
 
         return tahr.__version__
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return submodule(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -1,11 +1,16 @@
 """What the rest of tahr.keras stands on; the public part is `keras.backend`.
 
 - config: settings; state: session counters; dtypes: names and promotion
-- engine: the only file that knows the tensor level; variable, keras_tensor: the two things layers are made of
+- engine: the only file that knows the tensor level; variables, keras_tensor: the two things layers are made of
 - scopes: names, casts, stateless calls; masking: masks on tensors
 
-Nothing here may import layers, models or losses.
+- functions: what `keras.backend` offered before Keras 3 (`K.sum`, ...), loaded when asked for
+
+Nothing else here may import layers, models or losses.
 """
+
+import importlib
+from typing import Any
 
 from tahr.keras.backend.config import (
     backend,
@@ -33,7 +38,7 @@ from tahr.keras.backend.scopes import (
     name_scope,
 )
 from tahr.keras.backend.state import auto_name, clear_session, get_uid, reset_uids, to_snake_case
-from tahr.keras.backend.variable import Variable, standardize_shape
+from tahr.keras.backend.variables import Variable, standardize_shape
 
 KERAS_VERSION = "3.15.1"  # the version of Keras whose interface and file formats this package follows
 
@@ -91,3 +96,7 @@ __all__ = [
     "to_snake_case",
     "version",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return importlib.import_module("tahr.keras.backend.functions").find(name)

@@ -35,6 +35,6 @@ def symbolic_tensor(shape: Any, dtype: str) -> Any:
 
 def set_variable_read_hook(active: bool) -> None:
     """Tells the engine whether variables are to be read through `keras.Variable.value` (casts, stateless scopes)."""
-    from tahr.keras.backend.variable import read_in_scope
+    from tahr.keras.backend.variables import read_in_scope
 
     tahr.set_variable_read_hook(read_in_scope if active else None)

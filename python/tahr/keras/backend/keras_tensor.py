@@ -7,7 +7,7 @@ from typing import Any
 from tahr.keras.backend import state
 from tahr.keras.backend.dtypes import standardize_dtype
 from tahr.keras.backend.engine import Tensor
-from tahr.keras.backend.variable import standardize_shape
+from tahr.keras.backend.variables import standardize_shape
 
 
 class KerasTensor:

@@ -117,7 +117,7 @@ class StatelessScope(_Scope):
         self, state_mapping: Any = None, collect_losses: bool = False, initialize_variables: bool = True
     ) -> None:
         from tahr.keras.backend.engine import convert_to_tensor
-        from tahr.keras.backend.variable import Variable
+        from tahr.keras.backend.variables import Variable
 
         self.collect_losses = collect_losses
         self.initialize_variables = initialize_variables

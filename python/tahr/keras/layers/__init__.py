@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from tahr.keras.old_paths import submodule
+
 _NAMES = {
     "Layer": "layer",
     "InputSpec": "input_spec",
@@ -152,7 +154,7 @@ def __getattr__(name: str) -> Any:
         return value
     if name in _ALIASES:
         return __getattr__(_ALIASES[name])
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return submodule(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tahr.keras import tree
 from tahr.keras.backend.dtypes import standardize_dtype
-from tahr.keras.backend.variable import standardize_shape
+from tahr.keras.backend.variables import standardize_shape
 
 
 class InputSpec:

@@ -23,7 +23,7 @@ from tahr.keras.backend.dtypes import is_float_dtype
 from tahr.keras.backend.engine import Tensor, is_tensor
 from tahr.keras.backend.keras_tensor import KerasTensor, any_symbolic
 from tahr.keras.backend.masking import get_keras_mask, set_keras_mask
-from tahr.keras.backend.variable import Variable
+from tahr.keras.backend.variables import Variable
 from tahr.keras.layers.call_spec import CallSpec, is_tensor_like, shapes_for, signature_of
 from tahr.keras.layers.input_spec import assert_input_compatibility
 from tahr.keras.layers.state import _PLAIN, LayerState

@@ -11,7 +11,7 @@ from tahr import tracing
 from tahr.keras import dtype_policies, tree
 from tahr.keras.backend import scopes
 from tahr.keras.backend.engine import is_tensor
-from tahr.keras.backend.variable import Variable
+from tahr.keras.backend.variables import Variable
 from tahr.keras.layers.tracking import Tracker
 from tahr.keras.symbolic.operation import Operation
 

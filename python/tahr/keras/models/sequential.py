@@ -9,7 +9,7 @@ from tahr.keras import tree
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.backend.masking import get_keras_mask, set_keras_mask
 from tahr.keras.backend.state import get_uid
-from tahr.keras.backend.variable import standardize_shape
+from tahr.keras.backend.variables import standardize_shape
 from tahr.keras.layers.core.input_layer import InputLayer
 from tahr.keras.layers.layer import Layer
 from tahr.keras.models.model import Model

@@ -9,7 +9,7 @@ import numpy as np
 
 import tahr
 from tahr.keras.backend import scopes, state
-from tahr.keras.backend.variable import Variable
+from tahr.keras.backend.variables import Variable
 
 
 class SeedGenerator:

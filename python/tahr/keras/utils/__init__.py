@@ -9,6 +9,7 @@ from tahr.keras.backend.config import (
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
+from tahr.keras.old_paths import submodule
 from tahr.keras.saving import (
     CustomObjectScope,
     custom_object_scope,
@@ -56,4 +57,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "get_file":  # archives and downloads take their time to import
         return importlib.import_module("tahr.keras.utils.files").get_file
-    raise AttributeError(f"module 'tahr.keras.utils' has no attribute {name!r}.")
+    return submodule(__name__, name)

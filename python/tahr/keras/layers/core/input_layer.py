@@ -7,7 +7,7 @@ from typing import Any
 from tahr.keras.backend.config import floatx
 from tahr.keras.backend.dtypes import standardize_dtype
 from tahr.keras.backend.keras_tensor import KerasTensor
-from tahr.keras.backend.variable import standardize_shape
+from tahr.keras.backend.variables import standardize_shape
 from tahr.keras.layers.layer import Layer
 from tahr.keras.symbolic.node import Node
 

@@ -1,1 +1,5 @@
 """Pools: windows, adaptive windows and whole axes."""
+
+from tahr.keras.old_paths import names_of
+
+__getattr__ = names_of("layers", __name__)  # as in older versions of Keras

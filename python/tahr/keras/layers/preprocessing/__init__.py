@@ -1,1 +1,5 @@
 """Layers that prepare raw data: scaling and normalising."""
+
+from tahr.keras.old_paths import names_of
+
+__getattr__ = names_of("layers", __name__)  # as in older versions of Keras

@@ -7,7 +7,7 @@ from typing import Any
 from tahr import ops
 from tahr.keras import tree
 from tahr.keras.backend import scopes
-from tahr.keras.backend.variable import Variable
+from tahr.keras.backend.variables import Variable
 from tahr.keras.layers.call_spec import signature_of
 from tahr.keras.layers.layer import Layer
 from tahr.keras.layers.rnn.dropout_rnn_cell import DropoutRNNCell
