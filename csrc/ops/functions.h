@@ -86,6 +86,7 @@ void define_optimizer_ops();
 void define_rnn_ops();
 void define_fused_ops();
 void define_control_ops();
+void define_host_ops();
 void register_elementwise_kernels();
 void register_reduce_kernels();
 void register_array_kernels();
@@ -100,5 +101,6 @@ void register_state_kernels();
 void register_optimizer_kernels();
 void register_rnn_kernels();
 void register_fused_kernels();
+void register_host_kernels();
 void init_op_table();  // idempotent
 }  // namespace tahr

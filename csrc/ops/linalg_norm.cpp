@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ops/functions.h"
+#include "ops/host.h"
 #include "ops/linalg_attrs.h"
 #include "ops/reduce.h"
 
@@ -29,6 +30,20 @@ Tensor vector_norm(const Tensor& x, double p, int axis, bool keepdims) {
   if (std::isinf(p)) return extreme(p > 0 ? "max" : "min", magnitude, axes, keepdims);
   if (p == 1) return ops::sum(magnitude, axes, keepdims);
   return power(ops::sum(power(magnitude, p), axes, keepdims), 1 / p);
+}
+
+// Of the matrices along two axes: the last axis of the result, in place of these.
+Tensor singular_values(const Tensor& x, const std::vector<int>& axes) {
+  Ints order;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i != axes[0] && i != axes[1]) order.push_back(i);
+  }
+  order.push_back(axes[0]);
+  order.push_back(axes[1]);
+  const Tensor wide = x.dtype() == DType::Float64 ? x : ops::cast(x, DType::Float32);
+  const HostCallAttrs svd{"svd", "{\"full_matrices\": false}"};
+  const Tensor matrices[] = {ops::transpose(wide, order)};
+  return ops::cast(call(get_op("host_call"), matrices, &svd)[1], x.dtype());
 }
 
 Tensors norm(std::span<const Tensor> in, const void* attrs) {
@@ -62,10 +77,9 @@ Tensors norm(std::span<const Tensor> in, const void* attrs) {
   const Ints both{axes[0], axes[1]};
   if (name ? *name == "fro" : !number) return {two_norm(x, both, at.keepdims)};
   if ((name && *name == "nuc") || (number && std::fabs(*number) == 2)) {
-    throw Error(
-        ErrorKind::NotImplemented,
-        concat("[norm] the norm ord=", ord, " of a matrix needs its singular values, which are not available yet. ",
-               "Use 'fro', 1, -1, inf or -inf."));
+    const Tensor s = singular_values(x, axes);
+    const Tensor found = name ? ops::sum(s, Ints{-1}, false) : extreme(*number > 0 ? "max" : "min", s, Ints{-1}, false);
+    return {at.keepdims ? ops::expand_dims(found, both) : found};
   }
   if (!number || (std::fabs(*number) != 1 && !std::isinf(*number))) {
     throw_value("[norm] expected ord to be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf for matrices, received ord=",

@@ -285,6 +285,7 @@ void init_op_table() {
     define_rnn_ops();
     define_fused_ops();
     define_control_ops();
+    define_host_ops();
     register_elementwise_kernels();
     register_reduce_kernels();
     register_array_kernels();
@@ -299,6 +300,7 @@ void init_op_table() {
     register_optimizer_kernels();
     register_rnn_kernels();
     register_fused_kernels();
+    register_host_kernels();
     return true;
   }();
   (void)done;

@@ -63,5 +63,6 @@ PYBIND11_MODULE(_C, m) {
   bind_tape(m);
   bind_graph(m);
   bind_control(m);
+  bind_host();
   bind_config(m);
 }

@@ -65,6 +65,7 @@ void bind_ops(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_graph(py::module_& m);
 void bind_control(py::module_& m);
+void bind_host();
 
 }  // namespace tahr::python
 

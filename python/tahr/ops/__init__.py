@@ -2,7 +2,8 @@
 
 The functions of the table (arguments, defaults, documentation) come from `csrc/ops`; `tahr.ops.add` is generated.
 What lives here: functions that are compositions in Python, one module per family (`core` conversion, `control`
-control flow, `arrays` creation and arrays, `neural` normalisation and attention, `composite` the rest). What may not:
+control flow, `arrays` creation and arrays, `neural` normalisation and attention, `decompositions`, `solving` and
+`fourier` what NumPy computes through `host`, `composite` the rest). What may not:
 kernels or gradients. To add a function: to the table if it can be an op, else to the module of its family.
 """
 
@@ -19,12 +20,16 @@ from tahr.ops import arrays as _arrays  # noqa: E402
 from tahr.ops import composite as _composite  # noqa: E402
 from tahr.ops import control as _control  # noqa: E402
 from tahr.ops import core as _core  # noqa: E402
+from tahr.ops import decompositions as _decompositions  # noqa: E402
+from tahr.ops import fourier as _fourier  # noqa: E402
 from tahr.ops import neural as _neural  # noqa: E402
+from tahr.ops import solving as _solving  # noqa: E402
 
-for _module in (_arrays, _composite, _control, _core, _neural):
+_MODULES = (_arrays, _composite, _control, _core, _decompositions, _fourier, _neural, _solving)
+for _module in _MODULES:
     globals().update({_name: getattr(_module, _name) for _name in _module.__all__})
 
-__all__ = sorted({*TABLE, *_arrays.__all__, *_composite.__all__, *_control.__all__, *_core.__all__, *_neural.__all__})
+__all__ = sorted({*TABLE, *(_name for _module in _MODULES for _name in _module.__all__)})
 
 
 def __getattr__(name: str) -> Any:

@@ -11,15 +11,19 @@ from typing import Any
 from tahr import ops as _engine_ops
 from tahr.keras.ops import dispatch as _dispatch
 from tahr.keras.ops.dispatch import OpCall as OpCall
+from tahr.keras.ops.namespaces import NAMESPACES as _NAMESPACES
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    fn = _dispatch.find(_engine_ops, name)
+    if name in _NAMESPACES:
+        fn: Any = _dispatch.Group(__name__, name, _NAMESPACES[name])
+    else:
+        fn = _dispatch.find(_engine_ops, name)
     globals()[name] = fn
     return fn
 
 
 def __dir__() -> list[str]:
-    return sorted({n for n in (*globals(), *dir(_engine_ops)) if not n.startswith("_")})
+    return sorted({n for n in (*globals(), *dir(_engine_ops), *_NAMESPACES) if not n.startswith("_")})

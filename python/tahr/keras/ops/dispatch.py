@@ -30,6 +30,7 @@ _HIGHER_ORDER = frozenset(
         "fori_loop",
         "vectorized_map",
         "switch",
+        "jvp",
     )
 )
 
@@ -88,6 +89,25 @@ class _Namespace(types.ModuleType):
         fn = find(self._module, name)
         self.__dict__[name] = fn
         return fn
+
+
+class Group(types.ModuleType):
+    """`keras.ops.linalg`, ...: some names of `keras.ops` once more."""
+
+    def __init__(self, package: str, name: str, names: tuple[str, ...]) -> None:
+        super().__init__(f"{package}.{name}", f"The functions of {package} that Keras groups under {name!r}.")
+        self.__dict__["__all__"] = list(names)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.__dict__["__all__"]:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        from tahr.keras import ops
+
+        self.__dict__[name] = fn = getattr(ops, name)
+        return fn
+
+    def __dir__(self) -> list[str]:
+        return list(self.__dict__["__all__"])
 
 
 def accept_symbolic(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
