@@ -26,6 +26,8 @@ constexpr int64_t kPanelChunks = 8;        // of a product by panels, at least
 constexpr double kPanelChunkFmas = 4.5e6;  // a chunk of a product by panels
 constexpr int64_t kFarBytes = 500e3;       // from here on the tiles of C are fetched ahead
 constexpr int64_t kPanelBytes = 128;       // a step of B's panel, at most
+constexpr int64_t kPartBytes = 4 << 20;    // the partial results of a product by parts, at most
+constexpr int64_t kPartChunks = 8;         // its chunks, at least
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -351,6 +353,54 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
   parallel_chunks(across * blocks, cost_of(kernels, p.m, p.n, p.k) + p.map_cost(), body, kSharedNs);
 }
 
+// A long sum whose A is transposed, such as the gradient of a layer's weights: a chunk is one block of k, against some
+// rows of C. It packs its part of A for itself, where by_panels has all threads pack it for each other, and leaves a
+// partial result; these are added up in the order of the blocks, which gives the bits of the other ways.
+template <class T>
+void by_parts(const GemmKernels<T>& kernels, const Product<T>& p) {
+  const int64_t depth = gemm_depth(p.k), blocks = ceil_div(p.k, depth), part = p.m * p.n;
+  const int nr = kernels.nr, mr = kernels.mr;
+  const int64_t tiles = ceil_div(p.m, mr), near = p.m * depth * static_cast<int64_t>(sizeof(T)) / kNearBytes + 1;
+  const int64_t down = std::clamp<int64_t>(std::max(ceil_div(kPartChunks, blocks), near), 1, ceil_div(tiles, 4));
+  const Scratch<T> parts((blocks - 1) * part);
+  auto body = [&](int64_t chunk) {
+    const int64_t block = chunk / down, p0 = block * depth;
+    const int64_t i0 = cut(tiles, down, chunk % down) * mr, i1 = std::min(cut(tiles, down, chunk % down + 1) * mr, p.m);
+    Panel<T> panel;
+    GemmBlock<T> g{};
+    g.m = i1 - i0;
+    g.n = p.n;
+    g.k = std::min(depth, p.k - p0);
+    g.mr = mr;
+    const Scratch<T> a_packed(ceil_div(g.m, mr) * mr * g.k + nr);
+    constexpr int64_t kTogether = 8;
+    for (int64_t i = 0; i < g.m; i += kTogether * mr) {
+      kernels.pack(p.a + p0 * p.lda + i0 + i, 1, p.lda, std::min<int64_t>(kTogether * mr, g.m - i), g.k, mr,
+                   a_packed.data() + i * g.k);
+    }
+    g.a = a_packed.data();
+    g.a_panel = mr * g.k;
+    g.b = p.tb ? p.b + p0 : p.b + p0 * p.ldb;
+    g.b_row = p.tb ? 1 : p.ldb;
+    g.b_col = p.tb ? p.ldb : 1;
+    g.b_room = panel.data;
+    g.c = block == 0 ? p.c + i0 * p.ldc : parts.data() + (block - 1) * part + i0 * p.n;
+    g.ldc = block == 0 ? p.ldc : p.n;
+    g.factor = 1;
+    g.accumulate = block == 0 && p.end.accumulate;
+    for (int64_t j = 0; j < p.n; j += nr) kernels.block(g, 0, g.m, j, std::min<int64_t>(j + nr, p.n));
+  };
+  parallel_chunks(blocks * down, cost_of(kernels, p.m, p.n, p.k), body, kSharedNs);
+  const double merging = static_cast<double>(blocks * part) * 0.15 + p.map_cost();
+  parallel_for(p.m, std::max<int64_t>(1, 4096 / p.n), merging, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t b = 1; b < blocks; ++b)
+        kernels.add_scaled(p.c + i * p.ldc, parts.data() + (b - 1) * part + i * p.n, p.n, T(1));
+    }
+    p.map(begin, end, 0, p.n);
+  });
+}
+
 template <class T>
 struct PackedRows {
   alignas(64) T data[kChunkRows * kGemmDepth + 64];
@@ -441,7 +491,10 @@ void run(const GemmTable& table, const Product<T>& p) {
   }
   // Fewer rows, columns or steps than these, and packing B costs more than it gains.
   const bool small = std::min(p.n, p.k) < 90 || p.m < (p.ta ? 90 : p.tb ? 44 : 24);
+  const bool in_parts = p.ta && p.k > kGemmDepth && !p.end.bias && !p.end.relu &&
+                        p.k / kGemmDepth * p.m * p.n * static_cast<int64_t>(sizeof(T)) <= kPartBytes;
   if (small) direct(kernels, p);
+  else if (in_parts) by_parts(kernels, p);
   else if (p.m * gemm_depth(p.k) * static_cast<int64_t>(sizeof(T)) <= kNearBytes) by_panels(kernels, p);
   else by_blocks(kernels, p);
 }

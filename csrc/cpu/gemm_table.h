@@ -54,7 +54,8 @@ struct GemmKernels {
   void (*block)(const GemmBlock<T>&, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
   // Packs `width` (at most `panel`) lines of `k` elements as [k][panel]: line i, element p at src[i * line + p * step],
   // one of line, step being 1. Lines up to `panel` are filled with zeros. dst has room for k * panel + nr elements.
-  // With line = 1 and panel = nr, width may be any number of lines: panels of k * nr elements follow one another.
+  // With line = 1 and panel = nr or mr, width may be any number of lines: panels of k * panel elements follow one
+  // another.
   void (*pack)(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst);
   // Adds `count` partial products of columns [j0, j1), each stored [m][nr], `stride` elements apart, and leaves the sum
   // in C, with the block's epilogue.

@@ -108,6 +108,10 @@ void check_sizes(const tahr::GemmTable& table, const char* isa) {
     check_float<T>(table, isa, {bool(bits & 1), bool(bits & 2), 201, 230, 403, true, true, 3});
   for (int bits = 0; bits < 4; ++bits)
     check_float<T>(table, isa, {bool(bits & 1), bool(bits & 2), 620, 92, 391, true, true, 3});
+  for (bool tb : {false, true}) {  // by parts
+    check_float<T>(table, isa, {true, tb, 131, 97, 1030, true, false, 3});
+    check_float<T>(table, isa, {true, tb, 96, 101, 1600});
+  }
 }
 
 template <class In, class Out>
@@ -190,5 +194,7 @@ int main() {
   check_bits<double>(64, 300, 390);
   check_bits<float>(66, 150, 1100);  // few rows against the steps of k
   check_bits<double>(9, 37, 1030);
+  check_bits<float>(331, 101, 1100);  // a long sum
+  check_bits<double>(109, 95, 2049);
   return tahr::test::check_report();
 }

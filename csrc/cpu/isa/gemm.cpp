@@ -385,9 +385,20 @@ void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, in
       width -= panels * kNr<T>;
       if (width == 0) return;
     }
-    if (width == kMr && panel == kMr) {
-      for (int64_t p = 0; p < k; ++p) __builtin_memcpy(dst + p * kMr, src + p * step, kMr * sizeof(T));
-      return;
+    // Panels of A side by side likewise: memory is read line after line, as the hardware's own fetches ahead expect.
+    if (panel == kMr && width >= kMr) {
+      constexpr int64_t kAhead = 8;  // steps
+      const int64_t panels = width / kMr;
+      for (int64_t p = 0; p < k; ++p) {
+        for (int64_t q = 0; q < panels; ++q) {
+          __builtin_prefetch(src + (p + kAhead) * step + q * kMr);
+          __builtin_memcpy(dst + q * k * kMr + p * kMr, src + p * step + q * kMr, kMr * sizeof(T));
+        }
+      }
+      src += panels * kMr;
+      dst += panels * k * kMr;
+      width -= panels * kMr;
+      if (width == 0) return;
     }
     for (int64_t p = 0; p < k; ++p) {
       for (int64_t i = 0; i < width; ++i) dst[p * panel + i] = src[p * step + i];
