@@ -1,10 +1,10 @@
 """Recurrent networks, a transformer block, and the ops they lean on, beside PyTorch and Keras on JAX: one interleaved run.
 
 Usage:
-    python bench/python/sequence.py                          # everything with its neighbouring sizes
-    python bench/python/sequence.py --work goals             # what has a goal
-    python bench/python/sequence.py --work LSTM-32 transformer adam --rounds 5
-    python bench/python/sequence.py --venvs .peers           # environments made by compare.py --make-venvs
+    python bench/python/rnn.py                          # everything with its neighbouring sizes
+    python bench/python/rnn.py --work goals             # what has a goal
+    python bench/python/rnn.py --work LSTM-32 transformer adam --rounds 5
+    python bench/python/rnn.py --venvs .peers           # environments made by compare.py --make-venvs
 
 A step of a recurrent work is an Embedding, the recurrent layer, one sigmoid unit, binary cross-entropy and Adam, on random
 sequences. One of the transformer is self-attention and two dense layers, each with its shortcut and layer normalisation,
