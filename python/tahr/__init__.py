@@ -60,9 +60,23 @@ from tahr.tf_names import *  # noqa: E402,F403
 from tahr.tf_names import __all__ as _tf_names  # noqa: E402
 
 _LAZY = {
-    **{name: f"tahr.{name}" for name in ("data", "keras", "linalg", "profiler", "recurrent")},
+    **{name: f"tahr.{name}" for name in ("data", "io", "keras", "linalg", "profiler", "recurrent", "test")},
     **{name: f"tahr.keras.{name}" for name in ("initializers", "losses", "metrics", "optimizers")},
 }
+
+# Names that are looked up where they live, when asked for: older names, and what few scripts need.
+_ELSEWHERE = {
+    **{name: ("tf_objects", name) for name in ("Module", "TensorShape", "print", "py_function")},
+    "random_normal": ("random", "normal"),
+    "random_uniform": ("random", "uniform"),
+    "set_random_seed": ("random", "set_seed"),
+}
+string = DType("string")  # of layers that read text; tensors hold numbers
+
+
+def enable_eager_execution() -> None:
+    """As in TensorFlow 1: computation runs at once. It always does."""
+
 
 __all__ = [
     *("DType", "GradientTape", "Tensor", "TensorSpec", "UnconnectedGradients", "Variable", "add_n", "argmax", "argmin"),
@@ -83,6 +97,8 @@ __all__ = [
     *("set_variable_read_hook", "stop_gradient", "symbolic"),
     *_tf_names,
     *_LAZY,
+    *(name for name in _ELSEWHERE if name != "print"),  # a star import keeps Python's
+    *("enable_eager_execution", "string"),
 ]
 
 
@@ -91,7 +107,15 @@ def __getattr__(name: str) -> Any:
         module = importlib.import_module(_LAZY[name])
         globals()[name] = module
         return module
-    raise AttributeError(f"module 'tahr' has no attribute {name!r}.")
+    if name in _ELSEWHERE:
+        home, attribute = _ELSEWHERE[name]
+        globals()[name] = getattr(importlib.import_module(f"tahr.{home}"), attribute)
+        return globals()[name]
+    if name == "bool":  # not in globals(), where it would hide Python's
+        return _dtypes["bool"]
+    from tahr.gone import advice
+
+    raise AttributeError(advice(name) or f"module 'tahr' has no attribute {name!r}.")
 
 
 def __dir__() -> list[str]:

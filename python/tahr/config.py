@@ -10,7 +10,7 @@ from tahr import _C
 
 __all__ = [
     *("PhysicalDevice", "device", "floatx", "functions_run_eagerly", "image_data_format"),
-    "instruction_set",
+    *("experimental", "instruction_set", "list_logical_devices"),
     *("list_physical_devices", "memory_stats", "num_threads", "run_functions_eagerly"),
     *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_image_data_format"),
     "set_num_threads",
@@ -28,6 +28,40 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     """The devices that ops can run on. This build computes on the CPU."""
     devices = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
     return [d for d in devices if device_type is None or d.device_type == device_type]
+
+
+def list_logical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The devices under the names that `device` takes: "/device:CPU:0"."""
+    return [
+        PhysicalDevice(d.name.replace("physical_device", "device"), d.device_type)
+        for d in list_physical_devices(device_type)
+    ]
+
+
+class experimental:
+    """Names that scripts look for under `tf.config.experimental`."""
+
+    @staticmethod
+    def set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
+        """Has the device's memory taken when it is needed, as it always is.
+
+        Raises:
+            ValueError: with `enable=False`: all of a device's memory is never taken ahead.
+        """
+        if not enable:
+            raise ValueError(
+                "[set_memory_growth] expected enable=True: memory is taken when it is needed, never ahead."
+            )
+
+    @staticmethod
+    def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+        """`tahr.config.list_physical_devices`."""
+        return list_physical_devices(device_type)
+
+    @staticmethod
+    def list_logical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+        """`tahr.config.list_logical_devices`."""
+        return list_logical_devices(device_type)
 
 
 @contextlib.contextmanager

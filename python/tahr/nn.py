@@ -72,6 +72,70 @@ def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: 
     return ops.moments(x, axes, keepdims=keepdims)
 
 
+def conv2d(
+    input: Any,
+    filters: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NHWC",
+    dilations: Any = None,
+    name: str | None = None,
+) -> Tensor:
+    """2D convolution of images `input` with windows `filters` (height, width, channels, filters).
+
+    Args:
+        input: (batch, height, width, channels), or (batch, channels, height, width) for `data_format="NCHW"`.
+        filters: the kernel.
+        strides: a number, one per spatial axis, or one per axis of `input`.
+        padding: "VALID" or "SAME".
+        data_format: "NHWC" or "NCHW".
+        dilations: as `strides`; 1 if None.
+        name: unused by design: there is no graph to name.
+    """
+    layout = _layout(data_format, "conv2d")
+    dilation = 1 if dilations is None else _spatial(dilations, layout, "dilations")
+    return ops.conv(input, filters, _spatial(strides, layout, "strides"), padding.lower(), layout, dilation)
+
+
+def max_pool(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None
+) -> Tensor:
+    """Maxima over 2D windows; arguments as in `conv2d`."""
+    layout = _layout(data_format, "max_pool")
+    window, step = _spatial(ksize, layout, "ksize"), _spatial(strides, layout, "strides")
+    return ops.max_pool(input, window, step, padding.lower(), layout)
+
+
+def avg_pool(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None
+) -> Tensor:
+    """Means over 2D windows; arguments as in `conv2d`."""
+    layout = _layout(data_format, "avg_pool")
+    window, step = _spatial(ksize, layout, "ksize"), _spatial(strides, layout, "strides")
+    return ops.average_pool(input, window, step, padding.lower(), layout)
+
+
+max_pool2d, avg_pool2d = max_pool, avg_pool
+
+
+def _layout(data_format: str, op: str) -> str:
+    if data_format not in ("NHWC", "NCHW"):
+        raise ValueError(f"[{op}] expected data_format 'NHWC' or 'NCHW', received {data_format!r}.")
+    return "channels_last" if data_format == "NHWC" else "channels_first"
+
+
+def _spatial(value: Any, layout: str, argument: str) -> tuple[int, int]:
+    """The two spatial entries of a number, a pair, or one number per axis."""
+    sizes = (value,) * 2 if isinstance(value, int) else tuple(value)
+    if len(sizes) == 1:
+        sizes *= 2
+    if len(sizes) == 4:
+        sizes = sizes[1:3] if layout == "channels_last" else sizes[2:]
+    if len(sizes) != 2:
+        raise ValueError(f"[nn] expected {argument} as a number, a pair or 4 numbers, received {value!r}.")
+    return sizes  # type: ignore[return-value]
+
+
 def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name: str | None = None) -> Tensor:
     """The rows of `params` at `ids`, each scaled down to `max_norm` if it is longer."""
     rows = ops.take(params, ids, axis=0)

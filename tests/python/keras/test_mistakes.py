@@ -75,8 +75,7 @@ CALLS = [  # (call, exception, pieces)
     (lambda: layers.Dense(-1), ValueError, ["[Dense]", "positive integer", "units=-1"]),
     (lambda: layers.Dropout(1.5), ValueError, ["rate", "from 0 to 1", "1.5"]),
     (lambda: layers.Dense(3)("text"), ValueError, ["[dense", "tensors", "'text'"]),
-    (lambda: model().predict_classes(X), AttributeError, ["predict_classes", "np.argmax(model.predict(x), axis=-1)"]),
-    (lambda: model().fit_generator(iter([])), AttributeError, ["fit_generator", "model.fit(generator"]),
+    (lambda: model().to_yaml(), RuntimeError, ["to_yaml", "to_json()"]),
 ]
 
 

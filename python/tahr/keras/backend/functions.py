@@ -885,10 +885,9 @@ def find(name: str) -> Any:
     return value
 
 
+_HOMES = (__name__, name_scope.__module__)
 NAMES = frozenset(
     name
     for name, value in globals().items()
-    if not name.startswith("_")
-    and name != "find"
-    and getattr(value, "__module__", None) in (__name__, name_scope.__module__)
+    if not name.startswith("_") and name != "find" and getattr(value, "__module__", None) in _HOMES
 )

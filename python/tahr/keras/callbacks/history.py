@@ -7,6 +7,16 @@ from typing import Any
 from tahr.keras.callbacks.callback import Callback
 
 
+class _Logs(dict):
+    """Logs by name; "acc" and "val_acc", as metrics were called once, find "accuracy" and "val_accuracy"."""
+
+    def __missing__(self, name: str) -> Any:
+        today = {"acc": "accuracy", "val_acc": "val_accuracy"}.get(name)
+        if today in self:
+            return self[today]
+        raise KeyError(name)
+
+
 class History(Callback):
     """Records the logs of every epoch. `fit` adds one itself and returns it.
 
@@ -18,7 +28,7 @@ class History(Callback):
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []
-        self.history: dict[str, list[Any]] = {}
+        self.history: dict[str, list[Any]] = _Logs()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch = []

@@ -135,8 +135,13 @@ _NAMES = {
     "Rescaling": "preprocessing.rescaling",
 }
 
-# Other names of the same classes.
+# Other names of the same classes, some of them of older versions.
 _ALIASES = {
+    "AbstractRNNCell": "Layer",
+    "AtrousConvolution2D": "Conv2D",
+    "CuDNNGRU": "GRU",
+    "CuDNNLSTM": "LSTM",
+    "Deconvolution2D": "Conv2DTranspose",
     **{f"Convolution{r}D": f"Conv{r}D" for r in (1, 2, 3)},
     **{f"Convolution{r}DTranspose": f"Conv{r}DTranspose" for r in (1, 2, 3)},
     **{f"SeparableConvolution{r}D": f"SeparableConv{r}D" for r in (1, 2)},

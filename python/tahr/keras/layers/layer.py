@@ -27,6 +27,7 @@ from tahr.keras.backend.variables import Variable
 from tahr.keras.layers.call_spec import CallSpec, is_tensor_like, shapes_for, signature_of
 from tahr.keras.layers.input_spec import assert_input_compatibility
 from tahr.keras.layers.state import _PLAIN, LayerState
+from tahr.keras.old_arguments import accept_in_layer
 from tahr.keras.symbolic.node import Node
 from tahr.keras.symbolic.operation import _needs_auto_config
 from tahr.keras.symbolic.trace import compute_output_spec
@@ -70,6 +71,28 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+class _ShapeIn:
+    """`layer.input_shape` and `layer.output_shape`: shapes in the graph of a model; a layer may set them itself."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __get__(self, layer: Any, owner: type) -> Any:
+        if layer is None:
+            return self
+        try:
+            tensors = getattr(layer, self.what)
+        except (AttributeError, ValueError):
+            shapes = layer.__dict__.get("_build_shapes_dict")
+            if self.what == "input" and shapes and len(shapes) == 1:
+                return next(iter(shapes.values()))
+            raise AttributeError(
+                f"[{layer.name}] expected a layer that is part of a model for its {self.what} shape. Call it on a "
+                "keras.Input, or put it into a Sequential with one."
+            ) from None
+        return tree.map_structure(lambda x: tuple(x.shape), tensors)
+
+
 class Layer(LayerState):
     """Something with state (weights) and a computation (`call`).
 
@@ -98,10 +121,15 @@ class Layer(LayerState):
 
     _keras_module: str | None = None
 
+    input_shape: Any = _ShapeIn("input")
+    output_shape: Any = _ShapeIn("output")
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _wrap_build(cls.build)  # type: ignore[method-assign]
+        if "__init__" in cls.__dict__ and cls.__module__.startswith("tahr.keras.layers."):
+            cls.__init__ = accept_in_layer(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(
         self,

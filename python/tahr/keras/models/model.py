@@ -16,22 +16,6 @@ from tahr.keras.symbolic.trace import compute_output_spec
 from tahr.keras.trainers.trainer import Trainer
 
 
-class _Removed:
-    """A method of older versions of Keras: reading it says what to write today."""
-
-    def __init__(self, replacement: str) -> None:
-        self.replacement = replacement
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, model: Any, owner: type) -> Any:
-        raise AttributeError(
-            f"[{owner.__name__}] expected a method of Keras 3, received {self.name}(), which was removed. "
-            f"Use {self.replacement}."
-        )
-
-
 def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether `Model(*args, **kwargs)` gives inputs and outputs."""
     return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
@@ -78,14 +62,6 @@ class Model(Trainer, Layer):
                     f"{len(args)} positional arguments."
                 )
             Layer.__init__(self, **kwargs)
-
-    predict_classes = _Removed(
-        "np.argmax(model.predict(x), axis=-1), or (model.predict(x) > 0.5).astype('int32') for one output"
-    )
-    predict_proba = _Removed("model.predict(x)")
-    fit_generator = _Removed("model.fit(generator, ...)")
-    evaluate_generator = _Removed("model.evaluate(generator, ...)")
-    predict_generator = _Removed("model.predict(generator, ...)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) is False)):

@@ -117,7 +117,7 @@ class Sequential(Model):
         if len(self._layers) > 1:
             if isinstance(first, InputLayer):
                 self.build(first.batch_shape)
-            elif isinstance(getattr(first, "input_shape", None), tuple):
+            elif isinstance(first, Model) and isinstance(getattr(first, "input_shape", None), tuple):
                 self.build(first.input_shape)
 
     def build(self, input_shape: Any = None) -> None:

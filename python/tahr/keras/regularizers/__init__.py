@@ -172,7 +172,7 @@ _OBJECTS = (Regularizer, L1, L2, L1L2, OrthogonalRegularizer)
 
 l1 = L1
 l2 = L2
-l1_l2 = L1L2
+l1_l2 = l1l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
 
 _identifiers = Identifiers("regularizer", _OBJECTS, {"l1_l2": L1L2})

@@ -10,20 +10,24 @@ from tahr import nest, ops
 from tahr.data.structure import flatten, map_structure
 from tahr.keras.backend import config
 from tahr.keras.callbacks.callback import CallbackList
+from tahr.keras.old_arguments import loads_ahead, renamed
 from tahr.keras.trainers import checks
 from tahr.keras.trainers.data import ArraySource, EpochIterator, make_source, split_validation
 from tahr.keras.trainers.data.arrays import to_array, to_arrays
 from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
 from tahr.keras.trainers.loop import predict_loop
+from tahr.keras.trainers.old_methods import OldMethods
 from tahr.keras.trainers.stepping import Stepping
 from tahr.keras.utils.batches import unpack_x_y_sample_weight
 
 
-class Trainer(Stepping):
+class Trainer(OldMethods, Stepping):
     """What makes a layer trainable as a model: `fit`, `evaluate`, `predict`. `Model` inherits from it, before Layer."""
 
     # ---------------------------------------------------------------- fit
 
+    @renamed(nb_epoch="epochs")
+    @loads_ahead
     def fit(
         self,
         x: Any = None,
@@ -151,6 +155,7 @@ class Trainer(Stepping):
 
     # ---------------------------------------------------------------- evaluate and predict
 
+    @loads_ahead
     def evaluate(
         self,
         x: Any = None,
@@ -192,6 +197,7 @@ class Trainer(Stepping):
         callbacks.on_test_end(logs)
         return self._flat_logs(logs, return_dict)
 
+    @loads_ahead
     def predict(
         self,
         x: Any,

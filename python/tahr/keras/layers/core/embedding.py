@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from tahr import ops
@@ -62,8 +61,9 @@ class Embedding(Layer):
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
-        if kwargs.pop("input_length", None) is not None:
-            warnings.warn("[Embedding] input_length has no effect: leave it out.", stacklevel=2)
+        length = kwargs.pop("input_length", None)
+        if length is not None:  # the shape of a Sequential's input, as in Keras 2
+            kwargs.setdefault("input_shape", tuple(length) if isinstance(length, (list, tuple)) else (length,))
         if quantization_config is not None:
             raise ValueError(f"[Embedding] expected quantization_config=None, received {quantization_config!r}.")
         super().__init__(**kwargs)
