@@ -207,7 +207,7 @@ def _beam_search(
 
 
 def _beam_specs(scores: host.Spec, lengths: host.Spec, top_paths: int, **_: Any) -> list[host.Spec]:
-    (batch, frames, _), dtype = scores
+    (batch, frames, _classes), dtype = scores
     return [((top_paths, batch, frames), "int32"), ((batch, top_paths), dtype)]
 
 

@@ -131,8 +131,10 @@ _NAMES = {
     "SpectralNormalization": "normalization.spectral_normalization",
     "UnitNormalization": "normalization.unit_normalization",
     # preprocessing
+    "MelSpectrogram": "preprocessing.mel_spectrogram",
     "Normalization": "preprocessing.normalization",
     "Rescaling": "preprocessing.rescaling",
+    "STFTSpectrogram": "preprocessing.stft_spectrogram",
 }
 
 # Other names of the same classes, some of them of older versions.
