@@ -1,10 +1,10 @@
 """Convolutions and pools beside PyTorch (oneDNN, channels last), in one process, taking turns.
 
-Usage: python bench/python/conv.py [--threads 1 2] [--seconds 2] [--batch 64]
+Usage: python bench/python/conv.py [--threads 1 2] [--seconds 2] [--batch 64] [--only "64->64 on 32x32"]
 
 Prints GFLOP/s (milliseconds for depthwise convolutions and pools, which move more than they compute): the best of many
 calls, what an undisturbed machine gives; with our ratio to PyTorch. The last row is a matrix product, for the machine's
-speed at that moment.
+speed at that moment. --only picks the rows whose names contain one of its words.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def best_of(rows: list[Calls], seconds: float) -> list[dict[str, float]]:
     return least
 
 
-def run(seconds: float, batch: int) -> None:
+def run(seconds: float, batch: int, only: list[str]) -> None:
     import numpy as np
     import tahr
     import torch
@@ -123,7 +123,9 @@ def run(seconds: float, batch: int) -> None:
 
     print(f"\n{threads} thread(s), {tahr.config.instruction_set()}, float32, batch {batch}")
     print(f"{'':<38}{'tahr':>10}{'torch':>10}{'ratio':>8}")
-    for label, work, least in zip(labels, flops, best_of(rows, seconds)):
+    asked = [i for i, label in enumerate(labels) if not only or any(words in label for words in only)]
+    for i, least in zip(asked, best_of([rows[i] for i in asked], seconds)):
+        label, work = labels[i], flops[i]
         shown = [f"{work / t:.1f}" if work else f"{1e3 * t:.3f} ms" for t in least.values()]
         ratio = f"{least['torch'] / least['tahr']:.2f}" if "torch" in least else ""
         print(f"{label:<38}{shown[0]:>10}{shown[1] if len(shown) > 1 else '':>10}{ratio:>8}")
@@ -134,14 +136,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORDS")
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.run:
-        run(args.seconds, args.batch)
+        run(args.seconds, args.batch, args.only)
         return
     for n in map(str, args.threads):
         env = {**os.environ, "TAHR_NUM_THREADS": n, "OMP_NUM_THREADS": n, "MKL_NUM_THREADS": n}
         command = [sys.executable, __file__, "--run", "--seconds", str(args.seconds), "--batch", str(args.batch)]
+        command += ["--only", *args.only] if args.only else []
         subprocess.run(command, env=env, check=True)
 
 

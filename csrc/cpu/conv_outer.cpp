@@ -1,7 +1,7 @@
 // The gradient of a convolution's kernel: outer products of inputs and dy, summed over all places.
 //
-// Images are cut into groups and the kernel's rows into blocks, by the shapes alone. Each group of images has a partial
-// sum of its own; these are added in order.
+// The bands of all images are cut into groups and the kernel's rows into blocks, by the shapes alone. Each group of
+// bands has a partial sum of its own; these are added in order.
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
@@ -13,7 +13,7 @@
 namespace tahr {
 namespace {
 
-constexpr int64_t kPartialBytes = 2 << 20;  // of all partial sums, beyond the first
+constexpr int64_t kPartialBytes = 3 << 20;  // of all partial sums, beyond the first
 constexpr int64_t kSums = 16;               // partial sums, at most
 constexpr int64_t kChunks = 8;              // with fewer sums, the kernel's rows are shared out as well
 constexpr int64_t kBandSteps = 256;         // places whose products are summed in registers
@@ -54,17 +54,17 @@ class Outer {
     pad_dy_ = !std::is_same_v<S, T> || s_.groups > 1 || s_.cout % kernels_.lanes != 0;
     dy_pitch_ = pad_dy_ ? ceil_div(s_.cout, kernels_.lanes) * kernels_.lanes : all;
 
-    const int64_t bytes = size * static_cast<int64_t>(sizeof(T));
-    const int64_t sums =
-        std::clamp<int64_t>(kPartialBytes / bytes, 1, std::min<int64_t>(std::max<int64_t>(s_.n, 1), kSums));
-    const int64_t images = ceil_div(s_.n, sums),
-                  groups = std::max<int64_t>(1, ceil_div(s_.n, std::max<int64_t>(images, 1)));
-    make_blocks(groups >= kChunks ? 1 : ceil_div(2 * kChunks, groups));
-    const int64_t parts = static_cast<int64_t>(parts_.size()) - 1;
-
     rows_ = std::clamp<int64_t>(kBandSteps / std::max<int64_t>(s_.y[2], 1), 1, std::max<int64_t>(s_.y[1], 1));
     while (rows_ > 1 && plan_.elements(rows_) * static_cast<int64_t>(sizeof(T)) > kBandBytes)
       rows_ = ceil_div(rows_, 2);
+    bands_ = ceil_div(s_.y[1], rows_);
+
+    const int64_t bytes = size * static_cast<int64_t>(sizeof(T));
+    const int64_t units = s_.n * s_.y[0] * bands_;
+    int64_t groups = std::clamp<int64_t>(kPartialBytes / bytes, 1, std::clamp<int64_t>(units, 1, kSums));
+    if (groups > 4) groups -= groups % 4;  // so that two or four threads end together
+    make_blocks(groups >= kChunks ? 1 : ceil_div(2 * kChunks, groups));
+    const int64_t parts = static_cast<int64_t>(parts_.size()) - 1;
 
     const bool direct = groups == 1 && std::is_same_v<S, T>;
     const Scratch partial(direct ? 0 : groups * bytes);
@@ -75,7 +75,7 @@ class Outer {
     const double fmas = static_cast<double>(s_.n) * s_.y[0] * s_.y[1] * s_.y[2] * taps * s_.cin * all;
     const auto body = [&](int64_t chunk) {
       const int64_t part = chunk % parts, g = chunk / parts;
-      run_chunk(part, g * images, std::min(s_.n, (g + 1) * images), sums_at + g * size);
+      run_chunk(part, g * units / groups, (g + 1) * units / groups, sums_at + g * size);
     };
     parallel_chunks(groups * parts, fmas / (kernels_.nr * 3.0) + 1000.0, body);
     if (direct) return;
@@ -120,7 +120,8 @@ class Outer {
     parts_.push_back(all);
   }
 
-  void run_chunk(int64_t part, int64_t image, int64_t image_end, T* sums) const {
+  // Adds the products of bands [unit, end) of all images to the rows of a part.
+  void run_chunk(int64_t part, int64_t unit, int64_t end, T* sums) const {
     const int64_t all = s_.cout * s_.groups;
     const auto first = static_cast<size_t>(parts_[static_cast<size_t>(part)]),
                last = static_cast<size_t>(parts_[static_cast<size_t>(part) + 1]);
@@ -130,57 +131,53 @@ class Outer {
     const Scratch dy_room(pad_dy_ ? rows_ * s_.y[2] * dy_pitch_ * sizeof(T) : 0);
     const Scratch offsets(scattered_ ? s_.taps() * s_.cin * sizeof(int64_t) : 0);
     const int64_t x_image = s_.x[0] * s_.x[1] * s_.x[2] * s_.cin * s_.groups, line = s_.y[2] * all;
-    for (; image < image_end; ++image) {
+    for (; unit < end; ++unit) {
+      const int64_t image = unit / bands_ / s_.y[0], q0 = unit / bands_ % s_.y[0], q1 = unit % bands_ * rows_;
+      const int64_t rows = std::min(rows_, s_.y[1] - q1);
       for (int64_t g = 0; g < s_.groups; ++g) {
-        for (int64_t q0 = 0; q0 < s_.y[0]; ++q0) {
-          for (int64_t q1 = 0; q1 < s_.y[1]; q1 += rows_) {
-            const int64_t rows = std::min(rows_, s_.y[1] - q1);
-            const auto band =
-                make_band<S, T>(plan_, x_ + image * x_image + g * s_.cin, q0, q1, q1 + rows, room.as<T>());
-            const S* dy = dy_ + ((image * s_.y[0] + q0) * s_.y[1] + q1) * line + g * s_.cout;
-            ConvOuter<T> t{};
-            t.a_step = s_.stride[2] * band.place_pitch;
-            t.a_pitch = s_.stride[1] * band.row_pitch;
-            t.b_step = dy_pitch_;
-            t.b_pitch = s_.y[2] * dy_pitch_;
-            t.steps = s_.y[2];
-            t.ldc = all;
-            t.n = s_.cout;
-            t.accumulate = true;
-            const T* b = lay_out(dy, rows * s_.y[2], dy_room.as<T>());
-            T* to = sums + g * s_.cout;
-            if (scattered_) {
-              fill_offsets(band, offsets.as<int64_t>());
-              t.offsets = offsets.as<int64_t>();
-              t.a = band.data;
-              t.b = b;
-              t.rows = rows;
-              t.c = to;
-              t.m = s_.taps() * s_.cin;
-              t.height = static_cast<int>(ceil_div(t.m, ceil_div(t.m, kernels_.mr)));
-              kernels_.outer(t);
-              continue;
-            }
-            for (size_t i = first; i < last; ++i) {
-              const Block& block = blocks_[i];
-              const int64_t slice = q0 * way_[0].stride + way_[0].taps[static_cast<size_t>(block.depth)].offset;
-              if (slice < 0 || slice >= s_.x[0]) continue;
-              // Output rows whose source row is one of x.
-              const int64_t offset = way_[1].taps[static_cast<size_t>(block.height)].offset, stride = s_.stride[1];
-              const int64_t from = std::max(q1, ceil_div(std::max<int64_t>(0, -offset), stride));
-              const int64_t room_up = s_.x[1] - 1 - offset;
-              const int64_t to_row = room_up < 0 ? from : std::min(q1 + rows, room_up / stride + 1);
-              if (from >= to_row) continue;
-              t.a = band.data + block.depth * band.slice_pitch +
-                    (from * stride + offset - band.first_row) * band.row_pitch + block.element;
-              t.b = b + (from - q1) * t.b_pitch;
-              t.rows = to_row - from;
-              t.c = to + block.row * all;
-              t.m = block.count;
-              t.height = static_cast<int>(ceil_div(t.m, ceil_div(t.m, kernels_.mr)));
-              kernels_.outer(t);
-            }
-          }
+        const auto band = make_band<S, T>(plan_, x_ + image * x_image + g * s_.cin, q0, q1, q1 + rows, room.as<T>());
+        const S* dy = dy_ + ((image * s_.y[0] + q0) * s_.y[1] + q1) * line + g * s_.cout;
+        ConvOuter<T> t{};
+        t.a_step = s_.stride[2] * band.place_pitch;
+        t.a_pitch = s_.stride[1] * band.row_pitch;
+        t.b_step = dy_pitch_;
+        t.b_pitch = s_.y[2] * dy_pitch_;
+        t.steps = s_.y[2];
+        t.ldc = all;
+        t.n = s_.cout;
+        t.accumulate = true;
+        const T* b = lay_out(dy, rows * s_.y[2], dy_room.as<T>());
+        T* to = sums + g * s_.cout;
+        if (scattered_) {
+          fill_offsets(band, offsets.as<int64_t>());
+          t.offsets = offsets.as<int64_t>();
+          t.a = band.data;
+          t.b = b;
+          t.rows = rows;
+          t.c = to;
+          t.m = s_.taps() * s_.cin;
+          t.height = static_cast<int>(ceil_div(t.m, ceil_div(t.m, kernels_.mr)));
+          kernels_.outer(t);
+          continue;
+        }
+        for (size_t i = first; i < last; ++i) {
+          const Block& block = blocks_[i];
+          const int64_t slice = q0 * way_[0].stride + way_[0].taps[static_cast<size_t>(block.depth)].offset;
+          if (slice < 0 || slice >= s_.x[0]) continue;
+          // Output rows whose source row is one of x.
+          const int64_t offset = way_[1].taps[static_cast<size_t>(block.height)].offset, stride = s_.stride[1];
+          const int64_t from = std::max(q1, ceil_div(std::max<int64_t>(0, -offset), stride));
+          const int64_t room_up = s_.x[1] - 1 - offset;
+          const int64_t to_row = room_up < 0 ? from : std::min(q1 + rows, room_up / stride + 1);
+          if (from >= to_row) continue;
+          t.a = band.data + block.depth * band.slice_pitch +
+                (from * stride + offset - band.first_row) * band.row_pitch + block.element;
+          t.b = b + (from - q1) * t.b_pitch;
+          t.rows = to_row - from;
+          t.c = to + block.row * all;
+          t.m = block.count;
+          t.height = static_cast<int>(ceil_div(t.m, ceil_div(t.m, kernels_.mr)));
+          kernels_.outer(t);
         }
       }
     }
@@ -220,7 +217,7 @@ class Outer {
   AxisWay way_[kAxes];
   BandPlan plan_{};
   bool scattered_ = false, pad_dy_ = false;
-  int64_t dy_pitch_ = 0, rows_ = 1;
+  int64_t dy_pitch_ = 0, rows_ = 1, bands_ = 1;  // bands of an image's slice
   std::vector<Block> blocks_;
   std::vector<int64_t> parts_;  // bounds in blocks_
 };

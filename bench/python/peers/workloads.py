@@ -17,7 +17,7 @@ BLOCKS = 3  # of the residual network
 class Training:
     """A model, its optimizer and its batches. `widths` are those of a chain of dense layers with relu between them.
 
-    "cnn" has two convolutions 3x3 with relu and pools of 2x2 after them, then two dense layers, of these widths; "residual" has
+    "cnn" has two convolutions 3x3 with relu and pools of 2x2 after them, then two dense layers; "residual" has
     blocks of two convolutions 3x3 with batch normalisation, all of one width, each block's input added to its result.
     """
 
