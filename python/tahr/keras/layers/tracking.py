@@ -51,6 +51,8 @@ class Tracker:
     def list_for(self, value: Any) -> list[Any] | None:
         """The list that `value` belongs in, or None."""
         if isinstance(value, tahr.Variable):
+            if any(v is value for v in self.trainable_variables):  # frozen since it was filed
+                return self.trainable_variables
             return self.trainable_variables if value.trainable else self.non_trainable_variables
         modules = sys.modules
         metric = getattr(modules.get("tahr.keras.metrics"), "Metric", None)

@@ -19,7 +19,8 @@ def is_plain_functional(cls: type) -> bool:
 
 def functional_config(model: Any) -> dict[str, Any]:
     """ "layers", "input_layers" and "output_layers" of `model`."""
-    from tahr.keras.saving import serialize_keras_object
+    from tahr.keras.ops import OpCall
+    from tahr.keras.saving import keras_ops, serialize_keras_object
 
     relevant = {id(n) for group in model._nodes_by_depth.values() for n in group}
     kept = {id(op): [n for n in op._inbound_nodes if id(n) in relevant] for op in model._operations}
@@ -37,6 +38,13 @@ def functional_config(model: Any) -> dict[str, Any]:
 
     layers = []
     for op in model._operations:
+        if isinstance(op, OpCall) and len(kept[id(op)]) == 1:
+            found = keras_ops.describe(op, kept[id(op)][0])
+            if found is not None:
+                described, args, kwargs = found
+                call = {"args": tree.map_structure(argument, args), "kwargs": tree.map_structure(argument, kwargs)}
+                layers.append({**described, "name": op.name, "inbound_nodes": [call]})
+                continue
         nodes = [
             {"args": tree.map_structure(argument, n.args), "kwargs": tree.map_structure(argument, n.kwargs)}
             for n in kept[id(op)]

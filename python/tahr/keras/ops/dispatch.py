@@ -38,14 +38,19 @@ _HIGHER_ORDER = frozenset(
 class OpCall(Operation):
     """One call of an op in a graph. What is not a tensor (axes, flags) is part of the call's record."""
 
-    def __init__(self, op: str, name: str | None = None) -> None:
+    def __init__(self, op: str, name: str | None = None, fixed: dict[str, Any] | None = None) -> None:
+        from tahr import ops
+
+        if op not in ops.__all__:
+            raise ValueError(f"[OpCall] expected the name of an op, received {op!r}.")
         super().__init__(name=name or _call_name(op))
         self.op = op
+        self.fixed = fixed or {}  # arguments of every call, from a file of Keras
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         from tahr.keras import ops
 
-        return getattr(ops, self.op)(*self._arguments(args), **kwargs)
+        return getattr(ops, self.op)(*self._arguments(args), **kwargs, **self.fixed)
 
     def _arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.op == "get_item" and isinstance(args[1], list) and not all(isinstance(k, int) for k in args[1]):
@@ -56,10 +61,11 @@ class OpCall(Operation):
         from tahr import ops
         from tahr.keras.symbolic.trace import compute_output_spec
 
-        return compute_output_spec(getattr(ops, self.op), *self._arguments(args), **kwargs)
+        return compute_output_spec(getattr(ops, self.op), *self._arguments(args), **kwargs, **self.fixed)
 
     def get_config(self) -> dict[str, Any]:
-        return {"op": self.op, "name": self.name}
+        config: dict[str, Any] = {"op": self.op, "name": self.name}
+        return {**config, "fixed": self.fixed} if self.fixed else config
 
 
 def _call_name(op: str) -> str:

@@ -329,9 +329,14 @@ class Adafactor(Optimizer):
             overwritten = getattr(variable, "overwrite_with_gradient", False)
             factored = len(shape) >= 2 and not overwritten
             name = variable.name
-            self._r.append(self.add_variable(shape[:-1], dtype=variable.dtype, name=name) if factored else None)
-            columns = shape[:-2] + shape[-1:]
-            self._c.append(self.add_variable(columns, dtype=variable.dtype, name=name) if factored else None)
+            # Vectors and scalars are not factored; a placeholder keeps the state's order that of Keras.
+            rows = shape[:-1] if factored else ()
+            columns = shape[:-2] + shape[-1:] if factored else ()
+            pair = [
+                None if overwritten else self.add_variable(s, dtype=variable.dtype, name=name) for s in (rows, columns)
+            ]
+            self._r.append(pair[0])
+            self._c.append(pair[1])
             self._v.append(None if overwritten else self.add_variable_from_reference(variable, "velocity"))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -349,7 +354,7 @@ class Adafactor(Optimizer):
         def decayed(average: Any, value: Any) -> Any:
             return ops.add(ops.multiply(average, beta_2), ops.multiply(value, 1.0 - beta_2))
 
-        if rows is None:
+        if len(gradient.shape) < 2:
             self.assign(v, decayed(v, square))
         else:
             self.assign(rows, decayed(rows, ops.mean(square, axis=-1)))

@@ -43,6 +43,8 @@ def save(model: Any, path: str, include_optimizer: bool = True) -> None:
     warn_unbuilt(model)
     config = serialize_keras_object(model)
     training = config.pop("compile_config", None)
+    if config.get("registered_name") and config.get("module") != "keras.src.models.functional":
+        config["class_name"] = config["registered_name"]  # the only name that Keras looks at here
     optimizer = model.optimizer if include_optimizer and model.compiled else None
     with replacing(path) as temporary, h5.library().File(temporary, "w") as file:
         file.attrs["keras_version"] = FORMAT
@@ -50,11 +52,27 @@ def save(model: Any, path: str, include_optimizer: bool = True) -> None:
         _write_text(file, "model_config", json.dumps(config))
         if optimizer is not None and training:
             training = {k: v for k, v in training.items() if k != "optimizer"}
+            training["loss"] = _as_objects(training.get("loss"))
             settings = serialize_keras_object(optimizer)
             _write_text(file, "training_config", json.dumps({**training, "optimizer_config": settings}))
         _write_layers(file.create_group("model_weights"), model)
         if optimizer is not None and optimizer.variables:
             _write_arrays(file.create_group("optimizer_weights"), optimizer.variables)
+
+
+def _as_objects(loss: Any) -> Any:
+    """Names of losses ("mse") as configs of their classes: Keras does not find names again in this format."""
+    from tahr.keras import losses
+
+    if isinstance(loss, dict) and "class_name" not in loss:
+        return {k: _as_objects(v) for k, v in loss.items()}
+    if isinstance(loss, (list, tuple)):
+        return [_as_objects(v) for v in loss]
+    if not isinstance(loss, str):
+        return loss
+    name = getattr(losses.get(loss), "__name__", loss)
+    cls = getattr(losses, "".join(part.capitalize() for part in name.split("_")), None)
+    return loss if not isinstance(cls, type) else serialize_keras_object(cls())
 
 
 def save_weights(model: Any, path: str) -> None:

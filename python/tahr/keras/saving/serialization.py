@@ -20,7 +20,7 @@ from tahr.keras.backend import state
 from tahr.keras.backend.dtypes import standardize_dtype
 from tahr.keras.backend.engine import convert_to_tensor, is_tensor
 from tahr.keras.backend.keras_tensor import KerasTensor
-from tahr.keras.saving import registration
+from tahr.keras.saving import keras_ops, registration
 
 _PLAIN = (str, int, float, bool)
 _PACKAGE = "tahr.keras."
@@ -323,6 +323,8 @@ class _Deserializer:
         share = config.get("shared_object_id")
         if share is not None and shared is not None and share in shared:
             return shared[share]
+        if keras_ops.is_op(config):
+            return keras_ops.operation(config["module"], class_name, self.load(inner))
         cls = self.find_class(config, module_objects)
         if not isinstance(cls, type):
             return cls
@@ -374,6 +376,9 @@ class _Deserializer:
                 found = _lookup(namespace, class_name)
                 if isinstance(found, type):
                     return found
+            tail = [v for k, v in self.customs.items() if k.endswith(f">{class_name}")]
+            if len(tail) == 1:
+                return tail[0]
         raise self.unknown("class", class_name, config)
 
     def unknown(self, kind: str, name: str, config: dict[str, Any]) -> TypeError:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tahr.keras.saving import keras_ops
+
 _CLASSES = {
     "Convolution1D": "Conv1D",
     "Convolution2D": "Conv2D",
@@ -19,6 +21,7 @@ _CLASSES = {
     "CuDNNLSTM": "LSTM",
     "CuDNNGRU": "GRU",
     "ThresholdedReLU": "ReLU",
+    "GroupedQueryAttention": "GroupQueryAttention",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
     "LSTMV2": "LSTM",
@@ -163,10 +166,26 @@ def _layer_entry(entry: Any, version: str) -> Any:
     if not is_object(entry):
         raise ValueError(f"[load_model] expected the configs of layers, received {entry!r}.")
     nodes = entry.get("inbound_nodes")
+    if _is_op(entry, nodes):
+        return {**entry, "module": keras_ops.find_unnamed(entry)}
     entry = model({k: v for k, v in entry.items() if k != "inbound_nodes"}, version)
     if nodes is not None:
         entry["inbound_nodes"] = [_node(n, entry["class_name"]) for n in nodes] if isinstance(nodes, list) else nodes
     return entry
+
+
+def _is_op(entry: dict[str, Any], nodes: Any) -> bool:
+    """Whether an entry without a module, as Keras 3 writes it in `.h5` files, is that of an op. `Add` may be the layer,
+    whose first argument is a list, or the op, which takes two arguments."""
+    from tahr.keras import layers
+
+    if entry.get("module") is not None or not isinstance(nodes, list) or keras_ops.find_unnamed(entry) is None:
+        return False
+    if not all(isinstance(n, dict) and isinstance(n.get("args"), list) for n in nodes):
+        return False
+    if getattr(layers, entry["class_name"], None) is None:
+        return True
+    return all(n["args"] and not isinstance(n["args"][0], list) for n in nodes) and "dtype" not in entry["config"]
 
 
 def _node(node: Any, class_name: str) -> Any:
