@@ -272,3 +272,20 @@ def test_only_pairs_of_ints_may_be_nested():
     for call in (lambda: tf.ops.reshape(x, [[3, 2]]), lambda: tf.ops.transpose(x, [[1], [0]])):
         with pytest.raises(TypeError, match="a tuple of ints"):
             call()
+
+
+def test_cast_to_the_same_dtype_copies_nothing():
+    x = tf.constant(np.arange(4.0, dtype="float32"))
+    y = tf.ops.cast(x, "float32")
+    assert np.shares_memory(np.asarray(x), np.asarray(y))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        z = tf.ops.cast(x, "float32") * tf.ops.cast(x, "float32")
+    np.testing.assert_array_equal(tape.gradient(z, x).numpy(), 2 * x.numpy())
+    v = tf.Variable([1.0, 2.0])
+    held = tf.ops.cast(v, "float32")
+    v.assign([5.0, 6.0])
+    v.assign_add([1.0, 1.0])
+    assert held.numpy().tolist() == [1.0, 2.0]
+    f = tf.function(lambda a: tf.ops.cast(a, "float32"))
+    np.testing.assert_array_equal(f(x).numpy(), x.numpy())
