@@ -1,4 +1,5 @@
 // The CPU kernels of the elementwise family: each op's loop, types and parameters, handed to the driver.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -99,12 +100,40 @@ void constant(const EwSite& s, EwCall* call) {
   }
 }
 
-// A square or a reciprocal costs a fraction of a general power, and is exact.
+// Some powers cost a fraction of the general one, and are exact: the loops below, for 2, 1, 1/2 and -1.
+template <class T>
+void first_power(void* out, const void* const* in, int64_t n, const double*) {
+  std::memmove(out, in[0], static_cast<size_t>(n) * sizeof(T));
+}
+// The square root, but that of -0 is 0 and of -inf is inf.
+template <class T>
+void half_power(void* out, const void* const* in, int64_t n, const double* params) {
+  constexpr int64_t kRun = 256;
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const EwLoop root = g_loop[static_cast<int>(Ew::Sqrt)][static_cast<int>(DTypeOf<T>::value)];
+  const T* x = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
+  for (int64_t i = 0; i < n; i += kRun) {
+    const int64_t count = std::min(kRun, n - i);
+    T roots[kRun];
+    const void* from = x + i;
+    root(roots, &from, count, params);
+    for (int64_t k = 0; k < count; ++k) y[i + k] = x[i + k] == -kInfinity ? kInfinity : T(0) + roots[k];
+  }
+}
+template <class T>
+EwLoop exact_power(T e) {
+  const auto loop = [](Ew op) { return g_loop[static_cast<int>(op)][static_cast<int>(DTypeOf<T>::value)]; };
+  return e == T(2)     ? loop(Ew::Square)
+         : e == T(1)   ? first_power<T>
+         : e == T(0.5) ? half_power<T>
+         : e == T(-1)  ? loop(Ew::Reciprocal)
+                       : nullptr;
+}
 template <class T>
 void power_by_one(void* out, const void* const* in, int64_t n, const double* params) {
-  const T e = *static_cast<const T*>(in[1]);
-  const Ew op = e == T(2) ? Ew::Square : e == T(-1) ? Ew::Reciprocal : Ew::Power;
-  g_loop[static_cast<int>(op)][static_cast<int>(DTypeOf<T>::value)](out, in, n, params);
+  const EwLoop exact = exact_power(*static_cast<const T*>(in[1]));
+  (exact ? exact : g_loop[static_cast<int>(Ew::Power)][static_cast<int>(DTypeOf<T>::value)])(out, in, n, params);
 }
 void power(const EwSite& s, EwCall* call) {
   resolve(Ew::Power, s, call);
@@ -204,16 +233,20 @@ void kernel(const KernelArgs& a) {
   run_elementwise(a.in, a.out[0], call);
 }
 
-// The value of a single exponent is at hand: a square or a reciprocal need not spread it over a tile.
+// The value of a single exponent is at hand: an exact power need not spread it over a tile.
 void power_kernel(const KernelArgs& a) {
   const Tensor& exponent = a.in[1];
+  EwCall call;
+  resolve(Ew::Power, {a.in[0].dtype(), a.out[0].dtype(), a.attrs}, &call);
   if (is_float(a.out[0].dtype()) && exponent.size() == 1 && a.in[0].size() == a.out[0].size()) {
     const double e = exponent.item();
-    const KernelArgs base{a.in.first(1), a.out, nullptr};
-    if (e == 2) return kernel<plain<Ew::Square>>(base);
-    if (e == -1) return kernel<plain<Ew::Reciprocal>>(base);
+    if (const EwLoop loop = call.out == DType::Float64 ? exact_power(e) : exact_power(static_cast<float>(e))) {
+      call.loop = loop;
+      call.ns = g_ns[static_cast<int>(Ew::Square)];
+      return run_elementwise(a.in.first(1), a.out[0], call);
+    }
   }
-  kernel<plain<Ew::Power>>(a);
+  run_elementwise(a.in, a.out[0], call);
 }
 
 struct Registration {

@@ -80,6 +80,26 @@ def test_pairs_of_special_values_as_numpy(name: str, dtype: str) -> None:
     np.testing.assert_allclose(getattr(ops, name)(a, b).numpy(), expected, rtol=4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("exponent", [2.0, 1.0, 0.5, -1.0, 3.0, 0.0])
+def test_powers_by_a_single_exponent(dtype: str, exponent: float) -> None:
+    """Exact for 2, 1, 1/2 and -1, special values included; eager, traced and by many equal exponents alike."""
+    rng = np.random.default_rng(0)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, -2.0]
+    x = ops.cast(np.concatenate([special, rng.uniform(0, 9, 3000)]), dtype)
+    values = ops.cast(x, "float64").numpy()
+    with np.errstate(all="ignore"):
+        expected = ops.cast(np.float_power(values, exponent), dtype)
+    y = x**exponent
+    exact = exponent in (2.0, 1.0, 0.5, -1.0) and dtype != "float64" or exponent in (1.0, 0.0)
+    atol = 0 if exact else 2 * np.finfo(np.float32 if dtype == "float32" else np.float64).eps
+    got, wanted = (ops.cast(t, "float64").numpy() for t in (y, expected))
+    np.testing.assert_allclose(got, wanted, rtol=atol if dtype != "bfloat16" else 2.0**-8 * (not exact))
+    np.testing.assert_array_equal(np.signbit(got[~np.isnan(wanted)]), np.signbit(wanted[~np.isnan(wanted)]))
+    traced = tahr.function(lambda t: (t + 0.0) ** exponent * 1.5)(x)
+    assert traced.numpy().tobytes() == ((x + 0.0) ** exponent * 1.5).numpy().tobytes()
+
+
 def test_integers_divided_by_zero_and_lowest_by_minus_one() -> None:
     for dtype in ("int8", "int16", "int32", "int64"):
         low = np.iinfo(dtype).min
