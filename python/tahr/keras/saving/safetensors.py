@@ -98,7 +98,12 @@ def _place(name: str, entry: Any, size: int) -> tuple[str, tuple[int, ...], int,
             f"[safetensors] expected dtype, shape and data_offsets of {name!r}, received {entry}."
         ) from None
     numbers = [*shape, first, last]
-    if kind not in _DTYPES or not all(type(n) is int and n >= 0 for n in numbers) or len(shape) > 32:
+    if (
+        not isinstance(kind, str)
+        or kind not in _DTYPES
+        or not all(type(n) is int and n >= 0 for n in numbers)
+        or len(shape) > 32
+    ):
         raise ValueError(f"[safetensors] expected a known dtype and sizes of 0 or more for {name!r}, received {entry}.")
     needed = math.prod(shape) * np.dtype(_DTYPES[kind]).itemsize
     if not first <= last <= size or last - first != needed:

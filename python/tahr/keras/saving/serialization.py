@@ -36,6 +36,7 @@ _CLASS_MODULES = frozenset(
 )  # fmt: skip
 # Where classes of configs without a module are looked for, in this order.
 _OLD_NAMESPACES = ("models", "layers", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers")
+_MAKERS = frozenset(("get", "serialize", "deserialize"))
 _INTERNAL_NAMES = {  # names that Keras writes although they are not public, and where they are here
     ("keras.src.models.functional", "Functional"): ("models", "Functional"),
     ("keras.src.models.sequential", "Sequential"): ("models", "Sequential"),
@@ -302,14 +303,14 @@ class _Deserializer:
         module = config.get("module")
         if module == "builtins" or module is None:
             for candidate in _FUNCTION_MODULES:
-                found = _lookup(candidate, name)
+                found = _lookup_function(candidate, name)
                 if found is not None:
                     return found
             tail = [v for k, v in self.customs.items() if k.endswith(f">{name}")]
             if tail:
                 return tail[0]
-        elif module.startswith("keras.") and module in _CLASS_MODULES:
-            found = _lookup(module[len("keras.") :], name)
+        elif isinstance(module, str) and module.removeprefix("keras.") in (*_FUNCTION_MODULES, "ops"):
+            found = _lookup_function(module[len("keras.") :], name)
             if found is not None:
                 return found
         raise self.unknown("function", name, config)
@@ -330,6 +331,8 @@ class _Deserializer:
             return cls
         if not hasattr(cls, "from_config"):
             raise TypeError(f"[deserialize_keras_object] expected {class_name} to have from_config(); it has none.")
+        if self.safe_mode and not settings.is_unsafe_deserialization_enabled():
+            _refuse_paths(class_name, inner)
         with registration.CustomObjectScope(self.customs), SafeModeScope(self.safe_mode):
             try:
                 instance = cls.from_config(inner)
@@ -367,7 +370,7 @@ class _Deserializer:
                         f"part of Keras, received {registered!r}."
                     )
                 found = _lookup(module[len("keras.") :] if module != "keras" else "", class_name)
-                if isinstance(found, type) or isinstance(found, types.FunctionType):
+                if isinstance(found, type):
                     return found
         if module_objects is not None and class_name in module_objects:
             return module_objects[class_name]
@@ -403,6 +406,33 @@ def _lookup(namespace: str, name: str) -> Any:
     if isinstance(found, types.ModuleType):
         return None
     return found
+
+
+def _lookup_function(namespace: str, name: str) -> Any:
+    """The public function (or class) `keras.<namespace>.<name>` that a config may use, or None.
+
+    Functions that make objects of configs are none of them: a model that calls one would load what its data say.
+    """
+    if name in _MAKERS:
+        return None
+    if namespace == "ops":
+        from tahr import ops
+
+        return _lookup(namespace, name) if name in ops.__all__ else None
+    found = _lookup(namespace, name)
+    ours = callable(found) and str(getattr(found, "__module__", "")).startswith(("tahr.", "pybind11_builtins"))
+    return found if ours else None
+
+
+def _refuse_paths(class_name: str, config: dict[str, Any]) -> None:
+    """Vocabularies are lists in configs; the path of one would have the layer read any file there is."""
+    for key in ("vocabulary", "idf_weights"):
+        value = config.get(key)
+        if isinstance(value, (str, bytes)) or (isinstance(value, dict) and value.get("class_name") == "__bytes__"):
+            raise ValueError(
+                f"[deserialize_keras_object] expected {key} of {class_name} as a list, received the path {value!r}. If you "
+                "trust where the config comes from, pass safe_mode=False."
+            )
 
 
 class ObjectSharingScope:
