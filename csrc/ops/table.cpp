@@ -276,6 +276,7 @@ void init_op_table() {
     define_linalg_ops();
     define_conv_ops();
     define_pool_ops();
+    define_image_ops();
     define_norm_ops();
     define_attention_ops();
     define_random_ops();
@@ -292,6 +293,7 @@ void init_op_table() {
     register_linalg_kernels();
     register_conv_kernels();
     register_pool_kernels();
+    register_image_kernels();
     register_norm_kernels();
     register_attention_kernels();
     register_random_kernels();

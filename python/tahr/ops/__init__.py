@@ -3,7 +3,8 @@
 The functions of the table (arguments, defaults, documentation) come from `csrc/ops`; `tahr.ops.add` is generated.
 What lives here: functions that are compositions in Python, one module per family (`core` conversion, `control`
 control flow, `arrays` creation and arrays, `neural` normalisation and attention, `decompositions`, `solving` and
-`fourier` what NumPy computes through `host`, `signals`, `rearranging`, `ctc`, `composite` the rest). What may not:
+`fourier` what NumPy computes through `host`, `signals`, `rearranging`, `ctc`, `image` the namespace of that name,
+`composite` the rest). What may not:
 kernels or gradients. To add a function: to the table if it can be an op, else to the module of its family.
 """
 
@@ -23,6 +24,7 @@ from tahr.ops import core as _core  # noqa: E402
 from tahr.ops import ctc as _ctc  # noqa: E402
 from tahr.ops import decompositions as _decompositions  # noqa: E402
 from tahr.ops import fourier as _fourier  # noqa: E402
+from tahr.ops import image as image  # noqa: E402
 from tahr.ops import neural as _neural  # noqa: E402
 from tahr.ops import rearranging as _rearranging  # noqa: E402
 from tahr.ops import signals as _signals  # noqa: E402

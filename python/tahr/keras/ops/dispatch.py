@@ -50,7 +50,7 @@ class OpCall(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         from tahr.keras import ops
 
-        return getattr(ops, self.op)(*self._arguments(args), **kwargs, **self.fixed)
+        return _resolve(ops, self.op)(*self._arguments(args), **kwargs, **self.fixed)
 
     def _arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.op == "get_item" and isinstance(args[1], list) and not all(isinstance(k, int) for k in args[1]):
@@ -61,7 +61,7 @@ class OpCall(Operation):
         from tahr import ops
         from tahr.keras.symbolic.trace import compute_output_spec
 
-        return compute_output_spec(getattr(ops, self.op), *self._arguments(args), **kwargs, **self.fixed)
+        return compute_output_spec(_resolve(ops, self.op), *self._arguments(args), **kwargs, **self.fixed)
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"op": self.op, "name": self.name}
@@ -71,7 +71,12 @@ class OpCall(Operation):
 def _call_name(op: str) -> str:
     from tahr.keras.backend.state import auto_name
 
-    return auto_name(op)
+    return auto_name(op.rpartition(".")[2])
+
+
+def _resolve(module: Any, op: str) -> Any:
+    """The function "resize", or "image.resize" of a namespace."""
+    return functools.reduce(getattr, op.split("."), module)
 
 
 def find(module: types.ModuleType, name: str) -> Any:
@@ -92,7 +97,9 @@ class _Namespace(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        fn = find(self._module, name)
+        fn = getattr(self._module, name)
+        if callable(fn) and not isinstance(fn, type):
+            fn = accept_symbolic(fn, f"{self._module.__name__.rpartition('.')[2]}.{name}")
         self.__dict__[name] = fn
         return fn
 

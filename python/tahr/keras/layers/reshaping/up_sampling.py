@@ -70,7 +70,7 @@ class UpSampling2D(_UpSampling):
     Args:
         size: the factors of height and width, or one integer for both.
         data_format: "channels_last" or "channels_first"; None for that of `keras.config`.
-        interpolation: "nearest", which repeats rows and columns.
+        interpolation: "nearest", which repeats rows and columns, "bilinear", "bicubic", "lanczos3" or "lanczos5".
 
     Shapes: (batch, height, width, channels) to (batch, height * size[0], width * size[1], channels),
         or with the channels
@@ -90,11 +90,25 @@ class UpSampling2D(_UpSampling):
     ) -> None:
         super().__init__(2, int_tuple(size, 2, "size", type(self).__name__), data_format, **kwargs)
         self.interpolation = interpolation.lower()
-        if self.interpolation != "nearest":
+        if self.interpolation not in ops.image.RESIZE_INTERPOLATIONS:
             raise ValueError(
-                f"[{type(self).__name__}] expected interpolation='nearest', received {interpolation!r}. "
-                "No other is available."
+                f"[{type(self).__name__}] expected interpolation to be one of {ops.image.RESIZE_INTERPOLATIONS}, "
+                f"received {interpolation!r}."
             )
+
+    def call(self, inputs: Any) -> Any:
+        """`inputs`, enlarged."""
+        if self.interpolation == "nearest":
+            return super().call(inputs)
+        axis = 1 if self.data_format == "channels_last" else 2
+        height, width = inputs.shape[axis : axis + 2]
+        if height is None or width is None:
+            raise ValueError(
+                f"[{self.name}] expected inputs of known height and width for interpolation={self.interpolation!r}, "
+                f"received shape {inputs.shape}."
+            )
+        size = (height * self.size[0], width * self.size[1])
+        return ops.image.resize(inputs, size, self.interpolation, data_format=self.data_format)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""
