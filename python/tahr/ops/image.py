@@ -16,6 +16,7 @@ import numpy as np
 from tahr import _C
 from tahr import random as _random
 from tahr.ops.core import convert_to_tensor
+from tahr.ops.solving import solve
 from tahr.tensor import Tensor
 
 _ops = _C.ops
@@ -365,29 +366,7 @@ def homography(start_points: Any, end_points: Any) -> Tensor:
     along_x = _ops.stack([ex, ey, one, zero, zero, zero, -sx * ex, -sx * ey], -1)
     along_y = _ops.stack([zero, zero, zero, ex, ey, one, -sy * ex, -sy * ey], -1)
     matrix = _ops.concatenate([along_x, along_y], 1)
-    return solve(matrix, _ops.concatenate([sx, sy], -1))
-
-
-def solve(matrix: Any, right: Any) -> Tensor:
-    """x of matrix (n, k, k) @ x = right (n, k), by elimination with the largest pivot. Differentiable; for small k."""
-    size = matrix.shape[-1]
-    system = _ops.concatenate([matrix, _ops.expand_dims(right, -1)], -1)
-    rows = _ops.arange(size, dtype="int32")
-    for column in range(size):
-        below = _ops.where(rows >= column, _ops.abs(system[:, :, column]), -1.0)
-        pivot = _ops.one_hot(_ops.argmax(below, axis=-1), size, dtype=str(system.dtype))
-        here = _ops.one_hot(_ops.full_like(_ops.argmax(below, axis=-1), column), size, dtype=str(system.dtype))
-        top = _ops.squeeze(_ops.matmul(_ops.expand_dims(pivot, 1), system), 1)
-        old = system[:, column, :]
-        moved = _ops.expand_dims(pivot * (1.0 - here), -1) * _ops.expand_dims(old - top, 1)
-        system = system + moved  # the row of the pivot takes this row
-        top = top / top[:, column : column + 1]
-        factor = system[:, :, column] * (1.0 - here)
-        keep = _ops.expand_dims(1.0 - here, -1)
-        system = keep * (system - _ops.expand_dims(factor, -1) * _ops.expand_dims(top, 1)) + _ops.expand_dims(
-            here, -1
-        ) * _ops.expand_dims(top, 1)
-    return system[:, :, size]
+    return _ops.squeeze(solve(matrix, _ops.expand_dims(_ops.concatenate([sx, sy], -1), -1)), -1)
 
 
 def perspective_transform(
