@@ -4,7 +4,8 @@ The functions of the table (arguments, defaults, documentation) come from `csrc/
 What lives here: functions that are compositions in Python, one module per family (`core` conversion, `control`
 control flow, `arrays` creation and arrays, `neural` normalisation and attention, `decompositions`, `solving` and
 `fourier` what NumPy computes through `host`, `signals`, `rearranging`, `ctc`, `image` the namespace of that name,
-`composite` the rest). What may not: kernels or gradients. To add a function: to the table if it can be an op, else to the module of its family.
+`composite` the rest). What may not: kernels or gradients. To add a function: to the table if it can be an op, else to
+the module of its family.
 """
 
 from __future__ import annotations
