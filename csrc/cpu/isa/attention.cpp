@@ -8,10 +8,16 @@ namespace {
 
 template <class T>
 TAHR_INLINE T peak_of(const T* x, int64_t n, T least) {
-  Vec<T> peak = splat<Vec<T>>(least);
-  each_vector<T>(n,
-                 [&](int64_t i, auto get, auto) TAHR_LAMBDA { peak = MaxOp::comb(peak, Vec<T>(get(x + i, least))); });
-  return fold_lanes<MaxOp, T, kVecBytes>(peak);
+  using V = Vec<T>;
+  constexpr int W = kLanes<T>;
+  V peak[4];
+  for (V& p : peak) p = splat<V>(least);
+  int64_t from = 0;
+  for (; from + 4 * W <= n; from += 4 * W)
+    for (int v = 0; v < 4; ++v) peak[v] = MaxOp::comb(peak[v], load<V>(x + from + v * W));
+  each_vector<T>(n - from, [&](int64_t i, auto get, auto)
+                               TAHR_LAMBDA { peak[0] = MaxOp::comb(peak[0], V(get(x + from + i, least))); });
+  return fold_lanes<MaxOp, T, kVecBytes>(MaxOp::comb(MaxOp::comb(peak[0], peak[1]), MaxOp::comb(peak[2], peak[3])));
 }
 
 // exp(x) for x <= 0, and 0 where it would be subnormal: masked scores are that far away, and subnormals are slow.
