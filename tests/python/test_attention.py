@@ -45,6 +45,29 @@ def test_gradients_against_the_formula(case: int, dtype: str):
 
 
 @pytest.mark.parametrize("causal", [False, True])
+def test_several_tiles_in_a_chunk_and_the_same_bits_with_any_threads(causal: bool):
+    """Tiles of 64 queries share blocks of 256 keys; heads of queries share heads of keys."""
+    values = drawn(((3, 200, 8, 5), (3, 600, 4, 5), (3, 600, 4, 7), None, None), "float32")
+    at = {"scale": 0.4, "causal": causal}
+    dy = np.random.default_rng(4).uniform(-1, 1, (3, 200, 8, 7)).astype("float32")
+    found = []
+    before = tahr.config.num_threads()
+    try:
+        for threads in (1, 2, 3):
+            tahr.config.set_num_threads(threads)
+            found.append([_C.ops.attention(*values, **at)[0].numpy(), *gradients(values, dy, at)])
+    finally:
+        tahr.config.set_num_threads(before)
+    for one, other in zip(found[0] * 2, found[1] + found[2]):
+        np.testing.assert_array_equal(one, other)
+    wide = [v if v is None else v.astype("float64") for v in values]
+    expected = [attention(*wide, **at)[0]]
+    expected += attention_grad(dy.astype("float64"), *wide[:3], None, None, *wide[3:], **at)
+    for got, want in zip(found[0], expected):
+        assert np.abs(got - want).max() < np.finfo("float32").eps * 4 * 816
+
+
+@pytest.mark.parametrize("causal", [False, True])
 def test_a_query_that_sees_nothing_takes_the_mean(causal: bool):
     shapes = ((1, 5, 2, 4), (1, 300, 2, 4), (1, 300, 2, 3), None, (1, 1, 5, 300))
     values = drawn(shapes, "float32")

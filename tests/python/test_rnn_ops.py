@@ -57,8 +57,9 @@ def test_against_plain_ops(op, attrs, batch, steps, features, units):
 
 
 @pytest.mark.parametrize("op, attrs", CASES)
-def test_same_bits_at_any_thread_count(op, attrs):
-    inputs, mask = arguments(op, attrs, 37, 80, 20, 24, "float32")
+@pytest.mark.parametrize("batch, steps, units", [(37, 80, 24), (2, 9, 264), (4, 7, 300)])
+def test_same_bits_at_any_thread_count(op, attrs, batch, steps, units):
+    inputs, mask = arguments(op, attrs, batch, steps, 20, units, "float32")
     before = tahr.config.num_threads()
     results = []
     try:

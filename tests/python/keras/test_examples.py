@@ -123,3 +123,16 @@ def test_tiny_transformer(monkeypatch, tmp_path, capsys):
     assert result["sample"].startswith("ROMEO:\n") and len(result["sample"]) == 47
     assert (tmp_path / "tiny_transformer.txt").read_text() == result["sample"]
     assert "bits per character of new text" in capsys.readouterr().out
+
+
+def test_shakespeare(monkeypatch, tmp_path, capsys):
+    if not os.path.isfile(os.path.join(DATA, "tinyshakespeare.txt")):
+        pytest.skip("no tinyshakespeare.txt in TAHR_DATA_DIR")
+    monkeypatch.setenv("TAHR_DATA_DIR", DATA)
+    small = "--epochs 2 --batch 16 --length 40 --units 48 --pieces 1600 --characters 40".split()
+    result = run("shakespeare", tmp_path, *small)
+    assert 4.7 < result["alone"] < 4.9 and result["bits"] < 4.0
+    assert result["sample"].startswith("ROMEO:\n") and len(result["sample"]) == 47
+    assert (tmp_path / "shakespeare.txt").read_text() == result["sample"]
+    assert pictures(tmp_path) == ["shakespeare.png"]
+    assert "bits per character of new text" in capsys.readouterr().out
