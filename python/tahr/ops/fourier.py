@@ -287,7 +287,8 @@ def istft(
         length: of the signal; what the pieces cover by default.
 
     Returns:
-        (..., length): the pieces, windowed once more and added up, over the sum of the squared windows.
+        (..., length): the pieces, windowed once more and added up, over the sum of the squared windows. Without a window
+        the pieces are added up only, which makes the signal ``fft_length / sequence_stride`` times as large.
 
     Raises:
         ValueError: for lengths that do not fit.
@@ -306,10 +307,12 @@ def istft(
     dtype = parts[0].dtype
     pieces = irfft(parts, fft_length) * _C.to_tensor(values, dtype, "[istft]")
     signal = _overlapped(pieces, sequence_stride)
-    weight = np.zeros(fft_length + (count - 1) * sequence_stride)
-    for i in range(count):
-        weight[i * sequence_stride : i * sequence_stride + fft_length] += values * values
-    signal = signal * _C.to_tensor(1.0 / np.where(weight > 1e-10, weight, 1.0), dtype, "[istft]")
+    covered = fft_length + (count - 1) * sequence_stride
+    if window is not None:
+        weight = np.zeros(covered)
+        for i in range(count):
+            weight[i * sequence_stride : i * sequence_stride + fft_length] += values * values
+        signal = signal * _C.to_tensor(1.0 / np.where(weight > 1e-10, weight, 1.0), dtype, "[istft]")
     start = fft_length // 2 if center else 0
-    end = start + length if length is not None else (len(weight) - fft_length // 2 if center else len(weight))
+    end = start + length if length is not None else (covered - fft_length // 2 if center else covered)
     return _fitted(signal[..., start:end], length if length is not None else max(end - start, 0))
