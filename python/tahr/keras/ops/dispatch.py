@@ -41,7 +41,7 @@ class OpCall(Operation):
     def __init__(self, op: str, name: str | None = None, fixed: dict[str, Any] | None = None) -> None:
         from tahr import ops
 
-        if op not in ops.__all__:
+        if op not in ops.__all__ and op not in {f"image.{known}" for known in ops.image.__all__}:
             raise ValueError(f"[OpCall] expected the name of an op, received {op!r}.")
         super().__init__(name=name or _call_name(op))
         self.op = op
