@@ -26,7 +26,23 @@ from tahr.keras.utils.progbar import Progbar
 from tahr.keras.utils.py_dataset import PyDataset, Sequence
 from tahr.keras.utils.random_seed import set_random_seed
 
+_LAZY = {
+    "array_to_img": "images",
+    "audio_dataset_from_directory": "directory_datasets",
+    "get_file": "files",
+    "image_dataset_from_directory": "directory_datasets",
+    "img_to_array": "images",
+    "load_img": "images",
+    "model_to_dot": "drawing",
+    "plot_model": "drawing",
+    "save_img": "images",
+    "split_dataset": "splitting",
+    "text_dataset_from_directory": "directory_datasets",
+    "timeseries_dataset_from_array": "timeseries",
+}
+
 __all__ = [
+    *_LAZY,
     "CustomObjectScope",
     "Progbar",
     "PyDataset",
@@ -37,7 +53,6 @@ __all__ = [
     "disable_interactive_logging",
     "enable_interactive_logging",
     "get_custom_objects",
-    "get_file",
     "get_registered_name",
     "get_registered_object",
     "is_interactive_logging_enabled",
@@ -55,6 +70,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "get_file":  # archives and downloads take their time to import
-        return importlib.import_module("tahr.keras.utils.files").get_file
+    if name in _LAZY:  # what takes its time to import, and few scripts need
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     return submodule(__name__, name)
