@@ -2,7 +2,8 @@
 
 One subject per file: `callback.py` (the base class and the list that calls them), `history.py`, `progbar_logger.py`,
 `plateaus.py` (what watches a metric and acts when it stops improving), `schedules.py`, `averages.py`, `lambdas.py`,
-`nans.py`, `logs.py`, and `remote_monitor.py`, which is imported when it is asked for. A new callback derives from
+`nans.py`, `logs.py`, and, imported when they are asked for, `checkpoints.py` (files of the model) and
+`remote_monitor.py`. A new callback derives from
 Callback, overrides the hooks it needs and is added to `__all__` here. Callbacks see the model only through its public
 methods.
 """
@@ -20,7 +21,14 @@ from tahr.keras.callbacks.plateaus import EarlyStopping, ReduceLROnPlateau
 from tahr.keras.callbacks.progbar_logger import ProgbarLogger
 from tahr.keras.callbacks.schedules import LearningRateScheduler
 
+_LAZY = {
+    "BackupAndRestore": "checkpoints",
+    "ModelCheckpoint": "checkpoints",
+    "RemoteMonitor": "remote_monitor",
+}
+
 __all__ = [
+    *_LAZY,
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -30,13 +38,12 @@ __all__ = [
     "LearningRateScheduler",
     "ProgbarLogger",
     "ReduceLROnPlateau",
-    "RemoteMonitor",
     "SwapEMAWeights",
     "TerminateOnNaN",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "RemoteMonitor":
-        return importlib.import_module("tahr.keras.callbacks.remote_monitor").RemoteMonitor
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'tahr.keras.callbacks' has no attribute {name!r}.")

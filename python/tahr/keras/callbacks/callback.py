@@ -23,7 +23,8 @@ class Callback:
     an epoch its values and, with the prefix "val_", those of the validation data. Setting `self.model.stop_training =
     True` ends `fit` after the current batch.
 
-    Batch hooks that no callback overrides cost nothing: `fit` calls none of them then.
+    Batch hooks that no callback overrides cost nothing: `fit` calls none of them then. A class that has such hooks but
+    does not need them this time says so by `follows_batches = False`.
 
     Example:
         >>> from tahr import keras
@@ -102,7 +103,7 @@ class Callback:
 
 def _overrides(callback: Any, hook: str) -> bool:
     own = getattr(callback, hook, None)
-    if own is None:
+    if own is None or not getattr(callback, "follows_batches", True):
         return False
     return getattr(own, "__func__", own) is not getattr(Callback, hook)
 
