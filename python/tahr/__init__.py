@@ -60,7 +60,7 @@ from tahr.tf_names import *  # noqa: E402,F403
 from tahr.tf_names import __all__ as _tf_names  # noqa: E402
 
 _LAZY = {
-    **{name: f"tahr.{name}" for name in ("data", "io", "keras", "linalg", "profiler", "recurrent", "test")},
+    **{name: f"tahr.{name}" for name in ("data", "image", "io", "keras", "linalg", "profiler", "recurrent", "test")},
     **{name: f"tahr.keras.{name}" for name in ("initializers", "losses", "metrics", "optimizers")},
 }
 

@@ -50,7 +50,7 @@ def test_only_the_best(tmp_path, capsys):
     assert "improved from None to" in out and "did not improve from" in out
     untouched = path.stat().st_mtime_ns
     strict = keras.callbacks.ModelCheckpoint(path, save_best_only=True, initial_value_threshold=0.0)
-    fit(model, [strict], epochs=1, validation_split=0.2)
+    fit(regression(), [strict], epochs=1, validation_split=0.2)
     assert path.stat().st_mtime_ns == untouched
 
 

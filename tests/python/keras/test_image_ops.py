@@ -1,7 +1,6 @@
 """keras.ops.image beside real Keras is in test_image_layers.py; here: graphs of these ops."""
 
 import numpy as np
-
 from tahr import keras
 
 

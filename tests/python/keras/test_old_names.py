@@ -228,3 +228,33 @@ def test_convolution_and_pooling_with_arguments_of_tf_nn():
     np.testing.assert_allclose(tf.nn.avg_pool(image, 2, 2, "VALID"), mean, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"\[conv2d\] expected data_format"):
         tf.nn.conv2d(image, kernel, 1, "SAME", data_format="HWCN")
+
+
+def test_images_with_names_of_tf_image(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    keras.utils.save_img(tmp_path / "a.png", pixels, scale=False)
+    image = tf.image.decode_png(tf.io.read_file(tmp_path / "a.png"))
+    np.testing.assert_array_equal(image, pixels)
+    assert tf.image.decode_jpeg(tf.io.read_file(tmp_path / "a.png"), channels=1).shape == (5, 7, 1)
+    with pytest.raises(ValueError, match=r"\[decode_image\] expected the bytes of an image file"):
+        tf.image.decode_image(b"no image")
+    unit = tf.image.convert_image_dtype(image, tf.float32)
+    np.testing.assert_allclose(unit, pixels / 255.0, rtol=1e-6)
+    np.testing.assert_array_equal(tf.image.convert_image_dtype(unit, tf.uint8, saturate=True), pixels)
+    assert tf.image.resize(image, (10, 4)).dtype == "float32"
+    assert tf.image.resize(image, (10, 10), preserve_aspect_ratio=True).shape == (7, 10, 3)
+    np.testing.assert_array_equal(tf.image.resize(image, (10, 14), method="nearest"), pixels.repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(tf.image.flip_left_right(image), pixels[:, ::-1])
+    np.testing.assert_array_equal(tf.image.flip_up_down(image), pixels[::-1])
+    tf.random.set_seed(1)
+    batch = np.stack([pixels] * 40)
+    flipped = [not np.array_equal(a, pixels) for a in tf.image.random_flip_left_right(batch).numpy()]
+    assert 5 < sum(flipped) < 35  # 40 throws of a coin: outside with a probability below 1e-6
+    np.testing.assert_allclose(
+        tf.image.adjust_contrast(pixels.astype("float32"), 2.0),
+        (pixels - pixels.mean((0, 1))) * 2 + pixels.mean((0, 1)),
+        rtol=1e-4,
+        atol=1e-2,
+    )
+    assert tf.image.central_crop(pixels, 0.5).shape == (3, 5, 3)
+    assert tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(unit)).shape == (5, 7, 3)
