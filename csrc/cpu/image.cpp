@@ -203,7 +203,7 @@ struct Problem {
   Fill fill;
 };
 
-Problem problem_of(const Shape& x, const Shape& coords, const SampleAttrs& at) {
+Problem problem_of(const Shape& x, const Shape& coords, const ResampleAttrs& at) {
   Problem p{x[0], 1, x.back(), x.back(), x.rank() - 2, {}, {}, coords[0] == 1, at.order == 1, at.slope, {}};
   for (int i = 1; i < coords.rank() - 1; ++i) p.points *= coords[i];
   for (int j = p.axes - 1; j >= 0; --j) {
@@ -252,7 +252,7 @@ double cost_of(const Problem& p) {
 }
 
 template <class T>
-void sample(const Tensor& x, const Tensor& coords, const Tensor& y, const SampleAttrs& at) {
+void sample(const Tensor& x, const Tensor& coords, const Tensor& y, const ResampleAttrs& at) {
   const Problem p = problem_of(x.shape(), coords.shape(), at);
   const T *from = x.data<T>(), *places = coords.data<T>();
   T* to = y.mutable_data<T>();
@@ -277,7 +277,7 @@ void sample(const Tensor& x, const Tensor& coords, const Tensor& y, const Sample
 
 // One thread adds up an image.
 template <class T>
-void scatter(const Tensor& dy, const Tensor& coords, const Tensor& dx, const SampleAttrs& at) {
+void scatter(const Tensor& dy, const Tensor& coords, const Tensor& dx, const ResampleAttrs& at) {
   const Problem p = problem_of(dx.shape(), coords.shape(), at);
   const T *from = dy.data<T>(), *places = coords.data<T>();
   T* to = dx.mutable_data<T>();
@@ -298,14 +298,14 @@ void scatter(const Tensor& dy, const Tensor& coords, const Tensor& dx, const Sam
 
 void sample_kernel(const KernelArgs& args) {
   if (args.out[0].size() == 0) return;
-  const auto& at = args.as<SampleAttrs>();
+  const auto& at = args.as<ResampleAttrs>();
   if (args.out[0].dtype() == DType::Float64) sample<double>(args.in[0], args.in[1], args.out[0], at);
   else sample<float>(args.in[0], args.in[1], args.out[0], at);
 }
 
 void scatter_kernel(const KernelArgs& args) {
   if (args.out[0].size() == 0) return;
-  const auto& at = args.as<SampleAttrs>();
+  const auto& at = args.as<ResampleAttrs>();
   if (args.out[0].dtype() == DType::Float64) scatter<double>(args.in[0], args.in[1], args.out[0], at);
   else scatter<float>(args.in[0], args.in[1], args.out[0], at);
 }

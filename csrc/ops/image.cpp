@@ -45,7 +45,7 @@ void resize_vjp(const VjpArgs& v, std::span<Tensor> dx, const char* op) {
 }
 
 void check_sample(const InferArgs& a, int axes) {
-  const auto& at = a.as<SampleAttrs>();
+  const auto& at = a.as<ResampleAttrs>();
   if (at.order != 0 && at.order != 1) { throw_value("[", a.op, "] expected order 0 or 1, received ", at.order, "."); }
   const std::string& m = at.fill_mode;
   if (m != "constant" && m != "nearest" && m != "wrap" && m != "mirror" && m != "reflect") {
@@ -75,7 +75,7 @@ Specs infer_sample(const InferArgs& a) {
 
 Specs infer_sample_grad(const InferArgs& a) {
   check_float(a);
-  const auto& at = a.as<SampleAttrs>();
+  const auto& at = a.as<ResampleAttrs>();
   const Shape& dy = a.in[0].shape;
   check_sample(a, static_cast<int>(at.size.size()));
   if (dy.rank() != a.in[1].shape.rank()) {
@@ -88,7 +88,7 @@ Specs infer_sample_grad(const InferArgs& a) {
 }
 
 // The cotangent of the coordinates: for each coordinate the sum over channels of dy * d sample(x) / d coordinate.
-Tensor coords_cotangent(const Tensor& x, const Tensor& coords, const Tensor& dy, SampleAttrs at, int axes) {
+Tensor coords_cotangent(const Tensor& x, const Tensor& coords, const Tensor& dy, ResampleAttrs at, int axes) {
   if (at.order == 0) return {};
   at.size.clear();
   const int64_t slope = at.slope;
@@ -127,11 +127,11 @@ void define_image_ops() {
              .inputs = "x, coords",
              .doc = "x (n, sizes..., channels) at coords (n or 1, ..., number of sizes): (n, ..., channels).",
              .traits = kHidden,
-             .attrs = attr_type<SampleAttrs>(),
+             .attrs = attr_type<ResampleAttrs>(),
              .infer = infer_sample,
              .vjp =
                  [](const VjpArgs& v, std::span<Tensor> dx) {
-                   SampleAttrs at = v.as<SampleAttrs>();
+                   ResampleAttrs at = v.as<ResampleAttrs>();
                    const Shape& x = v.in_specs[0].shape;
                    if (v.need(1)) dx[1] = coords_cotangent(v.in[0], v.in[1], v.dy[0], at, x.rank() - 2);
                    if (!v.need(0)) return;
@@ -143,11 +143,11 @@ void define_image_ops() {
              .inputs = "dy, coords",
              .doc = "The cotangent of sample's x, whose sizes are `size`, from that of its output.",
              .traits = kHidden,
-             .attrs = attr_type<SampleAttrs>(),
+             .attrs = attr_type<ResampleAttrs>(),
              .infer = infer_sample_grad,
              .vjp =
                  [](const VjpArgs& v, std::span<Tensor> dx) {
-                   SampleAttrs at = v.as<SampleAttrs>();
+                   ResampleAttrs at = v.as<ResampleAttrs>();
                    const int axes = static_cast<int>(at.size.size());
                    at.size.clear();
                    at.fill_value = 0;

@@ -19,13 +19,13 @@ struct ResizeCoreAttrs {
 // `order`: 0 the nearest element, 1 linear between neighbours. `fill_mode` says what lies outside: "constant"
 // (`fill_value`), "nearest", "wrap", "mirror" or "reflect". Bit j of `slope`: the derivative by coordinate j in place
 // of the value. `size`: the sizes of x between batch and channels, for sample_grad.
-struct SampleAttrs {
+struct ResampleAttrs {
   int64_t order = 1;
   std::string fill_mode = "constant";
   double fill_value = 0;
   int64_t slope = 0;
   Ints size;
-  TAHR_ATTRS(SampleAttrs, TAHR_FIELD(order), TAHR_FIELD(fill_mode), TAHR_FIELD(fill_value), TAHR_FIELD(slope),
+  TAHR_ATTRS(ResampleAttrs, TAHR_FIELD(order), TAHR_FIELD(fill_mode), TAHR_FIELD(fill_value), TAHR_FIELD(slope),
              TAHR_FIELD(size))
 };
 
