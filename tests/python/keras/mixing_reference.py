@@ -1,4 +1,4 @@
-"""What real Keras on PyTorch makes of the cases of mixing_cases.py: run as a program, with the file to write.
+"""What real Keras on JAX makes of the cases of mixing_cases.py: run as a program, with the file to write.
 
 For case i: `i/config` (JSON), `i/names` of the weights, `i/losses`, `i/x0`..., `i/w0`... (all weights before), `i/y0`...,
 `i/c0`... (cotangents), the gradients `i/dx0`..., `i/g0`... (trainable weights) of sum(y * c), and the weights after
@@ -8,16 +8,12 @@ further training calls, `i/after0`...
 from __future__ import annotations
 
 import json
-import os
 import sys
 import warnings
 
-os.environ["KERAS_BACKEND"] = "torch"
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from mixing_cases import CASES  # noqa: E402
+import numpy as np
+from jax_calls import differentiate, keras
+from mixing_cases import CASES
 
 
 def main(path: str) -> None:
@@ -35,29 +31,29 @@ def main(path: str) -> None:
         )
         found |= {f"{i}/w{j}": w for j, w in enumerate(layer.get_weights())}
         arrays = [rng.normal(0.5, 1, s).astype("float32") for s in case.shapes]
-        inputs = [torch.tensor(x, requires_grad=True) for x in arrays]
+        call = dict(case.call)
+        if case.arguments.get("value_dim"):  # fused attention on JAX wants values as wide as keys; not so with scores
+            call["return_attention_scores"] = True
+        cs: list[np.ndarray] = []
 
-        def run(inputs=inputs, layer=layer, case=case):
-            y = layer(inputs, **case.call) if case.as_list else layer(*inputs, **case.call)
-            return y if isinstance(y, tuple) else (y,)
+        def cotangent(j, shape, rng=rng, cs=cs, wanted=case.call == call):
+            if j and not wanted:
+                return np.zeros(shape, "float32")
+            cs.append(rng.uniform(-1, 1, shape).astype("float32"))
+            return cs[-1]
 
-        ys = run()
-        cs = [rng.uniform(-1, 1, tuple(y.shape)).astype("float32") for y in ys]
-        losses = [float(v) for v in layer.losses]
-        total = sum((y * torch.tensor(c)).sum() for y, c in zip(ys, cs))
-        wanted = [*inputs, *(w.value for w in layer.trainable_weights)]
-        grads = torch.autograd.grad(total, wanted, allow_unused=True)
-        grads = [torch.zeros_like(w) if g is None else g for w, g in zip(wanted, grads)]
-        for _ in range(case.steps):
-            run()
+        first = differentiate(layer, arrays, cotangent, case.as_list, **call)
+        for step in range(1 + case.steps):
+            layer(arrays, **call) if case.as_list else layer(*arrays, **call)
+            if step == 0:
+                found[f"{i}/losses"] = np.array([float(v) for v in layer.losses])
         found[f"{i}/config"] = np.array(json.dumps(layer.get_config()))
         found[f"{i}/names"] = np.array(json.dumps([w.path.split("/", 1)[1] for w in layer.weights]))
-        found[f"{i}/losses"] = np.array(losses)
         found |= {f"{i}/x{j}": x for j, x in enumerate(arrays)}
-        found |= {f"{i}/y{j}": y.detach().numpy() for j, y in enumerate(ys)}
+        found |= {f"{i}/y{j}": y for j, y in enumerate(first.outputs[: len(cs)])}
         found |= {f"{i}/c{j}": c for j, c in enumerate(cs)}
-        found |= {f"{i}/dx{j}": g.numpy() for j, g in enumerate(grads[: len(inputs)])}
-        found |= {f"{i}/g{j}": g.numpy() for j, g in enumerate(grads[len(inputs) :])}
+        found |= {f"{i}/dx{j}": g for j, g in enumerate(first.inputs)}
+        found |= {f"{i}/g{j}": g for j, g in enumerate(first.weights)}
         found |= {f"{i}/after{j}": w for j, w in enumerate(layer.get_weights())}
     np.savez(path, **found)
 

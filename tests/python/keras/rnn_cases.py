@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -95,40 +94,36 @@ def weights_for(layer: Any) -> list[np.ndarray]:
     ]
 
 
+def cotangent(i: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights of output i, each element's its own."""
+    return np.cos(np.arange(np.prod(shape)) + i).reshape(shape).astype("float32")
+
+
 def loss(ops: Any, outputs: list[Any]) -> Any:
     """A scalar that weighs every element of every output differently."""
     total = 0.0
     for i, y in enumerate(outputs):
-        weights = np.cos(np.arange(np.prod(y.shape)) + i).reshape(y.shape).astype("float32")
-        total = total + ops.sum(y * weights)
+        total = total + ops.sum(y * cotangent(i, y.shape))
     return total
 
 
 def main(path: str) -> None:
-    import keras
-    import torch
+    from jax_calls import differentiate, keras
 
     found = {}
     for index, case in enumerate(CASES):
-        # A fresh state is zeros, stateful or not; PyTorch cannot differentiate past one that was updated in place.
-        layer = build(keras, (case[0], {**case[1], "stateful": False}) if case[1].get("stateful") else case)
-        layer(inputs(case))
+        layer = build(keras, case)
+        layer.build(shape(case))
         layer.set_weights(weights_for(layer))
         for masked in (False, True):
-            x = torch.tensor(inputs(case), requires_grad=True)
-            kept = torch.tensor(mask()) if masked else None
-            variables = [v.value for v in layer.trainable_variables]
-            outputs = keras.tree.flatten(layer(x, mask=kept))
-            total = 0.0
-            for i, y in enumerate(outputs):
-                found[f"outputs-{index}-{int(masked)}-{i}"] = y.detach().numpy()
-                weights = np.cos(np.arange(np.prod(y.shape)) + i).reshape(tuple(y.shape)).astype("float32")
-                total = total + (y * torch.tensor(weights)).sum()
-            for i, g in enumerate(torch.autograd.grad(total, [x, *variables])):
-                found[f"{index}-{int(masked)}-{i}"] = g.detach().numpy()
+            kept = mask() if masked else None
+            if masked and case[0].startswith("ConvLSTM"):  # Keras lays masks of rank 2 along the wrong axis of these
+                kept = kept.reshape(*kept.shape, *[1] * (len(shape(case)) - 2))
+            first = differentiate(layer, [inputs(case)], cotangent, mask=kept)
+            found |= {f"outputs-{index}-{int(masked)}-{i}": y for i, y in enumerate(first.outputs)}
+            found |= {f"{index}-{int(masked)}-{i}": g for i, g in enumerate([*first.inputs, *first.weights])}
     np.savez(path, **found)
 
 
 if __name__ == "__main__":
-    assert os.environ["KERAS_BACKEND"] == "torch"
     main(sys.argv[1])

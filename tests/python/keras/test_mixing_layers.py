@@ -1,4 +1,4 @@
-"""Normalisations, attention and EinsumDense beside real Keras on PyTorch, in traces, with masks, in half precision."""
+"""Normalisations, attention and EinsumDense beside real Keras on JAX, in traces, with masks, in half precision."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ cases = pytest.mark.parametrize("i", range(len(CASES)), ids=[f"{i}-{c.name}" for
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    if not all(importlib.util.find_spec(name) for name in ("torch", "keras")):
-        pytest.skip("needs Keras and PyTorch")
+    if not all(importlib.util.find_spec(name) for name in ("jax", "keras")):
+        pytest.skip("needs Keras and JAX")
     here = Path(__file__).parent
-    path = tmp_path_factory.mktemp("mixing") / "torch.npz"
+    path = tmp_path_factory.mktemp("mixing") / "reference.npz"
     paths = os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, str(here / "mixing_reference.py"), str(path)],
-        env={**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
     )

@@ -1,4 +1,4 @@
-"""Layers along spatial axes beside real Keras on PyTorch and JAX: outputs, gradients, configs, mistakes."""
+"""Layers along spatial axes beside real Keras on JAX: outputs, gradients, configs, mistakes."""
 
 from __future__ import annotations
 
@@ -22,22 +22,19 @@ EPS = np.finfo("float32").eps
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    if not all(importlib.util.find_spec(name) for name in ("torch", "keras", "jax")):
-        pytest.skip("needs Keras, PyTorch and JAX")
+    if not all(importlib.util.find_spec(name) for name in ("jax", "keras")):
+        pytest.skip("needs Keras and JAX")
     here = Path(__file__).parent
-    found = {}
-    for backend in ("torch", "jax"):
-        path = tmp_path_factory.mktemp("spatial") / f"{backend}.npz"
-        paths = os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])
-        run = subprocess.run(
-            [sys.executable, str(here / "spatial_reference.py"), str(path)],
-            env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths},
-            capture_output=True,
-            text=True,
-        )
-        assert run.returncode == 0, run.stderr[-4000:]
-        found |= dict(np.load(path))
-    return found
+    path = tmp_path_factory.mktemp("spatial") / "reference.npz"
+    paths = os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.run(
+        [sys.executable, str(here / "spatial_reference.py"), str(path)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-4000:]
+    return dict(np.load(path))
 
 
 def plain(config):
