@@ -78,6 +78,11 @@ class ProjectedAttention(Layer):
         self.seed = seed
         self._score_scale = 1.0 / math.sqrt(float(size))
 
+    @property
+    def sliding_window(self) -> int | None:
+        """How far a query sees to either side, in places, itself included; None for all."""
+        return self._sliding_window
+
     def _projection(self, name: str, equation: str, output_shape: Any, bias_axes: str, activation: Any = None) -> Any:
         layer = EinsumDense(
             equation,

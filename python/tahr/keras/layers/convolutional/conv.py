@@ -7,9 +7,10 @@ from typing import Any
 from tahr import ops
 from tahr.keras import constraints, initializers, regularizers
 from tahr.keras.layers.convolutional.base import ConvolutionBase
+from tahr.keras.layers.low_rank import LowRankKernel
 
 
-class BaseConv(ConvolutionBase):
+class BaseConv(LowRankKernel, ConvolutionBase):
     """The convolution along `rank` axes; Conv1D to Conv3D set the rank."""
 
     def __init__(
@@ -37,12 +38,7 @@ class BaseConv(ConvolutionBase):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
-        self.lora_rank: Any = lora_rank
-        self.lora_alpha: Any = lora_rank if lora_alpha is None else lora_alpha
-        self.lora_enabled = False
-        self._kernel: Any = None
-        self.lora_kernel_a: Any = None
-        self.lora_kernel_b: Any = None
+        self._take_rank(lora_rank, lora_alpha)
 
     def build(self, input_shape: Any) -> None:
         """Creates kernel and bias for inputs of this shape."""
@@ -61,19 +57,7 @@ class BaseConv(ConvolutionBase):
             constraint=self.kernel_constraint,
         )
         self._build_bias(self.filters)
-        self.built = True
-        if self.lora_rank:
-            self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
-
-    @property
-    def kernel(self) -> Any:
-        """The kernel that convolves: the weight, and what low-rank adaptation adds to it."""
-        if not self.built:
-            raise AttributeError(f"[{self.name}] has no kernel before it is built. Call it on data, or build() it.")
-        if not self.lora_enabled:
-            return self._kernel
-        change = ops.multiply(ops.matmul(self.lora_kernel_a, self.lora_kernel_b), self.lora_alpha / self.lora_rank)
-        return ops.cast(ops.add(self._kernel, change), self.compute_dtype)
+        self._built_kernel()
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution of `inputs` with `kernel`, for subclasses to change."""
@@ -94,84 +78,15 @@ class BaseConv(ConvolutionBase):
         """The shape of the outputs for inputs of this shape."""
         return self._window_shape(input_shape, self.filters)
 
-    def enable_lora(
-        self,
-        rank: int,
-        lora_alpha: float | None = None,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
-    ) -> None:
-        """Freezes the kernel and trains a product of two thin matrices that is added to it.
-
-        Args:
-            rank: the width of the matrices, (window, channels / groups, rank) and (rank, filters).
-            lora_alpha: the product counts lora_alpha / rank times; `rank` if None.
-            a_initializer: initializer of the first matrix.
-            b_initializer: initializer of the second matrix.
-
-        Raises:
-            ValueError: if the layer is not built, has a kernel constraint, or is adapted already.
-
-        Source: Hu et al., 2021 (arXiv:2106.09685).
-        """
-        if self.kernel_constraint:
-            raise ValueError(
-                f"[{self.name}] expected no kernel_constraint for low-rank adaptation, which it would break."
-            )
-        if not self.built:
-            raise ValueError(f"[{self.name}] expected a built layer in enable_lora(); call it on data first.")
-        if self.lora_enabled:
-            raise ValueError(f"[{self.name}] expected enable_lora() once, received a second call.")
-        self._tracker.unlock()
-        self.lora_kernel_a = self.add_weight(
-            name="lora_kernel_a",
-            shape=(*self._kernel.shape[:-1], rank),
-            initializer=initializers.get(a_initializer),
-            dtype="float32",
-            regularizer=self.kernel_regularizer,
-        )
-        self.lora_kernel_b = self.add_weight(
-            name="lora_kernel_b",
-            shape=(rank, self.filters),
-            initializer=initializers.get(b_initializer),
-            dtype="float32",
-            regularizer=self.kernel_regularizer,
-        )
-        self._kernel.trainable = False
-        self._tracker.lock()
-        self.lora_enabled = True
-        self.lora_rank = rank
-        self.lora_alpha = rank if lora_alpha is None else lora_alpha
-
-    def save_own_variables(self, store: Any) -> None:
-        """Stores kernel (with what adaptation adds) and bias."""
-        if not self.lora_enabled:
-            super().save_own_variables(store)
-            return
-        for i, value in enumerate([self.kernel] if self.bias is None else [self.kernel, self.bias]):
-            store[str(i)] = ops.convert_to_numpy(value)
-
-    def load_own_variables(self, store: Any) -> None:
-        """Reads kernel and bias; adaptation starts again from nothing."""
-        if not self.lora_enabled:
-            super().load_own_variables(store)
-            return
-        for i, variable in enumerate([self._kernel] if self.bias is None else [self._kernel, self.bias]):
-            variable.assign(store[str(i)])
-        for variable in (self.lora_kernel_a, self.lora_kernel_b):
-            variable.assign(ops.zeros(variable.shape))
-
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""
-        config = {
+        return {
             **super().get_config(),
             "filters": self.filters,
             "groups": self.groups,
             **self._kernel_config("kernel"),
+            **self._rank_config(),
         }
-        if self.lora_rank:
-            config.update(lora_rank=self.lora_rank, lora_alpha=self.lora_alpha)
-        return config
 
 
 class Conv1D(BaseConv):

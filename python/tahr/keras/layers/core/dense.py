@@ -7,10 +7,10 @@ from typing import Any
 from tahr import ops
 from tahr.keras import activations, constraints, initializers, regularizers
 from tahr.keras.layers.input_spec import InputSpec
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.low_rank import LowRankKernel
 
 
-class Dense(Layer):
+class Dense(LowRankKernel):
     """`activation(inputs @ kernel + bias)` along the last axis.
 
     Args:
@@ -24,8 +24,8 @@ class Dense(Layer):
         activity_regularizer: regularizer of the output.
         kernel_constraint: constraint of the kernel.
         bias_constraint: constraint of the bias.
-        lora_rank: None only: low-rank adaptation is not available.
-        lora_alpha: None only, likewise.
+        lora_rank: train a matrix product of this rank that is added to the kernel, instead of the kernel.
+        lora_alpha: weight of that product times `lora_rank`; `lora_rank` if None.
         quantization_config: None only: quantisation is not available.
 
     Shapes: (batch, ..., inputs) to (batch, ..., units).
@@ -63,13 +63,10 @@ class Dense(Layer):
                 f"[Dense] expected units to be a positive integer, received units={units!r}. "
                 f"Expected a positive integer, got {units!r}."
             )
-        for key, value in (
-            ("lora_rank", lora_rank),
-            ("lora_alpha", lora_alpha),
-            ("quantization_config", quantization_config),
-        ):
-            if value is not None:
-                raise ValueError(f"[Dense] expected {key}=None, received {value!r}. It is not available.")
+        if quantization_config is not None:
+            raise ValueError(
+                f"[Dense] expected quantization_config=None, received {quantization_config!r}. It is not available."
+            )
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = int(units)
         self.activation = activations.get(activation)
@@ -80,7 +77,7 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel: Any = None
+        self._take_rank(lora_rank, lora_alpha)
         self.bias: Any = None
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
@@ -93,7 +90,7 @@ class Dense(Layer):
                 f"[{self.name}] expected a known size of the last axis, received shape {tuple(input_shape)}. "
                 "Give the size in keras.Input(shape=...)."
             )
-        self.kernel = self.add_weight(
+        self._kernel = self.add_weight(
             name="kernel",
             shape=(width, self.units),
             initializer=self.kernel_initializer,
@@ -109,6 +106,7 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: width})
+        self._built_kernel()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The outputs for `inputs`."""
@@ -135,4 +133,5 @@ class Dense(Layer):
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
             "quantization_config": None,
+            **self._rank_config(),
         }

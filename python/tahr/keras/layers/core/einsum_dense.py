@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tahr import ops
 from tahr.keras import activations, constraints, initializers, regularizers
 from tahr.keras.layers.input_spec import InputSpec
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.low_rank import LowRankKernel
 
 _FORMS = (
     r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)",
@@ -19,7 +19,7 @@ _FORMS = (
 )
 
 
-class EinsumDense(Layer):
+class EinsumDense(LowRankKernel):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -87,9 +87,7 @@ class EinsumDense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.lora_rank: Any = lora_rank
-        self.lora_alpha: Any = lora_rank if lora_alpha is None else lora_alpha
-        self.lora_enabled = False
+        self._take_rank(lora_rank, lora_alpha)
         self.bias: Any = None
 
     def build(self, input_shape: Any) -> None:
@@ -122,22 +120,7 @@ class EinsumDense(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.built = True
-        if self.lora_rank:
-            self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
-
-    @property
-    def kernel(self) -> Any:
-        """The kernel, with what `enable_lora` adds to it."""
-        if not self.built:
-            raise AttributeError(f"[{self.name}] You must build the layer before accessing `kernel`.")
-        if not self.lora_enabled:
-            return self._kernel
-        return ops.cast(ops.add(self._kernel, self._adaptation()), self.compute_dtype)
-
-    def _adaptation(self) -> Any:
-        product = ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
-        return ops.multiply(product, self.lora_alpha / self.lora_rank)
+        self._built_kernel()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The outputs for `inputs`."""
@@ -158,82 +141,13 @@ class EinsumDense(Layer):
                 x = ops.add(x, self.bias)
         return x if self.activation is activations.linear else self.activation(x)
 
-    def enable_lora(
-        self,
-        rank: int,
-        lora_alpha: float | None = None,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
-    ) -> None:
-        """Freezes the kernel and trains a product of two matrices that is added to it.
-
-        Args:
-            rank: columns of the first matrix and rows of the second.
-            lora_alpha: weight of the product times `rank`; `rank` if None.
-            a_initializer: initializer of the first matrix.
-            b_initializer: initializer of the second matrix.
-
-        Raises:
-            ValueError: if the layer is not built, has a kernel constraint, or does this already.
-        """
-        if self.kernel_constraint:
-            raise ValueError(
-                f"[{self.name}] expected a layer without kernel constraint: Lora is incompatible with kernel constraints."
-            )
-        if not self.built:
-            raise ValueError(
-                f"[{self.name}] Cannot enable lora on a layer that isn't yet built. Call it on data first."
-            )
-        if self.lora_enabled:
-            raise ValueError(f"[{self.name}] lora is already enabled; it can be enabled once only.")
-        self._tracker.unlock()
-        shape = tuple(self._kernel.shape)
-        self.lora_kernel_a = self.add_weight(
-            name="lora_kernel_a",
-            shape=(*shape[:-1], rank),
-            initializer=initializers.get(a_initializer),
-            dtype="float32",
-            regularizer=self.kernel_regularizer,
-        )
-        self.lora_kernel_b = self.add_weight(
-            name="lora_kernel_b",
-            shape=(rank, shape[-1]),
-            initializer=initializers.get(b_initializer),
-            dtype="float32",
-            regularizer=self.kernel_regularizer,
-        )
-        self._kernel.trainable = False
-        self._tracker.lock()
-        self.lora_enabled = True
-        self.lora_rank = rank
-        self.lora_alpha = rank if lora_alpha is None else lora_alpha
-
-    def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Puts the kernel, with its adaptation, and the bias into `store`."""
-        if not self.built:
-            return
-        store["0"] = self.kernel.numpy()
-        if self.bias is not None:
-            store["1"] = self.bias.numpy()
-
-    def load_own_variables(self, store: dict[str, Any]) -> None:
-        """Takes kernel and bias from `store`; an adaptation starts from zero."""
-        if not self.lora_enabled:
-            super().load_own_variables(store)
-            return
-        self._kernel.assign(store["0"])
-        if self.bias is not None:
-            self.bias.assign(store["1"])
-        self.lora_kernel_a.assign(ops.zeros(self.lora_kernel_a.shape))
-        self.lora_kernel_b.assign(ops.zeros(self.lora_kernel_b.shape))
-
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape that the equation gives for inputs of `input_shape`."""
         return analyze(self.name, self.equation, self.bias_axes, input_shape, self.partial_output_shape).output
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""
-        config = {
+        return {
             **super().get_config(),
             "output_shape": self.partial_output_shape,
             "equation": self.equation,
@@ -247,10 +161,8 @@ class EinsumDense(Layer):
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
             "quantization_config": None,
+            **self._rank_config(),
         }
-        if self.lora_rank:
-            config.update(lora_rank=self.lora_rank, lora_alpha=self.lora_alpha)
-        return config
 
 
 @functools.lru_cache(maxsize=256)

@@ -152,6 +152,28 @@ class Embedding(Layer):
         self.lora_rank = rank
         self.lora_alpha = lora_alpha if lora_alpha is not None else rank
 
+    def _further_variables(self) -> list[Any]:
+        known = {id(self._embeddings), id(self.lora_embeddings_a), id(self.lora_embeddings_b)}
+        return [v for v in [*self._trainable_variables, *self._non_trainable_variables] if id(v) not in known]
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts the layer's weights into `store`, the table with its adaptation as one."""
+        if not self.lora_enabled:
+            super().save_own_variables(store)
+            return
+        for i, value in enumerate([self.embeddings, *self._further_variables()]):
+            store[str(i)] = ops.convert_to_numpy(value)
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Takes the layer's weights from `store`; an adaptation starts again from nothing."""
+        if not self.lora_enabled:
+            super().load_own_variables(store)
+            return
+        for i, variable in enumerate([self._embeddings, *self._further_variables()]):
+            variable.assign(store[str(i)])
+        for variable in (self.lora_embeddings_a, self.lora_embeddings_b):
+            variable.assign(ops.zeros(variable.shape))
+
     def call(self, inputs: Any) -> Any:
         """The vectors of `inputs`."""
         if inputs.dtype not in ("int32", "int64"):

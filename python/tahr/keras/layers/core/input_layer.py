@@ -51,15 +51,25 @@ class InputLayer(Layer):
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ValueError(f"[{self.name}] expected input_tensor to be a KerasTensor, received {input_tensor!r}.")
-            if batch_size is not None and batch_size != input_tensor.shape[0]:
-                raise ValueError(
-                    f"[{self.name}] expected batch_size {input_tensor.shape[0]} of the input_tensor, received "
-                    f"{batch_size}."
-                )
-            batch_shape = input_tensor.shape
-            dtype = dtype or input_tensor.dtype
-        if shape is not None and batch_shape is not None and input_tensor is None:
-            raise ValueError(f"[{self.name}] expected either shape or batch_shape, received both. Leave one out.")
+            whole = tuple(input_tensor.shape)
+            for argument, given, actual in (
+                ("batch_size", batch_size, whole[0] if whole else None),
+                ("shape", None if shape is None else standardize_shape(shape), whole[1:]),
+                ("batch_shape", None if batch_shape is None else standardize_shape(batch_shape), whole),
+                ("dtype", None if dtype is None else standardize_dtype(dtype), input_tensor.dtype),
+            ):
+                if given is not None and given != actual:
+                    raise ValueError(
+                        f"[{self.name}] expected {argument} {actual} of the input_tensor, received {given}. "
+                        "Leave it out."
+                    )
+            shape, batch_shape, dtype = None, whole, input_tensor.dtype
+        elif batch_shape is not None:
+            for argument, value in (("shape", shape), ("batch_size", batch_size)):
+                if value is not None:
+                    raise ValueError(
+                        f"[{self.name}] expected either {argument} or batch_shape, received both. Leave one out."
+                    )
         if batch_shape is None:
             if shape is None:
                 raise ValueError(

@@ -44,7 +44,10 @@ class Lambda(Layer):
         self.mask = mask
         self.supports_masking = mask is not None
         self._output_shape = output_shape
-        named = inspect.signature(function).parameters
+        try:
+            named = tuple(inspect.signature(function).parameters)
+        except ValueError:  # an op or another function of C has no signature, and neither argument
+            named = ()
         self._passes = tuple(n for n in ("mask", "training") if n in named)
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
