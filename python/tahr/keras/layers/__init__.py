@@ -131,10 +131,17 @@ _NAMES = {
     "SpectralNormalization": "normalization.spectral_normalization",
     "UnitNormalization": "normalization.unit_normalization",
     # preprocessing
+    "CategoryEncoding": "preprocessing.category_encoding",
+    "Discretization": "preprocessing.discretization",
+    "HashedCrossing": "preprocessing.hashing",
+    "Hashing": "preprocessing.hashing",
+    "IntegerLookup": "preprocessing.integer_lookup",
     "MelSpectrogram": "preprocessing.mel_spectrogram",
     "Normalization": "preprocessing.normalization",
     "Rescaling": "preprocessing.rescaling",
     "STFTSpectrogram": "preprocessing.stft_spectrogram",
+    "StringLookup": "preprocessing.string_lookup",
+    "TextVectorization": "preprocessing.text_vectorization",
 }
 
 # Other names of the same classes, some of them of older versions.
