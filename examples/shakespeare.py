@@ -78,7 +78,7 @@ def draw(history: dict[str, list[float]], alone: float, path: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--length", type=int, default=100, help="characters that the network sees")
     parser.add_argument("--cell", choices=("LSTM", "GRU"), default="LSTM")

@@ -16,8 +16,6 @@ constexpr int64_t kNarrowRow = 3072;      // bytes of a row's state
 constexpr int64_t kParts = 16;            // of a long sum of products; fixed, since the parts' order is in the bits
 constexpr int64_t kPartBytes = 64 << 10;  // a result up to this size stays near while its part is summed
 constexpr int64_t kPartSteps = 128;
-constexpr int64_t kSharedBytes = 256 << 10;  // a matrix from here on is shared by the threads that have no rows
-constexpr double kSharedNs = 4e3;            // ... if a step's product takes so long
 
 template <class T>
 const GemmKernels<T>& gemm_kernels() {
@@ -52,13 +50,11 @@ StepMatrix<T>::StepMatrix(const T* b, int64_t ldb, bool transposed, int64_t k, i
                            : 0) {
   const GemmKernels<T>& g = gemm_kernels<T>();
   if (packed_) {
-    each_part(static_cast<double>(n * k) * 0.15, [&](int64_t begin, int64_t end) {
-      for (int64_t j = begin; j < end; j += g.nr) {
-        const int64_t width = std::min<int64_t>(g.nr, n - j);
-        if (transposed) g.pack(b + j * ldb, ldb, 1, width, k, g.nr, buffer_.get() + j * k);
-        else g.pack(b + j, 1, ldb, width, k, g.nr, buffer_.get() + j * k);
-      }
-    });
+    for (int64_t j = 0; j < n; j += g.nr) {
+      const int64_t width = std::min<int64_t>(g.nr, n - j);
+      if (transposed) g.pack(b + j * ldb, ldb, 1, width, k, g.nr, buffer_.get() + j * k);
+      else g.pack(b + j, 1, ldb, width, k, g.nr, buffer_.get() + j * k);
+    }
   } else if (transposed) {
     for (int64_t p = 0; p < k; ++p) {
       for (int64_t j = 0; j < n; ++j) buffer_.get()[p * n + j] = b[j * ldb + p];
@@ -66,17 +62,6 @@ StepMatrix<T>::StepMatrix(const T* b, int64_t ldb, bool transposed, int64_t k, i
     b_ = buffer_.get();
     ldb_ = n;
   }
-}
-
-// The columns, cut by the number of threads if the matrix is large. Within a chunk of rows all parts are this thread's.
-template <class T>
-template <class F>
-void StepMatrix<T>::each_part(double cost_ns, F body) const {
-  const int64_t widest = gemm_kernels<T>().nr * 4, tiles = ceil_div(n_, widest);
-  const bool large = k_ * n_ * static_cast<int64_t>(sizeof(T)) >= kSharedBytes;
-  const int64_t parts = large ? std::min<int64_t>(tiles, num_threads()) : 1;
-  auto part = [&](int64_t i) { body(tiles * i / parts * widest, std::min(tiles * (i + 1) / parts * widest, n_)); };
-  parallel_chunks(parts, cost_ns, part, kSharedNs);
 }
 
 template <class T>
@@ -99,9 +84,7 @@ void StepMatrix<T>::multiply(const T* a, int64_t m, T* c, bool accumulate, const
   g.bias = bias;
   g.factor = 1;
   g.accumulate = accumulate;
-  // Few rows: the time is that of reading the matrix.
-  const double cost = std::max(gemm_cost_ns(dtype_of<T>(), m, n_, k_), static_cast<double>(k_ * n_) * sizeof(T) / 60);
-  each_part(cost, [&](int64_t begin, int64_t end) { kernels.block(g, 0, m, begin, end); });
+  kernels.block(g, 0, m, 0, n_);
 }
 
 // A product with a small result and a long sum: the operands pass through the caches once, a part at a time.

@@ -1,9 +1,8 @@
 // What the loops over time of cpu/rnn_lstm.cpp, rnn_gru.cpp and rnn_simple.cpp share.
 //
 // One parallel region holds the whole loop over time: each chunk takes some rows of the batch through all steps, so no
-// thread waits for another between steps. Only a batch of a single chunk has its threads share a large matrix, by
-// columns. A row's result does not depend on which rows share its chunk (the product and the gate kernels treat each
-// row alone), so the cut may follow the number of threads without touching the bits.
+// thread waits for another between steps. A row's result does not depend on which rows share its chunk (the product and
+// the gate kernels treat each row alone), so the cut may follow the number of threads without touching the bits.
 #pragma once
 
 #include <algorithm>
@@ -57,14 +56,10 @@ template <class T>
 class StepMatrix {
  public:
   StepMatrix(const T* b, int64_t ldb, bool transposed, int64_t k, int64_t n, int64_t rows);
-  // c[m, n] = a[m, k] op(B) (+ c) (+ bias): on this thread in a chunk of rows, else by all threads if B is large, each
-  // with its columns of it.
+  // c[m, n] = a[m, k] op(B) (+ c) (+ bias), on this thread.
   void multiply(const T* a, int64_t m, T* c, bool accumulate, const T* bias = nullptr) const;
 
  private:
-  template <class F>
-  void each_part(double cost_ns, F body) const;
-
   int64_t k_, n_;
   bool packed_;
   const T* b_;
