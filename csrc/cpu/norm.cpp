@@ -158,8 +158,9 @@ struct ColumnScratch {
 };
 
 template <class T>
-void columns_forward(const KernelArgs& a, const StandardizeAttrs& at) {
+void columns_forward(const KernelArgs& a, const StandardizeAttrs& at, bool relu) {
   const Tensor& x = a.in[0];
+  const T* skip = relu ? data_of<T>(a, 3) : nullptr;
   const Columns c(x.shape(), at);
   const T *scale = data_of<T>(a, 1), *offset = data_of<T>(a, 2);
   const ColumnScratch<T, 2, 3> s(c);
@@ -192,8 +193,15 @@ void columns_forward(const KernelArgs& a, const StandardizeAttrs& at) {
     }
   });
   c.each_block(cost_of<T>(x.size(), 2), [&](int64_t image, int64_t b, int64_t at_element) {
-    kernels<T>().affine(x.data<T>() + at_element, s.vector(0, image), s.vector(1, image), s.vector(2, image),
-                        a.out[0].mutable_data<T>() + at_element, c.rows_of(b), c.width_of(b));
+    const T *from = x.data<T>() + at_element, *mean = s.vector(0, image), *factor = s.vector(1, image);
+    T* to = a.out[0].mutable_data<T>() + at_element;
+    const int64_t rows = c.rows_of(b), width = c.width_of(b);
+    if (relu) {
+      kernels<T>().affine_relu(from, mean, factor, s.vector(2, image), skip ? skip + at_element : nullptr, to, rows,
+                               width);
+    } else {
+      kernels<T>().affine(from, mean, factor, s.vector(2, image), to, rows, width);
+    }
   });
 }
 
@@ -278,7 +286,7 @@ void fill(const Tensor& t, T value) {
 }
 
 template <class T>
-void forward(const KernelArgs& a) {
+void forward(const KernelArgs& a, bool relu) {
   const auto& at = a.as<StandardizeAttrs>();
   if (a.in[0].size() == 0) {  // statistics of nothing
     fill<T>(a.out[1], at.centre ? static_cast<T>(NAN) : T(0));
@@ -286,7 +294,7 @@ void forward(const KernelArgs& a) {
   } else if (at.rows > 0) {
     rows_forward<T>(a, at);
   } else {
-    columns_forward<T>(a, at);
+    columns_forward<T>(a, at, relu);
   }
 }
 
@@ -307,7 +315,10 @@ void backward(const KernelArgs& a) {
 
 void register_norm_kernels() {
   define_kernel("standardize", DeviceType::CPU, [](const KernelArgs& a) {
-    return a.in[0].dtype() == DType::Float64 ? forward<double>(a) : forward<float>(a);
+    return a.in[0].dtype() == DType::Float64 ? forward<double>(a, false) : forward<float>(a, false);
+  });
+  define_kernel("standardize_relu", DeviceType::CPU, [](const KernelArgs& a) {
+    return a.in[0].dtype() == DType::Float64 ? forward<double>(a, true) : forward<float>(a, true);
   });
   define_kernel("affine_columns", DeviceType::CPU, [](const KernelArgs& a) {
     return a.in[0].dtype() == DType::Float64 ? affine_columns<double>(a) : affine_columns<float>(a);

@@ -20,6 +20,9 @@ struct NormKernels {
   void (*moments)(const T* x, int64_t rows, int64_t m, T* mean, T* squares);
   // y = (x - mean) factor + offset
   void (*affine)(const T* x, const T* mean, const T* factor, const T* offset, T* y, int64_t rows, int64_t m);
+  // y = relu((x - mean) factor + offset + skip); `skip` may be null: 0
+  void (*affine_relu)(const T* x, const T* mean, const T* factor, const T* offset, const T* skip, T* y, int64_t rows,
+                      int64_t m);
   // The sums of dy and of dy (x - mean) down the columns.
   void (*sums)(const T* dy, const T* x, const T* mean, int64_t rows, int64_t m, T* sum, T* product);
   // dx = dy p + (x - mean) q + r

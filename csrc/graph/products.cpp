@@ -8,6 +8,7 @@
 #include "ops/conv_attrs.h"
 #include "ops/elementwise_attrs.h"
 #include "ops/linalg_attrs.h"
+#include "ops/norm_attrs.h"
 #include "ops/optimizer_attrs.h"
 
 namespace tahr::graph {
@@ -54,7 +55,7 @@ class Readers {
 };
 
 // matmul, add, activation -> linear, and the same with conv_forward; matmul, range_grad -> linear_grad; in the place of
-// the last of them.
+// the last of them. standardize of columns, add, relu -> standardize_relu.
 class LinearFuser {
  public:
   explicit LinearFuser(Graph& g) : g_(g), readers_(g), gone_(g.nodes.size()) {}
@@ -78,7 +79,33 @@ class LinearFuser {
   Node& node(int32_t i) { return g_.nodes[static_cast<size_t>(i)]; }
   const Spec& spec(ValueId v) const { return g_.value(v).spec; }
 
+  // Where the skip connection is computed before: in the place of `standardize`, whose statistics others may read.
+  bool fuse_normalisation(int32_t i) {
+    const auto& at = *static_cast<const StandardizeAttrs*>(node(i).attrs.get());
+    const Spec out = spec(node(i).out[0]);
+    if (at.rows > 0) return false;
+    std::vector<ValueId> in = node(i).in;
+    int32_t sum = -1, relu = readers_.only(node(i).out[0]);
+    if (relu >= 0 && node(relu).op == &add_) {
+      sum = relu;
+      const ValueId skip = node(sum).in[node(sum).in[0] == node(i).out[0] ? 1 : 0];
+      const Node* before = g_.producer(skip);
+      if (!(spec(skip) == out) || (before && before - g_.nodes.data() >= i)) return false;
+      in.resize(3, kAbsent);
+      in.push_back(skip);
+      relu = readers_.only(node(sum).out[0]);
+    }
+    if (relu < 0 || node(relu).op != &relu_) return false;
+    const std::vector<ValueId> results = {node(relu).out[0], node(i).out[1], node(i).out[2]};
+    node(i) = Node{&standardize_relu_, node(i).attrs, std::move(in), results};
+    for (int32_t absorbed : {sum, relu}) {
+      if (absorbed >= 0) gone_[static_cast<size_t>(absorbed)] = 1;
+    }
+    return true;
+  }
+
   bool fuse(int32_t i) {
+    if (node(i).op == &standardize_) return fuse_normalisation(i);
     const Node& product = node(i);
     const bool conv = product.op == &conv_;
     if (product.op != &matmul_op() && !conv) return false;
@@ -145,6 +172,8 @@ class LinearFuser {
   const OpDef &add_ = get_op("add"), &linear_ = get_op("linear");
   const OpDef &conv_ = get_op("conv_forward"), &conv_linear_ = get_op("conv_linear");
   const OpDef &range_grad_ = get_op("range_grad"), &linear_grad_ = get_op("linear_grad");
+  const OpDef &relu_ = get_op("relu"), &standardize_ = get_op("standardize");
+  const OpDef& standardize_relu_ = get_op("standardize_relu");
 };
 
 // The gradient `g` of a plain step of descent, if it is a product that nothing else reads.

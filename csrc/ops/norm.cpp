@@ -66,6 +66,16 @@ Specs infer_standardize(const InferArgs& a) {
   return {x, statistics, statistics};
 }
 
+Specs infer_standardize_relu(const InferArgs& a) {
+  const Specs out = infer_standardize(a);
+  if (a.as<StandardizeAttrs>().rows > 0)
+    throw_value("[", a.op, "] expected columns, received rows=", a.as<StandardizeAttrs>().rows, ".");
+  if (a.has(3) && !(may_be(a.in[3].shape, a.in[0].shape) && a.in[3].dtype == a.in[0].dtype))
+    throw_value("[", a.op, "] expected a skip of the shape and dtype of x, ", a.in[0].shape.str(), ", received ",
+                a.in[3].shape.str(), ".");
+  return out;
+}
+
 Specs infer_standardize_grad(const InferArgs& a) {
   const auto& at = a.as<StandardizeAttrs>();
   const Spec& x = a.in[1];
@@ -125,6 +135,14 @@ Tensors standardize(const Tensor& x, const Tensor& scale, const Tensor& offset, 
   static const OpDef& op = get_op("standardize");
   const Tensor in[] = {x, scale, offset};
   return call(op, in, &at);
+}
+
+Tensors decompose_standardize_relu(Args in, const void* attrs) {
+  const auto input = [&](size_t i) { return in.size() > i ? in[i] : Tensor(); };
+  Tensors y = standardize(in[0], input(1), input(2), *static_cast<const StandardizeAttrs*>(attrs));
+  if (input(3).defined()) y[0] = ops::add(y[0], in[3]);
+  y[0] = ops::unary("relu", y[0]);
+  return y;
 }
 
 Tensors standardize_grad(Args in, const StandardizeAttrs& at) {
@@ -421,6 +439,22 @@ void define_norm_ops() {
              .saves = save_in(0) | save_in(1) | save_out(1) | save_out(2),
              .decompose = decompose_standardize,
              .outputs = 3});
+  define_op(
+      {.name = "standardize_relu",
+       .inputs = "x, scale?, offset?, skip?",
+       .doc = "relu(standardize(x, scale, offset) + skip) of columns with the same bits, the mean and the variance.",
+       .traits = kHidden,
+       .attrs = attr_type<StandardizeAttrs>(),
+       .infer = infer_standardize_relu,
+       .vjp =
+           [](const VjpArgs& a, std::span<Tensor> dx) {
+             static const OpDef& op = get_op("standardize_relu");
+             const Tensors found = decomposed_vjp(op, a.in, a.attrs, a.dy, a.needs);
+             std::copy(found.begin(), found.end(), dx.begin());
+           },
+       .saves = kSaveAllInputs,
+       .decompose = decompose_standardize_relu,
+       .outputs = 3});
   define_op({.name = "standardize_grad",
              .inputs = "dy, x, mean, variance, scale?",
              .doc = "The cotangents of standardize's x, scale and offset; those not wanted are empty.",

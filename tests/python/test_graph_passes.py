@@ -370,6 +370,24 @@ def test_products_that_somebody_else_reads_stay():
     )
 
 
+def test_batch_normalisation_takes_the_sum_and_the_relu_after_it():
+    def block(x, skip):
+        y, mean, variance = ops.fused_batch_norm(x, ops.mean(x, axis=(0, 1)), ops.max(x, axis=(0, 1)))
+        return ops.relu(y), mean, ops.relu(skip + ops.fused_batch_norm(x)[0]), variance * 2.0
+
+    shapes = (4, 6, 5), (4, 6, 5)
+    expect = ["mean", "max", "standardize_relu", "standardize_relu", "multiply"]
+    _check(block, *shapes, passes=["fuse_matmul"], expect=expect)
+
+    def kept(x, skip):  # what others read, and what is not yet there
+        y, late = ops.fused_batch_norm(x)[0], ops.fused_batch_norm(skip)[0]
+        z = ops.fused_batch_norm(x - 1.0)[0]
+        return ops.relu(y) + y, ops.relu(z + ops.exp(skip)), ops.relu(ops.layer_normalization(late))
+
+    expect = ["standardize", "standardize", "subtract", "standardize", "relu", "add", "exp", "add", "relu"]
+    _check(kept, *shapes, passes=["fuse_matmul"], expect=[*expect, "standardize", "relu"])
+
+
 def _descent(momentum: float = 0.0, decay: float = 0.0) -> tuple[Callable[..., Any], list[Any]]:
     rng = np.random.default_rng(0)
     values = [rng.normal(size=s).astype(F32) for s in ((4, 3), (3,), (3, 2))]

@@ -122,8 +122,9 @@ void moments(const T* x, int64_t rows, int64_t m, T* mean, T* squares) {
   });
 }
 
-template <class T>
-void affine(const T* x, const T* mean, const T* factor, const T* offset, T* y, int64_t rows, int64_t m) {
+template <bool kSkip, bool kRelu, class T>
+TAHR_INLINE void affine_of(const T* x, const T* mean, const T* factor, const T* offset, const T* skip, T* y,
+                           int64_t rows, int64_t m) {
   using V = Vec<T>;
   constexpr int W = kLanes<T>;
   each_columns<T>(m, [&]<int N>(int64_t j, auto get, auto put) TAHR_LAMBDA {
@@ -134,8 +135,25 @@ void affine(const T* x, const T* mean, const T* factor, const T* offset, T* y, i
       o[v] = get(offset + j + v * W, T(0));
     }
     for (int64_t i = j; i < j + rows * m; i += m)
-      for (int v = 0; v < N; ++v) put(y + i + v * W, V((get(x + i + v * W, T(0)) - c[v]) * f[v] + o[v]));
+      for (int v = 0; v < N; ++v) {
+        V value = (get(x + i + v * W, T(0)) - c[v]) * f[v] + o[v];
+        if constexpr (kSkip) value += get(skip + i + v * W, T(0));
+        if constexpr (kRelu) value = value < V{} ? V{} : value;  // NaN stays NaN
+        put(y + i + v * W, value);
+      }
   });
+}
+
+template <class T>
+void affine(const T* x, const T* mean, const T* factor, const T* offset, T* y, int64_t rows, int64_t m) {
+  affine_of<false, false, T>(x, mean, factor, offset, nullptr, y, rows, m);
+}
+
+template <class T>
+void affine_relu(const T* x, const T* mean, const T* factor, const T* offset, const T* skip, T* y, int64_t rows,
+                 int64_t m) {
+  if (skip) affine_of<true, true, T>(x, mean, factor, offset, skip, y, rows, m);
+  else affine_of<false, true, T>(x, mean, factor, offset, nullptr, y, rows, m);
 }
 
 template <class T>
@@ -178,7 +196,7 @@ void affine_grad(const T* dy, const T* x, const T* mean, const T* p, const T* q,
 
 template <class T>
 constexpr NormKernels<T> kernels() {
-  return {rows<T>, rows_grad<T>, moments<T>, affine<T>, sums<T>, affine_grad<T>};
+  return {rows<T>, rows_grad<T>, moments<T>, affine<T>, affine_relu<T>, sums<T>, affine_grad<T>};
 }
 
 }  // namespace

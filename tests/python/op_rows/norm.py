@@ -47,6 +47,11 @@ def standardize(
     return y.reshape(x.shape), mean.reshape(shape), variance.reshape(shape)
 
 
+def standardize_relu(x: np.ndarray, scale: Any, offset: Any, skip: Any, **attrs: Any) -> tuple[np.ndarray, ...]:
+    y, mean, variance = standardize(x, scale, offset, **attrs)
+    return np.maximum(y if skip is None else y + skip, 0), mean, variance
+
+
 def standardize_grad(
     dy: np.ndarray,
     x: np.ndarray,
@@ -181,6 +186,23 @@ ROWS = [
             Bad([np.ones((2, 3))], {"groups": 2}, ValueError, r"\[standardize\] expected a number of channels"),
         ],
         bench=Case([(4096, 512), (512,), (512,)], {"rows": 1}),
+    ),
+    Row(
+        "standardize_relu",
+        standardize_relu,
+        (In(), POSITIVE, In(), In()),
+        [
+            Case([s, _scale(s, a), _scale(s, a), s if i % 2 else None], a)
+            for i, (s, a) in enumerate(c for c in CORE if "rows" not in c[1])
+        ],
+        F,
+        terms=terms,
+        grad=(0, 1, 2, 3),
+        errors=[
+            Bad([np.ones((2, 3))], {"rows": 1}, ValueError, r"\[standardize_relu\] expected columns"),
+            Bad([np.ones((2, 3)), None, None, np.ones(3)], {}, ValueError, r"\[standardize_relu\] expected a skip"),
+        ],
+        bench=Case([(64, 32, 32, 64), (64,), (64,), (64, 32, 32, 64)]),
     ),
     Row(
         "standardize_grad",
