@@ -11,13 +11,16 @@ CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.defin
 export TAHR_DATA_DIR ?= $(wildcard $(abspath ../shared/data))
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
-.PHONY: help demo test lint format docs bench conformance conformance-check wheel clean compiler
+MINUTES ?= 10
+
+.PHONY: help demo test fuzz lint format docs bench conformance conformance-check wheel clean compiler
 
 help:
 	@echo "make demo    set up, build, train a small network, write a picture of what it learned"
 	@echo "make test    set up, build, run all C++ and Python tests"
 	@echo "make lint    clang-format, ruff and mypy     make format  apply the formatters"
 	@echo "make conformance  Keras's own tests against tahr.keras: all, and the report docs/conformance.md"
+	@echo "make fuzz    loads damaged model files for MINUTES=10 and looks for crashes, hangs and memory"
 	@echo "make bench   microbenchmarks and training beside other frameworks (what is installed of them)"
 	@echo "make docs    the reference of ops, docs/ops.md      make wheel   dist/tahr-*.whl"
 
@@ -77,6 +80,10 @@ conformance: compiler $(VENV)/ready
 conformance-check: compiler $(VENV)/ready
 	@$(PIP) install '.[conformance]'
 	$(CONFORMANCE) --check
+
+fuzz: compiler $(VENV)/ready
+	@$(PIP) install .
+	$(BIN)/python tools/fuzz_files.py --minutes $(MINUTES)
 
 wheel: compiler $(VENV)/ready
 	@$(PIP) wheel --no-deps -w dist .

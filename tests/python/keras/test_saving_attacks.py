@@ -472,6 +472,18 @@ def test_a_group_that_contains_itself(tmp_path):
     assert keras.models.load_model(write_keras(tmp_path / "a.keras", GOOD, weights_bytes(edit))).built
 
 
+def test_strings_in_a_circle(tmp_path):
+    """An object of size 0 in the heap of strings: the HDF5 library would follow it for ever."""
+    path = tmp_path / "a.h5"
+    model().save(path)
+    data = bytearray(path.read_bytes())
+    heap = data.index(b"GCOL\x01")
+    data[heap + 16 : heap + 32] = bytes(16)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="heap"):
+        keras.models.load_model(path)
+
+
 def test_attributes_that_grow(tmp_path):
     path = tmp_path / "a.h5"
     model().save(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ from tahr.keras.saving.safety import UnsafeFileError, claim
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FILTERS = frozenset((1, 2, 3, 32000))  # deflate, shuffle, fletcher32, lzf
 _KINDS = "biufcSV"
+_HEAP = b"GCOL\x01"
+_BLOCK = 1 << 20
 _MAX_OBJECTS = 1_000_000
 
 
@@ -42,12 +45,10 @@ def reading(source: Any, what: str = "") -> Iterator[Any]:
     h5py = library()
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as file:
-            start = file.read(8)
+            _check_structure(file, what)
     else:
-        start = source.read(8)
+        _check_structure(source, what)
         source.seek(0)
-    if start != _SIGNATURE:
-        raise ValueError(f"[load_model] expected an HDF5 file, received {what}, which does not begin like one.")
     try:
         with h5py.File(source, "r") as file:
             yield file
@@ -55,6 +56,45 @@ def reading(source: Any, what: str = "") -> Iterator[Any]:
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"[load_model] expected an undamaged HDF5 file, received {what}: {error}") from error
+
+
+def _check_structure(file: Any, what: str) -> None:
+    """Raises ValueError for what the HDF5 library does not survive (2.0.0 and before).
+
+    A global heap, where strings of variable length lie, is a chain of objects that each say their size; the library
+    follows one that says 0 for ever. https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, III.E.
+    """
+    head = file.read(16)
+    if head[:8] != _SIGNATURE:
+        raise ValueError(f"[load_model] expected an HDF5 file, received {what}, which does not begin like one.")
+    sizes = head[13:15] if head[8:9] in (b"\0", b"\1") else head[9:11]
+    if sizes != b"\x08\x08":
+        raise ValueError(f"[load_model] expected an HDF5 file with addresses of 8 bytes, received {what}.")
+    end = file.seek(0, os.SEEK_END)
+    at = 0
+    while at < end:
+        file.seek(at)
+        block = file.read(_BLOCK + len(_HEAP))
+        found = block.find(_HEAP)
+        while found >= 0:
+            _check_heap(file, at + found, end, what)
+            found = block.find(_HEAP, found + 1)
+        at += _BLOCK
+
+
+def _check_heap(file: Any, at: int, end: int, what: str) -> None:
+    file.seek(at + 8)
+    size = int.from_bytes(file.read(8), "little")
+    if not 16 <= size <= end - at:  # no heap, but the letters by chance; or one that the library refuses
+        return
+    body = file.read(size - 16)
+    place = 0
+    while len(body) - place >= 16:
+        index, _, _, length = struct.unpack_from("<HHIQ", body, place)
+        step = 16 + (length + 7) // 8 * 8 if index else length
+        if step < 16 or step > len(body) - place:
+            raise UnsafeFileError(f"[load_model] expected an undamaged HDF5 file, received {what} with a broken heap.")
+        place += step
 
 
 def _hard_link(parent: Any, name: str) -> None:

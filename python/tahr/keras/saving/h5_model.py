@@ -145,10 +145,13 @@ def load(path: str, custom_objects: Any = None, compile: bool = True, safe_mode:
         version = _version(file)
         limit = (64 << 20) + 4 * h5.total_size(file)
         with MemoryBudget(limit, f"a model whose file has {os.path.getsize(path)} bytes"):
-            model = from_config(upgrade.model(config, version), custom_objects, True, safe_mode)
+            with safety.understood("a config"):
+                config = upgrade.model(config, version)
+            model = from_config(config, custom_objects, True, safe_mode)
             fill(model, file)
             if compile:
-                _compile(model, file, custom_objects, safe_mode)
+                with safety.understood("a training_config"):
+                    _compile(model, file, custom_objects, safe_mode)
     return model
 
 

@@ -146,7 +146,7 @@ def from_config(config: Any, custom_objects: Any, compile: bool, safe_mode: bool
         raise ValueError(f"[load_model] expected the config of a model, received {type(config).__name__}.")
     if not compile:
         config = {**config, "compile_config": None}
-    with ObjectSharingScope():
+    with ObjectSharingScope(), safety.understood("a config"):
         safe = True if safe_mode is None else safe_mode
         model = deserialize_keras_object(config, custom_objects=custom_objects, safe_mode=safe)
     if not isinstance(model, Layer):

@@ -6,10 +6,12 @@ the bytes that it really has. Deflate shrinks by a factor of 1032 at most, train
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import stat
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 FLOOR = 4 << 20  # bytes
@@ -89,6 +91,23 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, into: Any = Non
                 raise UnsafeFileError(f"[load_model] expected {info.file_size} bytes in {info.filename!r}, found more.")
             target.write(chunk)
     return target.getvalue() if into is None else into
+
+
+_DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, RuntimeError, UnicodeError)
+
+
+@contextlib.contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Errors inside that come of values of the wrong kind, anywhere in a config, become a ValueError that says so."""
+    try:
+        yield
+    except _DAMAGE as error:
+        if isinstance(error, (ValueError, NotImplementedError)):
+            raise
+        raise ValueError(
+            f"[load_model] expected {what} that makes sense, received one that led to {type(error).__name__}: {error}. "
+            "The file is damaged, or a class of yours failed."
+        ) from error
 
 
 def parse_json(text: str | bytes, what: str) -> Any:

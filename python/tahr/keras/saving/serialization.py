@@ -263,6 +263,8 @@ class _Deserializer:
                 )
             return {k: self.load(v) for k, v in config.items()}
         class_name = config["class_name"]
+        if not isinstance(class_name, str):
+            raise TypeError(f"[deserialize_keras_object] expected the name of a class, received {class_name!r}.")
         if class_name.startswith("__") and class_name.endswith("__"):
             return self.load_value(class_name, config["config"] or {})
         if class_name == "function":
@@ -394,7 +396,7 @@ class _Deserializer:
 
 def _lookup(namespace: str, name: str) -> Any:
     """The public object `keras.<namespace>.<name>`, or None."""
-    if name.startswith("_"):
+    if name.startswith("_") or not name.isidentifier():
         return None
     try:
         module = importlib.import_module(_PACKAGE + namespace if namespace else _PACKAGE.rstrip("."))
