@@ -222,6 +222,27 @@ class Model(Trainer, Layer):
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Not available: models are not written for other programs yet.
+
+        Args:
+            filepath, format, verbose, input_signature, kwargs: as in Keras.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            f"[{self.name}] expected a format that export() writes, received format={format!r}; there is none yet. "
+            "model.save('model.keras') writes a file that Keras opens and can export."
+        )
+
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the model as `get_build_config` described it."""
         if not config:

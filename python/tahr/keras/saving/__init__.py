@@ -1,6 +1,7 @@
 """keras.saving: models to files and back; objects to configs and back; names for custom objects. See README.md."""
 
 from tahr.keras.saving.api import load_model, load_weights, save_model, save_weights
+from tahr.keras.saving.file_editor import KerasFileEditor
 from tahr.keras.saving.registration import (
     CustomObjectScope,
     custom_object_scope,
@@ -13,6 +14,7 @@ from tahr.keras.saving.serialization import SafeModeScope, deserialize_keras_obj
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "SafeModeScope",
     "custom_object_scope",
     "deserialize_keras_object",
