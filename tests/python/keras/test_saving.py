@@ -154,3 +154,47 @@ def test_file_editor(tmp_path, capsys):
 def test_export_is_not_there_yet(tmp_path):
     with pytest.raises(NotImplementedError, match="save"):
         small_model().export(tmp_path / "m")
+
+
+def test_a_compile_of_ones_own_is_not_called(tmp_path):
+    @keras.saving.register_keras_serializable(package="saving_tests")
+    class Own(keras.Sequential):
+        def compile(self, *args, **kwargs):
+            super().compile(*args, **kwargs)
+
+    model = Own([keras.Input((2,)), L.Dense(1)])
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "a.keras")
+    with pytest.warns(UserWarning, match="compile"):
+        assert not keras.models.load_model(tmp_path / "a.keras").compiled
+
+
+def test_names_of_functions_are_their_own():
+    config = {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "something"}
+    with pytest.raises(ValueError, match="registered_name"):
+        keras.saving.deserialize_keras_object(config)
+    dense = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 1}, "registered_name": ""}
+    assert keras.saving.deserialize_keras_object(dense).units == 1
+    with pytest.raises(ValueError, match="registered_name"):
+        keras.saving.deserialize_keras_object({**dense, "registered_name": "builtins.eval"})
+
+
+def test_arguments_for_other_formats(tmp_path):
+    model = small_model()
+    model.save(tmp_path / "a.keras")
+    model.save_weights(tmp_path / "a.weights.h5")
+    model.save_weights(tmp_path / "a.h5")
+    for name, kwargs in (
+        ("a.keras", {"objects_to_skip": []}),
+        ("a.keras", {"by_name": True}),
+        ("a.weights.h5", {"by_name": True}),
+        ("a.h5", {"objects_to_skip": []}),
+        ("a.h5", {"unknown": 1}),
+    ):
+        with pytest.raises(ValueError, match=next(iter(kwargs))):
+            model.load_weights(tmp_path / name, **kwargs)
+    other = small_model()
+    before = other.layers[-1].get_weights()
+    other.load_weights(tmp_path / "a.weights.h5", objects_to_skip=[other.layers[-1]])
+    assert np.array_equal(other.layers[-1].get_weights()[0], before[0])
+    assert np.array_equal(other.get_weights()[0], model.get_weights()[0])

@@ -60,20 +60,26 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     include_optimizer = kwargs.pop("include_optimizer", True)
     save_format = kwargs.pop("save_format", None)
     if kwargs:
-        raise ValueError(f"[save_model] expected known arguments, received {sorted(kwargs)}.")
+        raise ValueError(
+            f"[save_model] expected known arguments, received others. The following argument(s) are not supported: "
+            f"{sorted(kwargs)}."
+        )
     if hasattr(filepath, "write"):
         keras_file.save(model, filepath)
         return
     path = _text(filepath)
     old = path.endswith(_H5)
-    if save_format not in (None, "h5" if old else "keras"):
+    if save_format not in (None, False, "h5" if old else "keras" if path.endswith(".keras") else None):
         raise ValueError(
             f"[save_model] expected the ending of the path to give the format, received {path!r} and "
-            f"save_format={save_format!r}. Leave save_format out, and write .keras or .h5."
+            f"save_format={save_format!r}. The `save_format` argument is deprecated: leave it out, and write .keras or .h5."
         )
     if zipped is False:
         if path.endswith((".keras", *_H5)):
-            raise ValueError(f"[save_model] expected the path of a folder with zipped=False, received {path!r}.")
+            raise ValueError(
+                f"[save_model] expected the path of a folder with zipped=False, received {path!r}. It should "
+                "not end in .keras or .h5."
+            )
         if _may_write(path, overwrite, "save_model"):
             keras_file.save_folder(model, path)
         return
@@ -124,7 +130,7 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
             " It looks like a SavedModel of TensorFlow, which only TensorFlow reads." if _is_saved_model(path) else ""
         )
         raise ValueError(f"[load_model] expected a .keras or .h5 file, received the folder {path!r}.{hint}")
-    if not os.path.exists(path):
+    if not os.path.exists(path) and path.endswith((".keras", *_H5)):
         raise safety.MissingFileError(f"[load_model] expected a file, received {path!r}: File not found.")
     if path.endswith(".keras") or (not path.endswith(_H5) and keras_file.is_archive(path)):
         return keras_file.load(path, custom_objects, compile, safe_mode)
@@ -198,7 +204,7 @@ File format not supported.
     skip = kwargs.pop("objects_to_skip", None)
     by_name = kwargs.pop("by_name", None)
     if kwargs:
-        raise ValueError(f"[load_weights] expected known arguments, received {sorted(kwargs)}.")
+        raise ValueError(f"[load_weights] expected known arguments. Invalid keyword arguments: {sorted(kwargs)}.")
     path = _text(filepath)
     if not path.endswith((".keras", ".weights.json", ".safetensors", *_H5)):
         raise ValueError(
@@ -207,4 +213,4 @@ File format not supported.
         )
     if not os.path.exists(path):
         raise safety.MissingFileError(f"[load_weights] expected a file, received {path!r}: File not found.")
-    weights.load(model, path, skip_mismatch, skip or (), by_name)
+    weights.load(model, path, skip_mismatch, skip, by_name)

@@ -289,8 +289,8 @@ class _Deserializer:
         if kind == "__lambda__":
             if self.safe_mode and not settings.is_unsafe_deserialization_enabled():
                 raise ValueError(
-                    "[deserialize_keras_object] expected a config without code, received a lambda, which could run "
-                    "anything. If you trust where it comes from, pass safe_mode=False or call "
+                    "[deserialize_keras_object] expected a config without code, received a lambda: loading it means "
+                    "arbitrary code execution. If you trust where it comes from, pass safe_mode=False or call "
                     "keras.config.enable_unsafe_deserialization()."
                 )
             return load_function(inner["value"])
@@ -307,6 +307,7 @@ class _Deserializer:
             for candidate in _FUNCTION_MODULES:
                 found = _lookup_function(candidate, name)
                 if found is not None:
+                    self.check_function_name(name, config)
                     return found
             tail = [v for k, v in self.customs.items() if k.endswith(f">{name}")]
             if tail:
@@ -316,6 +317,16 @@ class _Deserializer:
             if found is not None:
                 return found
         raise self.unknown("function", name, config)
+
+    @staticmethod
+    def check_function_name(name: str, config: dict[str, Any]) -> None:
+        """Raises ValueError where a config calls a function of Keras by the name of something else."""
+        registered = config.get("registered_name")
+        if registered not in (None, "", "function", name):
+            raise ValueError(
+                f"[deserialize_keras_object] expected registered_name 'function' for {name!r}, received {registered!r}: the "
+                "name resolved to a Keras built-in."
+            )
 
     def load_object(self, config: dict[str, Any], module_objects: dict[str, Any] | None) -> Any:
         class_name, inner = config["class_name"], config["config"]
@@ -366,10 +377,10 @@ class _Deserializer:
                 where, name = _INTERNAL_NAMES[module, class_name]
                 return _lookup(where, name)
             if module in _CLASS_MODULES:
-                if registered not in (None, class_name):
+                if registered not in (None, "", class_name):
                     raise ValueError(
                         f"[deserialize_keras_object] expected no registered_name for {module}.{class_name}, which is "
-                        f"part of Keras, received {registered!r}."
+                        f"part of Keras, received {registered!r}: the name resolved to a Keras built-in."
                     )
                 found = _lookup(module[len("keras.") :] if module != "keras" else "", class_name)
                 if isinstance(found, type):

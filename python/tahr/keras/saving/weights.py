@@ -17,8 +17,8 @@ def save(model: Any, path: str, max_shard_size: float | None, skip: Any) -> None
     """Writes the weights of `model` in the format that the ending of `path` names."""
     if not model.built:
         raise ValueError(
-            f"[save_weights] expected a built model, received {model.name!r}, which has no weights yet. Call it on data "
-            "first, or build() it."
+            f"[save_weights] expected a built model, received {model.name!r}, which has no weights yet: You are saving "
+            "a model that has not yet been built. Call it on data first, or build() it."
         )
     if path.endswith(".safetensors"):
         from tahr.keras.saving import safetensors
@@ -41,14 +41,19 @@ def load(model: Any, path: str, skip_mismatch: bool, skip: Any, by_name: bool | 
     """Fills `model` from the file at `path`."""
     if not model.built:
         raise ValueError(
-            f"[load_weights] expected a built model, received {model.name!r}, which has no weights to fill yet. Call it "
-            "on data first, or build() it."
+            f"[load_weights] expected a built model, received {model.name!r}, which has no weights to fill yet: You "
+            "are loading weights into a model that has not yet been built. Call it on data first, or build() it."
         )
     modern = path.endswith((".weights.h5", ".weights.json"))
-    if by_name and (modern or not path.endswith((".h5", ".hdf5"))):
-        raise ValueError(f"[load_weights] expected by_name with older .h5 files only, received {path!r}.")
-    if skip and not modern:
-        raise ValueError(f"[load_weights] expected objects_to_skip with .weights.h5 files only, received {path!r}.")
+    if by_name is not None and (modern or not path.endswith((".h5", ".hdf5"))):
+        raise ValueError(
+            f"[load_weights] by_name only supports loading legacy '.h5' or '.hdf5' files. Received {path!r}."
+        )
+    if skip is not None and not modern:
+        raise ValueError(
+            f"[load_weights] objects_to_skip only supports loading '.weights.h5' files. Received {path!r}."
+        )
+    skip = skip or ()
     if path.endswith(".safetensors"):
         from tahr.keras.saving import safetensors
 

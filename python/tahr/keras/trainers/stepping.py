@@ -170,6 +170,13 @@ class Stepping:
         """Compiles with arguments that `get_compile_config` gave, and builds the optimizer if the model is built."""
         from tahr.keras.saving import deserialize_keras_object
 
+        if type(self).compile is not Stepping.compile:
+            warnings.warn(
+                f"[{type(self).__name__}] `compile()` was not called as part of model loading, because the class has a "
+                "compile() of its own. Call it, or give the class a get_compile_config() and a compile_from_config().",
+                stacklevel=2,
+            )
+            return
         self.compile(**{name: deserialize_keras_object(value) for name, value in config.items()})
         if getattr(self, "built", False) and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)

@@ -124,8 +124,8 @@ def _deserialize(config: Any, custom_objects: dict[str, Any] | None, safe: bool)
     if isinstance(config, dict) and config.get("class_name") == "__lambda__":
         if safe:
             raise ValueError(
-                "[Lambda] expected a config without code, received a lambda, which could run anything. If you trust "
-                "where it comes from, pass safe_mode=False or call keras.config.enable_unsafe_deserialization()."
+                "[Lambda] expected a config without code, received a lambda: loading it means arbitrary code execution. If "
+                "you trust where it comes from, pass safe_mode=False or call keras.config.enable_unsafe_deserialization()."
             )
         inner = config["config"]
         return load_function((inner["code"], inner["defaults"], inner["closure"]))
