@@ -72,4 +72,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:  # what takes its time to import, and few scripts need
         return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    if name == "bounding_boxes":
+        return importlib.import_module(f"{__name__}.bounding_boxes")
     return submodule(__name__, name)
