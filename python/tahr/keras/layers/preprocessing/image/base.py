@@ -82,7 +82,7 @@ class ImageLayer(Layer):
 
     def __init__(self, bounding_box_format: str | None = None, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.bounding_box_format = bounding_box_format
+        self.bounding_box_format: Any = bounding_box_format
         self.data_format = standardize_data_format(data_format)
         self._allow_non_tensor_positional_args = True
 
