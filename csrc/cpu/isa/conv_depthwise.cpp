@@ -7,7 +7,7 @@ namespace tahr::TAHR_ISA {
 namespace {
 
 constexpr int kOutputs = 4;  // of a row tile
-constexpr int kTaps = 8;     // of an outer tile
+constexpr int kTaps = 9;     // of an outer tile: all of a 3x3 window
 
 // Outputs [i, i + MR) at channels [j, j + NV vectors), of the last of which `lanes` are wanted.
 template <class T, int MR, int NV>
