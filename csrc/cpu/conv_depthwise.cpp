@@ -11,7 +11,7 @@
 namespace tahr {
 namespace {
 
-constexpr double kChunkFmas = 100e3;
+constexpr double kChunkFmas = 300e3;
 constexpr int64_t kBandBytes = 128 << 10;
 constexpr int64_t kPartialBytes = 8 << 20;
 constexpr int64_t kChunks = 32;
