@@ -136,3 +136,14 @@ def test_shakespeare(monkeypatch, tmp_path, capsys):
     assert (tmp_path / "shakespeare.txt").read_text() == result["sample"]
     assert pictures(tmp_path) == ["shakespeare.png"]
     assert "bits per character of new text" in capsys.readouterr().out
+
+
+def test_korean_chatbot(monkeypatch, tmp_path, capsys):
+    if not os.path.isfile(os.path.join(DATA, "korean_chatbot.csv")):
+        pytest.skip("no korean_chatbot.csv in TAHR_DATA_DIR")
+    monkeypatch.setenv("TAHR_DATA_DIR", DATA)
+    result = run("korean_chatbot", tmp_path, "--epochs", "2", "--samples", "6000")
+    assert result["accuracy"] > 0.7 and result["majority"] < 0.5
+    assert result["predictions"].shape == (4, 3)
+    assert "always the most frequent label" in capsys.readouterr().out
+    assert pictures(tmp_path) == ["korean_chatbot.png"]

@@ -10,6 +10,7 @@ from tahr.keras.backend.masking import set_keras_mask
 from tahr.keras.layers.core.input_layer import Input, InputLayer
 from tahr.keras.layers.input_spec import InputSpec
 from tahr.keras.layers.layer import Layer
+from tahr.keras.models.host_part import of_functional
 from tahr.keras.models.model import Model
 from tahr.keras.models.sequential import match_rank
 from tahr.keras.symbolic.function import Function
@@ -55,6 +56,7 @@ class Functional(Function, Model):
             if isinstance(op, Layer):
                 self._tracker.file(op, self._layers)
         self.built = True
+        self._set(_host_part=of_functional(self))
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
         self.input_names = [x._keras_history.operation.name for x in self._inputs]  # type: ignore[attr-defined]
@@ -108,7 +110,8 @@ class Functional(Function, Model):
             training: whether layers such as Dropout are in their training mode.
             mask: masks of the inputs.
         """
-        flat = self._flat_inputs(inputs)
+        encoded = self.__dict__.get("_gets_encoded")
+        flat = tree.flatten(inputs) if encoded else self._flat_inputs(inputs)
         if mask is not None:
             for x, m in zip(flat, tree.flatten(mask)):
                 if m is not None:
@@ -122,7 +125,7 @@ class Functional(Function, Model):
                 return op
             return lambda *a, **k: op(*a, **{**extra, **k})
 
-        return self._run_through(flat, run)
+        return self._host_part.rest._run_through(flat, run) if encoded else self._run_through(flat, run)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs as KerasTensors for inputs of these shapes."""
@@ -228,6 +231,8 @@ class Functional(Function, Model):
     def _assert_input_compatibility(self, first: Any) -> None:
         from tahr.keras.layers.input_spec import assert_input_compatibility
 
+        if self.__dict__.get("_gets_encoded"):
+            return
         spec = self.__dict__.get("_spec_cache")
         if spec is None:
             spec = self.input_spec

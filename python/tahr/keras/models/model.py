@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tahr.keras import tree
-from tahr.keras.backend.keras_tensor import KerasTensor
+from tahr.keras.backend.keras_tensor import KerasTensor, any_symbolic
 from tahr.keras.layers.layer import Layer
 from tahr.keras.models.inference import Inference
 from tahr.keras.models.summary import print_summary
@@ -64,7 +64,15 @@ class Model(Trainer, Layer):
             Layer.__init__(self, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) is False)):
+        host = self._host_part
+        if host is not None and args and not self.__dict__.get("_gets_encoded") and not any_symbolic(args):
+            with host.encoded():
+                return super().__call__(host.encode(args[0]), *args[1:], **kwargs)
+        if (
+            host is None
+            and len(args) == 1
+            and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) is False))
+        ):
             outputs = self._inference(args[0])
             if outputs is not None:
                 return outputs

@@ -12,6 +12,7 @@ from tahr.keras.backend.state import get_uid
 from tahr.keras.backend.variables import standardize_shape
 from tahr.keras.layers.core.input_layer import InputLayer
 from tahr.keras.layers.layer import Layer
+from tahr.keras.models.host_part import number_on_host, of_sequential
 from tahr.keras.models.model import Model
 
 
@@ -186,6 +187,18 @@ class Sequential(Model):
 
     # Calling.
 
+    @property
+    def _host_part(self) -> Any:
+        """What runs on the data before a step; see `host_part.py`."""
+        layers = self.layers
+        if not layers or not hasattr(layers[0], "_runs_on_host"):
+            return None
+        return of_sequential(self)
+
+    def _input_spec_or_none(self) -> KerasTensor | None:
+        first = self._layers[0]
+        return first.output if isinstance(first, InputLayer) else None
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The output of the last layer.
 
@@ -195,12 +208,15 @@ class Sequential(Model):
             mask: mask of `inputs`.
         """
         x = inputs
-        if self._end is not None:
+        first = 0
+        if self.__dict__.get("_gets_encoded"):
+            first = number_on_host(self)
+        elif self._end is not None:
             x = self._check_input(x)
         if mask is not None and not tree.is_nested(x):
             set_keras_mask(x, mask)
         kwargs = {} if training is None else {"training": training}
-        for layer in self.layers:
+        for layer in self.layers[first:]:
             x = layer(x, **kwargs)
         return x
 
@@ -291,7 +307,8 @@ class Sequential(Model):
     @property
     def input_dtype(self) -> str:
         """Dtype that inputs are cast to."""
-        if self._layers and isinstance(self._layers[0], InputLayer):
+        encoded = self.__dict__.get("_gets_encoded")
+        if self._layers and isinstance(self._layers[0], InputLayer) and not encoded:
             return self._layers[0].dtype
         return super().input_dtype
 

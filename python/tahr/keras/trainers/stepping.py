@@ -73,6 +73,7 @@ class Stepping:
     _step_variables: list[Any] | None = None
     _traced_steps: dict[str, tuple[Any, TracedStep]] | None = None
     _loss_takes_training: bool | None = None
+    _host_part: Any = None  # layers that read text, which run before the steps: see models/host_part.py
 
     def _set(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -365,6 +366,11 @@ class Stepping:
 
     def _step_function(self, phase: str) -> Callable[[Any], Any]:
         """The step of a phase as a function of a batch of tensors: logs, or None where the metrics hold them."""
+        host = self._host_part
+        step = self._own_step_function(phase)
+        return step if host is None else host.step(step)
+
+    def _own_step_function(self, phase: str) -> Callable[[Any], Any]:
         if phase == "predict":
             return self.predict_step
         if phase == "train":

@@ -13,7 +13,7 @@ from tahr.keras.callbacks.callback import CallbackList
 from tahr.keras.old_arguments import loads_ahead, renamed
 from tahr.keras.trainers import checks
 from tahr.keras.trainers.data import ArraySource, EpochIterator, make_source, split_validation
-from tahr.keras.trainers.data.arrays import to_array, to_arrays
+from tahr.keras.trainers.data.arrays import is_arrays, to_array, to_arrays
 from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
 from tahr.keras.trainers.loop import predict_loop
 from tahr.keras.trainers.old_methods import OldMethods
@@ -88,15 +88,22 @@ class Trainer(OldMethods, Stepping):
         """
         self._require_compiled("fit")
         checks.check_epochs(epochs, initial_epoch)
+        x, host = self._host_inputs(x)
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = split_validation("fit", (x, y, sample_weight), validation_split)
-        source = make_source("fit", x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
+            (x, y, sample_weight), validation_data = split_validation(
+                "fit", (x, y, sample_weight), validation_split, host
+            )
+            if host is None and self._host_part is not None:  # encoded above
+                rows = validation_batch_size or batch_size
+                x_val, y_val, weight_val = validation_data
+                validation_data = make_source("fit, validation_data", x_val, y_val, weight_val, rows)
+        source = make_source("fit", x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, host)
         self._watch_targets(source, "fit")
         iterator = EpochIterator(source, steps_per_epoch, "fit")
         validation = None
         if validation_data is not None:
             size = validation_batch_size or source.batch_size
-            validation = EpochIterator(_validation_source(validation_data, size), validation_steps, "fit")
+            validation = EpochIterator(self._validation_source(validation_data, size), validation_steps, "fit")
             if isinstance(validation.source, ArraySource) and not self._allows_nan():
                 validation.source.check_targets()
         max_epochs = config.max_epochs()
@@ -187,7 +194,8 @@ class Trainer(OldMethods, Stepping):
             1.0
         """
         self._require_compiled("evaluate")
-        source = make_source("evaluate", x, y, sample_weight, batch_size)
+        x, host = self._host_inputs(x)
+        source = make_source("evaluate", x, y, sample_weight, batch_size, host=host)
         self._watch_targets(source, "evaluate")
         iterator = EpochIterator(source, steps, "evaluate")
         callbacks = self._callbacks(callbacks, verbose, iterator)
@@ -222,11 +230,12 @@ class Trainer(OldMethods, Stepping):
             >>> model.predict(np.zeros((5, 2)), verbose=0).shape
             (5, 3)
         """
-        if callbacks is None and verbose == 0 and steps is None and x.__class__ is np.ndarray:
+        x, host = self._host_inputs(x)
+        if callbacks is None and verbose == 0 and steps is None and host is None and x.__class__ is np.ndarray:
             rows = len(x) if x.ndim else 0
             if 0 < rows <= (batch_size or 32) and x.dtype.kind in "fiub":  # one batch, nobody watching
                 return map_structure(ops.convert_to_numpy, self._make_step("predict")((to_array(x, "x", "predict"),)))
-        iterator = EpochIterator(make_source("predict", x, None, None, batch_size), steps, "predict")
+        iterator = EpochIterator(make_source("predict", x, None, None, batch_size, host=host), steps, "predict")
         callbacks = self._callbacks(callbacks, verbose, iterator)
         callbacks.on_predict_begin()
         traced = self._traced_step("predict")
@@ -234,7 +243,7 @@ class Trainer(OldMethods, Stepping):
             loop = iterator.loop()
             if loop is not None:
                 structure = iterator.source.structure()
-                found = predict_loop(self.predict_step, traced, loop, structure, callbacks)
+                found = predict_loop(self._step_function("predict"), traced, loop, structure, callbacks)
                 if found is not None:
                     callbacks.on_predict_end()
                     return found
@@ -321,20 +330,34 @@ class Trainer(OldMethods, Stepping):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch, as NumPy arrays."""
+        x = x if self._host_part is None else self._host_part.encode(x)
         outputs = self._make_step("predict")((to_arrays(x, "x", "predict_on_batch"),))
         return map_structure(ops.convert_to_numpy, outputs)
 
+    def _host_inputs(self, x: Any) -> tuple[Any, Any]:
+        """Inputs as the steps take them: with layers that read text, arrays are encoded at once if all rows get one
+        length; else the second value is the host part that is to encode the batches."""
+        host = self._host_part
+        if host is None or x is None or not is_arrays(x):
+            return x, host
+        encoded = host.encode_arrays(x)
+        return (x, host) if encoded is None else (encoded, None)
+
+    def _validation_source(self, data: Any, batch_size: int | None) -> Any:
+        where = "fit, validation_data"
+        if isinstance(data, ArraySource):
+            return data
+        if isinstance(data, (tuple, list)) and 1 <= len(data) <= 3:
+            x, y, sample_weight = unpack_x_y_sample_weight(tuple(data))
+            x, host = self._host_inputs(x)
+            return make_source(where, x, y, sample_weight, batch_size, host=host)
+        return make_source(where, data, host=self._host_part)
+
     def _single_batch(self, where: str, x: Any, y: Any, sample_weight: Any) -> tuple:
+        x = x if self._host_part is None else self._host_part.encode(x)
         source = ArraySource(where, x, y, sample_weight, batch_size=2**62)
         self._watch_targets(source, where)
         return next(iter(source))
-
-
-def _validation_source(data: Any, batch_size: int | None) -> Any:
-    if isinstance(data, (tuple, list)) and not isinstance(data, str) and 1 <= len(data) <= 3:
-        x, y, sample_weight = unpack_x_y_sample_weight(tuple(data))
-        return make_source("fit, validation_data", x, y, sample_weight, batch_size)
-    return make_source("fit, validation_data", data)
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

@@ -175,6 +175,11 @@ class HashedCrossing(Layer):
     def _runs_on_host(self) -> bool:
         return True
 
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        if isinstance(inputs, (list, tuple)):  # text and tensors may be mixed
+            inputs = [x.numpy() if is_tensor(x) and not x.is_symbolic else x for x in inputs]
+        return super().__call__(inputs, **kwargs)
+
     def call(self, inputs: Any) -> Any:
         """The bins of the combinations of `inputs`: a list of arrays of shape (), (batch,) or (batch, 1)."""
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:

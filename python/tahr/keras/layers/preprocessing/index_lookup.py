@@ -36,6 +36,14 @@ def check_salt(salt: Any, name: str) -> list[int] | None:
     raise ValueError(f"[{name}] expected salt to be an integer or two of them, received {salt!r}.")
 
 
+class Table:
+    """A vocabulary and the index of each of its tokens, from `start` on."""
+
+    def __init__(self, tokens: Iterable[Any], start: int) -> None:
+        self.tokens = list(tokens)
+        self.index = {token: start + i for i, token in enumerate(self.tokens)}
+
+
 class IndexLookup(Layer):
     """A vocabulary of tokens of one kind. The indices are: the mask token (0, mode "int" only), `num_oov_indices` for
     whatever is not in the vocabulary, the vocabulary.
@@ -124,9 +132,6 @@ class IndexLookup(Layer):
         """The reverse."""
         raise NotImplementedError
 
-    def _tokens_changed(self) -> None:
-        """Runs when the vocabulary was set."""
-
     # Vocabulary.
 
     def _oov_start(self) -> int:
@@ -136,10 +141,8 @@ class IndexLookup(Layer):
         return self._oov_start() + self.num_oov_indices
 
     def _set_tokens(self, tokens: Iterable[Any]) -> None:
-        self._vocabulary = list(tokens)
-        start = self._token_start()
-        self._table = {token: start + i for i, token in enumerate(self._vocabulary)}
-        self._tokens_changed()
+        # A public attribute, for traced steps look at those: a new table makes them trace anew.
+        self.lookup_table = Table(tokens, self._token_start())
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """The vocabulary.
@@ -148,14 +151,14 @@ class IndexLookup(Layer):
             include_special_tokens: whether mask and out-of-vocabulary tokens stand before it, so that the position of a
                 token is its index.
         """
-        tokens = [self._show(token) for token in self._vocabulary]
+        tokens = [self._show(token) for token in self.lookup_table.tokens]
         if not include_special_tokens:
             return tokens
         return [self.mask_token] * self._oov_start() + [self.oov_token] * self.num_oov_indices + tokens
 
     def vocabulary_size(self) -> int:
         """Number of indices: those of mask, unknown tokens and vocabulary."""
-        return self._token_start() + len(self._vocabulary)
+        return self._token_start() + len(self.lookup_table.tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Sets the vocabulary.
@@ -321,7 +324,7 @@ class IndexLookup(Layer):
         return depth
 
     def _need_vocabulary(self) -> None:
-        if not self._vocabulary and self._frozen_size in (None, self._token_start()):
+        if not self.lookup_table.tokens and self._frozen_size in (None, self._token_start()):
             raise RuntimeError(
                 f"[{self.name}] expected a vocabulary before the first call, found none. Pass `vocabulary`, or call adapt() "
                 "on the data first."

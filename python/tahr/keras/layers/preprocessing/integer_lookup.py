@@ -110,11 +110,6 @@ class IntegerLookup(IndexLookup):
             raise TypeError(f"[{self.name}] expected integers, received values of dtype {array.dtype}.")
         return array.astype(np.int64).ravel().tolist(), array.shape
 
-    def _tokens_changed(self) -> None:
-        keys = np.array(self._vocabulary, dtype=np.int64)
-        order = np.argsort(keys)
-        self._sorted = (keys[order], order + self._token_start())
-
     def call(self, inputs: Any) -> Any:
         """The indices of `inputs` or their encoded form; with `invert` the integers of indices."""
         self._need_vocabulary()
@@ -122,7 +117,9 @@ class IntegerLookup(IndexLookup):
         x = ops.cast(x, "int64")
         if self.invert:
             return self._integers_of(x)
-        keys, indices = self._sorted
+        tokens = np.array(self.lookup_table.tokens, dtype=np.int64)
+        order = np.argsort(tokens)
+        keys, indices = tokens[order], order + self._token_start()
         mask = self.mask_token
         known = ops.zeros_like(x, dtype="bool")
         result = ops.full_like(x, self._oov_start())

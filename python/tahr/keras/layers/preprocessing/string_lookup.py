@@ -82,6 +82,11 @@ class StringLookup(IndexLookup):
             **kwargs,
         )
 
+    @property
+    def input_dtype(self) -> str:
+        """Dtype of the inputs."""
+        return "int64" if self.invert else "string"
+
     def _runs_on_host(self) -> bool:
         return not self.invert
 
@@ -97,14 +102,14 @@ class StringLookup(IndexLookup):
 
     def _look_up(self, tokens: list[bytes]) -> np.ndarray:
         """The indices of `tokens`; DROPPED for the mask token where it has none."""
-        table = self._table
         unknown = self._oov_start() if self.num_oov_indices == 1 else -1
-        get = table.get
+        get = self.lookup_table.index.get
         found = np.fromiter((get(token, unknown) for token in tokens), np.int64, len(tokens))
         if self.mask_token is not None:
             mask = self._read(self.mask_token)
-            masked = np.fromiter((token == mask for token in tokens), bool, len(tokens))
-            found[masked] = 0 if self.output_mode == "int" else DROPPED
+            if mask in tokens:
+                masked = np.fromiter((token == mask for token in tokens), bool, len(tokens))
+                found[masked] = 0 if self.output_mode == "int" else DROPPED
         if self.num_oov_indices != 1:
             places = np.flatnonzero(found == -1)
             strange = [tokens[i] for i in places.tolist()]

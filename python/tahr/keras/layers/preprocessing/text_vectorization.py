@@ -138,6 +138,11 @@ class TextVectorization(Layer):
         self.supports_jit = False
         self.built = True
 
+    @property
+    def input_dtype(self) -> str:
+        """Dtype of the inputs."""
+        return "string"
+
     def _runs_on_host(self) -> bool:
         return True
 

@@ -29,8 +29,16 @@ def make_source(
     shuffle: bool | str = False,
     class_weight: dict[int, float] | None = None,
     steps: int | None = None,
-) -> ArraySource | IterableSource | PyDatasetSource:
-    """The batch source for data `x` (with `y`, `sample_weight`); `where` names the calling method in messages."""
+    host: Any = None,
+) -> Any:
+    """The batch source for data `x` (with `y`, `sample_weight`); `where` names the calling method in messages, `host` is
+    the part of the model that is to encode the inputs of each batch, if any."""
+    if host is not None:
+        if is_arrays(x) and x is not None:
+            inner: Any = ArraySource(where, x, y, sample_weight, batch_size, shuffle, class_weight, steps, text=True)
+        else:
+            inner = make_source(where, x, y, sample_weight, batch_size, shuffle, class_weight, steps)
+        return host.source(inner)
     if isinstance(x, (ArraySource, IterableSource, PyDatasetSource)):
         return x
     if is_arrays(x):

@@ -43,11 +43,11 @@ def _has_dict(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, (list, tuple)) and any(_has_dict(item) for item in value))
 
 
-def to_array(value: Any, name: str, where: str) -> np.ndarray:
-    """One leaf as a NumPy array of numbers: floats of 64 bits become `floatx`, other dtypes stay."""
+def to_array(value: Any, name: str, where: str, text: bool = False) -> np.ndarray:
+    """One leaf as a NumPy array of numbers (or `text`): floats of 64 bits become `floatx`, other dtypes stay."""
     if type(value).__module__.startswith("pandas") and hasattr(value, "to_numpy"):
         array = value.to_numpy()
-        if array.dtype == object and not any(isinstance(item, str) for item in array.flat):
+        if array.dtype == object and not text and not any(isinstance(item, str) for item in array.flat):
             array = array.astype("float64")  # columns of several numeric dtypes
         array = array[:, None] if array.ndim == 1 else array
     else:
@@ -58,7 +58,8 @@ def to_array(value: Any, name: str, where: str) -> np.ndarray:
                 f"[{where}] expected rows of equal length in argument {name}, received a ragged list. "
                 "Pad it first, for example with keras.utils.pad_sequences."
             ) from error
-    checks.check_numeric(array, name, where)
+    if not text:
+        checks.check_numeric(array, name, where)
     if array.ndim == 0:
         raise ValueError(
             f"[{where}] expected an array with a first axis of samples in argument {name}, received the scalar "
@@ -69,20 +70,20 @@ def to_array(value: Any, name: str, where: str) -> np.ndarray:
     return array
 
 
-def to_arrays(value: Any, name: str, where: str) -> Any:
+def to_arrays(value: Any, name: str, where: str, text: bool = False) -> Any:
     """`value` with each leaf an array, the structure kept; a list of numbers is one array."""
     if value is None:
         return None
     if isinstance(value, (list, tuple)) and _is_list_of_scalars(value):
-        return to_array(value, name, where)
+        return to_array(value, name, where, text)
     if isinstance(value, dict):
-        return {key: to_arrays(item, f"{name}[{key!r}]", where) for key, item in value.items()}
+        return {key: to_arrays(item, f"{name}[{key!r}]", where, text) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         if not value:
             raise ValueError(f"[{where}] expected at least one array in argument {name}, received {value!r}.")
-        items = [to_arrays(item, f"{name}[{i}]", where) for i, item in enumerate(value)]
+        items = [to_arrays(item, f"{name}[{i}]", where, text) for i, item in enumerate(value)]
         return tuple(items) if isinstance(value, tuple) else items
-    return to_array(value, name, where)
+    return to_array(value, name, where, text)
 
 
 class ArraySource:
@@ -103,10 +104,11 @@ class ArraySource:
         shuffle: bool | str = False,
         class_weight: dict[int, float] | None = None,
         steps: int | None = None,
+        text: bool = False,
     ):
         if not isinstance(shuffle, (bool, np.bool_)) and shuffle != "batch":
             raise ValueError(f"[{where}] expected shuffle to be True, False or 'batch', received {shuffle!r}.")
-        x = to_arrays(x, "x", where)
+        x = to_arrays(x, "x", where, text)
         y = to_arrays(y, "y", where)
         sample_weight = to_arrays(sample_weight, "sample_weight", where)
         if class_weight is not None:
@@ -204,7 +206,9 @@ def _only(weights: Any, where: str) -> Any:
     return leaves[0]
 
 
-def split_validation(where: str, arrays: tuple[Any, Any, Any], fraction: float) -> tuple[tuple, tuple]:
+def split_validation(
+    where: str, arrays: tuple[Any, Any, Any], fraction: float, host: Any = None
+) -> tuple[tuple, tuple]:
     """Splits `(x, y, sample_weight)` into all but the last `fraction` of the samples, and these, without shuffling."""
     if not 0 < fraction < 1:
         raise ValueError(f"[{where}] expected validation_split between 0 and 1, received {fraction!r}.")
@@ -213,7 +217,10 @@ def split_validation(where: str, arrays: tuple[Any, Any, Any], fraction: float) 
             f"[{where}] expected arrays in argument x together with validation_split, received "
             f"{type(arrays[0]).__name__}. Pass validation_data instead."
         )
-    columns = [to_arrays(a, name, where) for a, name in zip(arrays, ("x", "y", "sample_weight"))]
+    columns = [
+        to_arrays(a, name, where, text=host is not None and name == "x")
+        for a, name in zip(arrays, ("x", "y", "sample_weight"))
+    ]
     named = [pair for c, name in zip(columns, ("x", "y", "sample_weight")) for pair in named_leaves(c, name)]
     checks.check_lengths([(name, len(leaf)) for name, leaf in named], where)
     total = len(named[0][1])
