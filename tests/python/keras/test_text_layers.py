@@ -550,6 +550,19 @@ def test_vocabularies_go_to_files_and_back(tmp_path):
     assert read.get_vocabulary() == [0, -1, 3, 8]
 
 
+def test_models_of_texts_go_to_files_and_back(tmp_path):
+    x = keras.Input((1,), dtype="string")
+    parts = [
+        adapted(L.TextVectorization(output_sequence_length=4), DOCS)(x),
+        adapted(L.TextVectorization(output_mode="tf_idf"), DOCS)(x),
+        L.StringLookup(vocabulary=DOCS[:1], num_oov_indices=2, output_mode="one_hot")(x),
+    ]
+    model = keras.Model(x, L.Concatenate()([L.Rescaling(1.0)(part) for part in parts]))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(DOCS, verbose=0), model.predict(DOCS, verbose=0))
+
+
 # ---------------------------------------------------------------- inside models
 
 TEXTS = np.array(["good film really", "bad film", "very good", "awful bad thing"] * 12)
