@@ -217,6 +217,12 @@ def scaling(k, L):
     return stack(k, (4,), L.Rescaling(0.5, 1.0), normal, L.Dense(2))
 
 
+@case((4,), train=False)
+def discretization(k, L):
+    bins = L.Discretization(bin_boundaries=[-1.0, 0.0, 1.0])  # adapt() of Keras, and its lookups, need TensorFlow
+    return stack(k, (4,), bins, L.Embedding(4, 3), L.Flatten(), L.Dense(2))
+
+
 @case((4, 3))
 def graph_of_ops(k, L):
     x = k.Input((4, 3))

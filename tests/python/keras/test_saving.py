@@ -198,3 +198,28 @@ def test_arguments_for_other_formats(tmp_path):
     other.load_weights(tmp_path / "a.weights.h5", objects_to_skip=[other.layers[-1]])
     assert np.array_equal(other.layers[-1].get_weights()[0], before[0])
     assert np.array_equal(other.get_weights()[0], model.get_weights()[0])
+
+
+def test_what_preprocessing_layers_learned(tmp_path):
+    """Vocabularies are assets of a `.keras` file, boundaries and means weights; `.h5` says that it keeps no assets."""
+    words = L.StringLookup(name="words")
+    words.adapt(np.array(["x", "y", "x"]))
+    text = L.TextVectorization(output_mode="tf_idf", name="text")
+    text.adapt(np.array(["the cat sat", "a dog sat"]))
+    numbers = L.IntegerLookup(name="numbers")
+    numbers.adapt(np.array([5, 7, 5, 9]))
+    bins = L.Discretization(num_bins=3, name="bins")
+    bins.adapt(np.linspace(0, 1, 50).astype("float32"))
+    for layer, dtype, x in (
+        (words, "string", np.array([["x", "z"], ["y", "b"]])),
+        (text, "string", np.array([["the dog sat"], ["cat"]])),
+        (numbers, "int64", np.array([[5, 7], [9, 1]])),
+        (bins, "float32", np.array([[0.1, 0.5], [0.9, 0.3]], "float32")),
+    ):
+        model = keras.Sequential([keras.Input((x.shape[1],), dtype=dtype), layer])
+        model.save(tmp_path / "a.keras")
+        again = keras.models.load_model(tmp_path / "a.keras").get_layer(layer.name)
+        np.testing.assert_array_equal(np.asarray(again(x)), np.asarray(layer(x)))
+        if layer is not bins:
+            with pytest.warns(UserWarning, match="assets"):
+                model.save(tmp_path / "a.h5")

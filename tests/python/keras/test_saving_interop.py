@@ -54,7 +54,7 @@ def exchange(tmp_path_factory):
         "JAX_COMPILATION_CACHE_DIR": str(folder / "cache"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    subprocess.run([sys.executable, str(HERE / "saving_reference.py"), str(folder)], check=True, env=env, timeout=600)
+    subprocess.run([sys.executable, str(HERE / "saving_reference.py"), str(folder)], check=True, env=env, timeout=1800)
     with np.load(folder / "real.npz") as found:
         real = dict(found)
     return folder, ours, real, json.loads((folder / "errors.json").read_text())

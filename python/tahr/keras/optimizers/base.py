@@ -337,6 +337,9 @@ class Optimizer:
     def load_own_variables(self, store: Any) -> None:
         """Reads what `save_own_variables` wrote; warns and does nothing if the number of variables differs."""
         variables = self.variables
+        unused = [v for v in variables if v is self._iterations or v is self._learning_rate]
+        if self.built and len(store.keys()) == len(unused):  # it was saved before its first step
+            variables = unused
         if len(store.keys()) != len(variables):
             warnings.warn(
                 f"[{self.name}] expected {len(variables)} saved variables, received {len(store.keys())}: the state of "

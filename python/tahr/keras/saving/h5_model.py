@@ -41,6 +41,13 @@ def _top_level_weights(model: Any) -> list[Any]:
 def save(model: Any, path: str, include_optimizer: bool = True) -> None:
     """Writes the whole model to `path`."""
     warn_unbuilt(model)
+    with_assets = [layer.name for layer in model._flatten_layers() if hasattr(layer, "save_assets")]
+    if with_assets:
+        warnings.warn(
+            f"[save_model] .h5 files keep no assets: what {with_assets} learned from data (a vocabulary, say) is not saved. "
+            "Save to a .keras file.",
+            stacklevel=3,
+        )
     config = serialize_keras_object(model)
     training = config.pop("compile_config", None)
     if config.get("registered_name") and config.get("module") != "keras.src.models.functional":
