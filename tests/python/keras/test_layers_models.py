@@ -194,6 +194,17 @@ def test_functional_inputs_by_name_and_intermediate_models():
         model(a)
 
 
+def test_functional_outputs_in_lists():
+    x = keras.Input((3,))
+    one, two = keras.layers.Dense(1)(x), keras.layers.Dense(2)(x)
+    data = np.ones((4, 3), "float32")
+    single = keras.Model(x, [one])  # as in Keras, a list of one is that one
+    assert single(data).shape == single.predict(data, verbose=0).shape == (4, 1)
+    assert keras.layers.Dense(5)(single(keras.Input((3,)))).shape == (None, 5)
+    several = keras.Model(x, [one, two])
+    assert type(several(data)) is type(several.predict(data, verbose=0)) is list
+
+
 def test_functional_dropout_follows_the_call():
     x = keras.Input((50,))
     model = keras.Model(x, keras.layers.Dropout(0.5)(x))

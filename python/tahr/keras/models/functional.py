@@ -103,7 +103,7 @@ class Functional(Function, Model):
     # Calling.
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
-        """The outputs, nested as at construction.
+        """The outputs, nested as at construction; the output itself where that is a list of one.
 
         Args:
             inputs: like the model's inputs; a list, or a dict by the names of the inputs.
@@ -125,11 +125,12 @@ class Functional(Function, Model):
                 return op
             return lambda *a, **k: op(*a, **{**extra, **k})
 
-        return self._host_part.rest._run_through(flat, run) if encoded else self._run_through(flat, run)
+        graph = self._host_part.rest if encoded else self
+        return _unpacked(graph._run_through(flat, run))
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs as KerasTensors for inputs of these shapes."""
-        return Function.compute_output_spec(self, self._flat_inputs(inputs))
+        return _unpacked(Function.compute_output_spec(self, self._flat_inputs(inputs)))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of the outputs for inputs of these shapes."""
@@ -259,6 +260,11 @@ def _as_input(x: KerasTensor) -> KerasTensor:
     if history is not None and isinstance(history.operation, InputLayer):
         return x
     return Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
+
+
+def _unpacked(outputs: Any) -> Any:
+    """The only entry of a list or tuple of one."""
+    return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
 
 def _one(shapes: Any) -> Any:

@@ -24,14 +24,17 @@ class Function(Operation):
     """
 
     _keras_module = "keras"
+    _inputs_struct: Any
+    _outputs_struct: Any
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         super().__init__(name=name)
         self._init_graph(inputs, outputs)
 
     def _init_graph(self, inputs: Any, outputs: Any) -> None:
-        self._inputs_struct = tree.map_structure(lambda x: x, inputs)
-        self._outputs_struct = tree.map_structure(lambda x: x, outputs)
+        # Past the tracking of attributes, which would give its own kinds of lists and dicts to the outputs of every call.
+        object.__setattr__(self, "_inputs_struct", tree.map_structure(lambda x: x, inputs))
+        object.__setattr__(self, "_outputs_struct", tree.map_structure(lambda x: x, outputs))
         self._inputs = tree.flatten(inputs)
         self._outputs = tree.flatten(outputs)
         if not self._inputs:
