@@ -1,8 +1,11 @@
-"""keras.dtype_policies: which dtype a layer keeps its weights in and which it computes in."""
+"""keras.dtype_policies: which dtype a layer keeps its weights in and which it computes in.
 
+Plain policies in `policy.py`, those of quantized layers in `quantized.py`, policies by path in `map.py`.
+"""
+
+from tahr.keras.dtype_policies.map import DTypePolicyMap
 from tahr.keras.dtype_policies.policy import (
     DTypePolicy,
-    DTypePolicyMap,
     FloatDTypePolicy,
     deserialize,
     dtype_policy,
@@ -10,11 +13,23 @@ from tahr.keras.dtype_policies.policy import (
     serialize,
     set_dtype_policy,
 )
+from tahr.keras.dtype_policies.quantized import (
+    AWQDTypePolicy,
+    GPTQDTypePolicy,
+    Int4DTypePolicy,
+    QuantizedDTypePolicy,
+    QuantizedFloat8DTypePolicy,
+)
 
 __all__ = [
+    "AWQDTypePolicy",
     "DTypePolicy",
     "DTypePolicyMap",
     "FloatDTypePolicy",
+    "GPTQDTypePolicy",
+    "Int4DTypePolicy",
+    "QuantizedDTypePolicy",
+    "QuantizedFloat8DTypePolicy",
     "deserialize",
     "dtype_policy",
     "get",

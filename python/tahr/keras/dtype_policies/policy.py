@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from tahr.keras.backend import config, dtypes, state
@@ -35,18 +33,26 @@ class DTypePolicy:
     def __init__(self, name: str | None = None) -> None:
         if name is None:
             name = dtype_policy().name
-        if not isinstance(name, str):
-            raise TypeError(f"[DTypePolicy] expected a name such as 'mixed_float16' or 'float32', received {name!r}.")
+        self._compute_dtype, self._variable_dtype = self._parse_name(name)
         self._name = name
+        self._quantization_mode: str | None = None
+
+    def _parse_name(self, name: Any) -> tuple[str, str]:
+        """The compute dtype and the variable dtype that `name` stands for."""
+        if not isinstance(name, str):
+            raise TypeError(
+                f"[DTypePolicy] 'name' must be a string such as 'mixed_float16' or 'float32', received {name!r}."
+            )
         if name in _MIXED:
-            self._compute_dtype, self._variable_dtype = _MIXED[name], "float32"
-        else:
-            try:
-                self._compute_dtype = self._variable_dtype = dtypes.standardize_dtype(name)
-            except ValueError:
-                raise ValueError(
-                    f"[DTypePolicy] expected a dtype, 'mixed_float16' or 'mixed_bfloat16' as name, received {name!r}."
-                ) from None
+            return _MIXED[name], "float32"
+        try:
+            dtype = dtypes.standardize_dtype(name)
+        except ValueError:
+            raise ValueError(
+                f"[DTypePolicy] expected a dtype, 'mixed_float16' or 'mixed_bfloat16' as name, received {name!r}. "
+                "Cannot convert it to a pair of dtypes."
+            ) from None
+        return dtype, dtype
 
     @property
     def name(self) -> str:
@@ -65,8 +71,8 @@ class DTypePolicy:
 
     @property
     def quantization_mode(self) -> str | None:
-        """Always None: layers are not quantised."""
-        return None
+        """How the weights are quantized: "int8", "int4", "float8", "gptq", "awq"; None for not at all."""
+        return self._quantization_mode
 
     def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
         """`x` as a tensor if it is numeric data, floating-point ones cast to `dtype` if `autocast`."""
@@ -101,13 +107,14 @@ class DTypePolicy:
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) in (DTypePolicy, FloatDTypePolicy) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
+        kinds = (DTypePolicy, FloatDTypePolicy) if type(self) in (DTypePolicy, FloatDTypePolicy) else (type(self),)
+        return type(other) in kinds and self._name == other._name  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return hash(self._name)
 
     def __repr__(self) -> str:
-        return f'<DTypePolicy "{self._name}">'
+        return f'<{type(self).__name__} "{self._name}">'
 
 
 class FloatDTypePolicy(DTypePolicy):
@@ -119,99 +126,6 @@ class FloatDTypePolicy(DTypePolicy):
         return f'<FloatDTypePolicy "{self._name}">'
 
 
-class DTypePolicyMap(DTypePolicy, MutableMapping):
-    """A policy per layer path: what a composite layer hands to its parts.
-
-    Args:
-        default_policy: for paths that match no key; None is the default policy at the time of use.
-        policy_map: from paths (or regular expressions for them) to policies.
-    """
-
-    _keras_module = "keras.dtype_policies"
-
-    def __init__(self, default_policy: Any = None, policy_map: dict[str, Any] | None = None) -> None:
-        if isinstance(default_policy, DTypePolicyMap):
-            raise ValueError("[DTypePolicyMap] expected default_policy to be a single policy, received a map.")
-        if policy_map is not None and not isinstance(policy_map, dict):
-            raise TypeError(f"[DTypePolicyMap] expected policy_map to be a dict, received {policy_map!r}.")
-        self._default_arg = default_policy
-        self._default = get(default_policy)
-        self._map: dict[str, DTypePolicy] = {k: get(v) for k, v in (policy_map or {}).items()}
-
-    @property
-    def name(self) -> str:
-        """Always "map_" and the name of the default policy."""
-        return "map_" + self.default_policy.name
-
-    @property
-    def default_policy(self) -> DTypePolicy:
-        """The policy of paths without an entry."""
-        return dtype_policy() if self._default_arg is None else self._default
-
-    @property
-    def compute_dtype(self) -> str:
-        """Compute dtype of the default policy."""
-        return self.default_policy.compute_dtype
-
-    @property
-    def variable_dtype(self) -> str:
-        """Variable dtype of the default policy."""
-        return self.default_policy.variable_dtype
-
-    def __getitem__(self, key: str) -> DTypePolicy:
-        if key in self._map:
-            return self._map[key]
-        matches = [k for k in self._map if re.search(k, key)]
-        if len(matches) > 1:
-            raise ValueError(f"[DTypePolicyMap] expected {key!r} to match one entry, received matches {matches}.")
-        return self._map[matches[0]] if matches else self.default_policy
-
-    def __setitem__(self, key: str, policy: Any) -> None:
-        if key in self._map:
-            raise ValueError(f"[DTypePolicyMap] expected a new path, received {key!r}, which is in the map already.")
-        self._map[key] = get(policy)
-
-    def __delitem__(self, key: str) -> None:
-        del self._map[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._map
-
-    def __len__(self) -> int:
-        return len(self._map)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._map)
-
-    def get_config(self) -> dict[str, Any]:
-        """What `from_config` needs."""
-        from tahr.keras.saving import serialize_keras_object
-
-        default = None if self._default_arg is None else serialize_keras_object(self._default)
-        return {
-            "default_policy": default,
-            "policy_map": {k: serialize_keras_object(v) for k, v in self._map.items()},
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> DTypePolicyMap:
-        """The map that `get_config` described."""
-        default = config["default_policy"]
-        return cls(
-            default_policy=None if default is None else deserialize(default, custom_objects),
-            policy_map={k: deserialize(v, custom_objects) for k, v in config["policy_map"].items()},
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        return f"<DTypePolicyMap default_policy={self.default_policy!r}, entries={len(self._map)}>"
-
-
 def set_dtype_policy(policy: Any) -> None:
     """Makes `policy` (a name or a policy) the default of layers created from now on.
 
@@ -220,8 +134,11 @@ def set_dtype_policy(policy: Any) -> None:
     """
     if not isinstance(policy, DTypePolicy):
         if not isinstance(policy, str):
-            raise ValueError(f"[set_dtype_policy] expected the name of a policy or a DTypePolicy, received {policy!r}.")
-        policy = DTypePolicy(policy)
+            raise ValueError(
+                f"[set_dtype_policy] expected the name of a policy or a DTypePolicy, received {policy!r}. "
+                "Invalid `policy` argument."
+            )
+        policy = _named(policy)
     state.set_session("dtype_policy", policy)
 
 
@@ -267,10 +184,17 @@ def get(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, dict):
         return deserialize(identifier)
     if isinstance(identifier, str):
-        return DTypePolicy(identifier)
+        return _named(identifier)
     try:
         return DTypePolicy(dtypes.standardize_dtype(identifier))
     except ValueError:
         raise ValueError(
-            f"[dtype_policies] expected a policy, the name of one, a dtype or a config, received {identifier!r}."
+            f"[dtype_policies] expected a policy, the name of one, a dtype or a config, received {identifier!r}. "
+            "Cannot interpret `dtype` argument."
         ) from None
+
+
+def _named(name: str) -> DTypePolicy:
+    from tahr.keras.dtype_policies import quantized
+
+    return quantized.from_name(name) if name.startswith(quantized.QUANTIZATION_MODES) else DTypePolicy(name)
