@@ -298,6 +298,14 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
   }
 }
 
+// The width of the panels of a product of one row: wide ones, of nearly equal width.
+template <class T>
+int row_width(const GemmKernels<T>& kernels, int64_t n) {
+  const int lanes = kernels.nr / 2;
+  const int64_t vectors = ceil_div(n, lanes);
+  return static_cast<int>(ceil_div(vectors, ceil_div(n, kernels.row_nr))) * lanes;
+}
+
 // Few rows, so that B is all that counts: each chunk is one panel over one block of k, or over one chain if k is one
 // block, and whoever ends a panel's last block adds up its blocks. Consecutive chunks read consecutive rows of B, so
 // each thread reads the part of a layer's weights that it also updates: half the time of a dense layer's forward pass,
@@ -306,9 +314,9 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
 template <class T>
 void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
   const int64_t depth = gemm_chain(p.k), blocks = ceil_div(p.k, depth);
-  const int nr = kernels.nr;
+  const int nr = p.m == 1 ? row_width(kernels, p.n) : kernels.nr;
   const int64_t across = ceil_div(p.n, nr), part = p.m * nr;
-  Scratch<T> parts(across * blocks * part);  // [panel][block][m][nr]
+  Scratch<T> parts(across * blocks * part + kernels.nr);  // [panel][block][m][nr]
   Scratch<std::atomic<int64_t>> missing(across);
   for (int64_t j = 0; j < across; ++j) std::construct_at(missing.data() + j, blocks);
   GemmBlock<T> g{};
@@ -347,7 +355,9 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
     own.bias = p.bias();
     own.relu = p.end.relu;
     if (joins) kernels.block(own, 0, p.m, j, j1);
-    else kernels.merge(own, sums, part, blocks, j, j1);
+    else
+      for (int64_t q = j; q < j1; q += kernels.nr)
+        kernels.merge(own, sums + q - j, part, blocks, q, std::min(q + kernels.nr, j1));
     p.map(0, p.m, j, j1);
   };
   parallel_chunks(across * blocks, cost_of(kernels, p.m, p.n, p.k) + p.map_cost(), body, kSharedNs);

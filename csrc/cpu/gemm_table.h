@@ -50,6 +50,7 @@ struct GemmBlock {
 template <class T>
 struct GemmKernels {
   int mr, nr;  // the register tile
+  int row_nr;  // the widest tile of one row
   // Computes rows [i0, i1) x columns [j0, j1) of the product; i0 is a multiple of mr, j0 of nr.
   void (*block)(const GemmBlock<T>&, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
   // Packs `width` (at most `panel`) lines of `k` elements as [k][panel]: line i, element p at src[i * line + p * step],

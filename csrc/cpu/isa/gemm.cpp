@@ -22,8 +22,9 @@ constexpr int kBytes = 16, kMr = 4, kWideMr = 2;
 #else
 constexpr int kBytes = 16, kMr = 8, kWideMr = 3;
 #endif
-constexpr int kNv = 2;          // vectors across a tile
-constexpr int kStepsAhead = 8;  // at which a tile fetches B
+constexpr int kNv = 2;                         // vectors across a tile
+constexpr int kRowNv = kBytes == 64 ? 10 : 8;  // of one row, at most
+constexpr int kStepsAhead = 8;                 // at which a tile fetches B
 // Bytes that the first-level TLB reaches. A tile fetches a B spread wider than this ahead, so that neither the walks
 // nor L2 hold up its sums; a nearer B arrives by itself, and the fetches would cost 3%.
 constexpr int64_t kTlbReach = 96 * 4096;
@@ -275,8 +276,8 @@ void tile(const Tile<T>& t) {
   }
 }
 
-// Vectors across a tile of few rows: more of them, so that there are enough independent sums.
-constexpr int wide_of(int mr) { return mr == 1 ? 8 : 4; }
+// Vectors across a tile of few rows, at most: more of them, so that there are enough independent sums.
+constexpr int wide_of(int mr) { return mr == 1 ? kRowNv : 4; }
 
 template <class T>
 using TileFn = void (*)(const Tile<T>&);
@@ -286,7 +287,15 @@ struct Tiles {
   TileFn<T> fn[2][2][kMr + 1];       // [rows strided][two vectors][rows]
   TileFn<T> keeping[2][2][kMr + 1];  // the same, for more than half the rows, leaving B packed
   TileFn<T> wide[2][kWideMr + 1];    // [rows strided][rows]
+  TileFn<T> row[2][kRowNv + 1];      // of one row: [row strided][vectors]
 };
+
+template <class T, int NV>
+constexpr void fill_rows(Tiles<T>& t) {
+  t.row[0][NV] = tile<T, 1, NV, false>;
+  t.row[1][NV] = tile<T, 1, NV, true>;
+  if constexpr (NV > 1) fill_rows<T, NV - 1>(t);
+}
 
 template <class T, int MR>
 constexpr void fill_tiles(Tiles<T>& t) {
@@ -311,6 +320,7 @@ template <class T>
 constexpr Tiles<T> make_tiles() {
   Tiles<T> t{};
   fill_tiles<T, kMr>(t);
+  fill_rows<T, kRowNv>(t);
   return t;
 }
 template <class T>
@@ -513,9 +523,10 @@ void finish_transposed(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t 
 
 template <class T>
 void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
-  constexpr int L = kLanes<T>, kNrT = kNr<T>, kWideNr = 8 * L;
+  constexpr int L = kLanes<T>, kNrT = kNr<T>, kWideNr = kRowNv * L;
   const bool strided = !g.a_panel && g.a_row != 1;
   const int64_t depth = gemm_depth(g.k);
+  const bool single = g.mr == 1 && !g.b_panel && !g.b_room && !g.c_transposed;
   const int wide = g.mr <= kWideMr && !g.b_panel && !g.b_room && !g.c_transposed ? wide_of(g.mr) * L : 0;
   alignas(64) T tmp[kMr * kNrT > kWideNr * kWideMr ? kMr * kNrT : kWideNr * kWideMr];
   alignas(64) T tail[kWideNr * kWideNr > 4096 ? 4096 : kWideNr * kWideNr];
@@ -529,7 +540,8 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
     int64_t cols;
     for (int64_t j = j0; j < j1; j += cols) {
       int width;  // columns that the tile computes; `cols` of them are wanted
-      if (wide && j1 - j > kNrT) width = wide;
+      if (single) width = static_cast<int>(j1 - j < wide ? (j1 - j + L - 1) / L * L : wide);
+      else if (wide && j1 - j > kNrT) width = wide;
       else width = j1 - j > L ? kNrT : L;
       cols = j1 - j < width ? j1 - j : width;
 
@@ -604,6 +616,7 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
         const bool keep = g.b_room && g.b_col == 1 && i == i0 && rows > kMr / 2 && i + rows < i1;
         t.b_kept = g.b_room;
         const TileFn<T> fn = keep                          ? kTiles<T>.keeping[strided][width == kNrT][rows]
+                             : single                      ? kTiles<T>.row[strided][width / L]
                              : width == kNrT || width == L ? kTiles<T>.fn[strided][width == kNrT][rows]
                                                            : kTiles<T>.wide[strided][rows];
         fn(t);
@@ -656,8 +669,9 @@ void add_scaled(T* to, const T* from, int64_t n, T factor) {
 }  // namespace
 
 const GemmTable& gemm_table() {
-  static constexpr GemmTable t{{kMr, kNr<float>, block<float>, pack<float>, merge<float>, add_scaled<float>},
-                               {kMr, kNr<double>, block<double>, pack<double>, merge<double>, add_scaled<double>}};
+  static constexpr GemmTable t{
+      {kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, pack<float>, merge<float>, add_scaled<float>},
+      {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, pack<double>, merge<double>, add_scaled<double>}};
   return t;
 }
 
