@@ -49,7 +49,8 @@ class Inference:
             self._version, self._last = version, None
         if self._step is None:
             return None
-        x = convert_to_tensor(x)
+        if x.__class__ is not Tensor:
+            x = convert_to_tensor(x)
         last = self._last
         if last is not None and last[0] == x.shape and last[1] == x.dtype:
             return last[2]([x])
