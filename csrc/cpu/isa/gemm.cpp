@@ -431,6 +431,20 @@ void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, in
       TAHR_UNROLL for (int x = 0; x < L; ++x) store(dst + (p + x) * panel + i, r[x]);
     }
   }
+  if constexpr (kMasks) {
+    const int rest = static_cast<int>(k - p);
+    for (int64_t i = (panel - 1) / L * L; rest && i >= 0; i -= L) {
+      Vec<T> r[L];
+      TAHR_UNROLL for (int x = 0; x < L; ++x) {
+        r[x] = i + x < width ? load_part(src + (i + x) * line + p, rest) : Vec<T>{};
+      }
+      transpose<T>(r);
+      TAHR_UNROLL for (int x = 0; x < L; ++x) {
+        if (x < rest) store(dst + (p + x) * panel + i, r[x]);
+      }
+    }
+    return;
+  }
   for (; p < k; ++p) {
     for (int64_t i = 0; i < panel; ++i) dst[p * panel + i] = i < width ? src[i * line + p] : 0;
   }
