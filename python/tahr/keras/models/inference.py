@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from tahr import Tensor, convert_to_tensor, nest, tracing
-from tahr.keras.backend import scopes, state
+from tahr import _C, Tensor, nest
 from tahr.keras.backend.masking import get_keras_mask
+from tahr.keras.backend.scopes import any_reader
+from tahr.keras.backend.state import get_scope
 from tahr.keras.layers.layer import Layer
 from tahr.keras.trainers.steps import TracedStep
+from tahr.tracing import plain_change_count
+
+to_tensor = _C.to_tensor
 
 _BEFORE = 2  # calls that run layer by layer first: most models are called once or twice, to build them
 
@@ -38,10 +42,8 @@ class Inference:
                 return None
         elif x.__class__ is not Tensor or x.is_symbolic or get_keras_mask(x) is not None:
             return None
-        version = tracing.plain_change_count()
-        if version < 0 or state.get_scope("call_context") is not None:
-            return None
-        if scopes.any_reader() or scopes.in_symbolic_scope():
+        version = plain_change_count()
+        if version < 0 or get_scope("call_context") is not None or get_scope("symbolic") is not None or any_reader():
             return None
         if version != self._version:
             if not self._may_trace():
@@ -50,7 +52,7 @@ class Inference:
         if self._step is None:
             return None
         if x.__class__ is not Tensor:
-            x = convert_to_tensor(x)
+            x = to_tensor(x, None, "[call]")
         last = self._last
         if last is not None and last[0] == x.shape and last[1] == x.dtype:
             return last[2]([x])

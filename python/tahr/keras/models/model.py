@@ -73,18 +73,15 @@ class Model(Trainer, Layer):
             and len(args) == 1
             and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) is False))
         ):
-            outputs = self._inference(args[0])
+            outputs = (self.__dict__.get("_inference_step") or self._new_inference())(args[0])
             if outputs is not None:
                 return outputs
         return super().__call__(*args, **kwargs)
 
-    def _inference(self, x: Any) -> Any:
-        """The outputs for the tensor or array `x` from a trace, where that is the same as calling the layers one by one;
-        else None."""
-        kept = self.__dict__.get("_inference_step")
-        if kept is None:
-            kept = self.__dict__["_inference_step"] = Inference(self)
-        return kept(x)
+    def _new_inference(self) -> Inference:
+        """What answers calls from a trace, where that is the same as calling the layers one by one."""
+        kept = self.__dict__["_inference_step"] = Inference(self)
+        return kept
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; subclasses implement it."""
