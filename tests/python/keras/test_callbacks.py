@@ -250,7 +250,7 @@ def test_remote_monitor():
         server.shutdown()
         server.server_close()
     assert received == [{"epoch": i, "loss": loss} for i, loss in enumerate(history.history["loss"])]
-    with pytest.warns(UserWarning, match=r"\[RemoteMonitor\] expected a server at"):
+    with pytest.warns(UserWarning, match=r"Could not reach RemoteMonitor root server at http"):
         fit(callbacks.RemoteMonitor(root=root))
 
 
@@ -299,3 +299,13 @@ def test_swap_ema_weights(on_epoch):
     assert all(a != b for a, b in zip(swapped, values))  # validation sees the averages
     with pytest.raises(ValueError, match=r"\[SwapEMAWeights\] expected an optimizer that keeps moving averages"):
         model_of().evaluate(X, Y, verbose=0, callbacks=callbacks.SwapEMAWeights())
+
+
+def test_monitor_op():
+    from tahr.keras import ops
+
+    assert callbacks.EarlyStopping("loss", mode="max").monitor_op is ops.greater
+    watching = callbacks.EarlyStopping("loss")
+    assert watching.monitor_op is None
+    fit(watching)
+    assert watching.monitor_op is ops.less

@@ -31,8 +31,8 @@ class TerminateOnNaN(Callback):
             return
         if self.raise_error:
             raise RuntimeError(
-                f"[TerminateOnNaN] expected a finite loss, received {loss} at batch {batch}. Lower the learning rate, "
-                "or look for NaN in the data."
+                f"[TerminateOnNaN] expected a finite loss, received {loss}: NaN or Inf loss encountered at batch {batch}. "
+                "Lower the learning rate, or look for NaN in the data."
             )
         print_message(f"TerminateOnNaN: the loss of batch {batch} is {loss}, training ends here.")
         self.model.stop_training = True

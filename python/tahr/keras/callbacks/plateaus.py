@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from tahr.keras.callbacks.callback import Callback
@@ -40,6 +41,16 @@ class MonitorCallback(Callback):
             f"[{type(self).__name__}] expected mode='min' or mode='max' for monitor={self.monitor!r}, received "
             "mode='auto', and nothing says whether more or less of it is better."
         )
+
+    @property
+    def monitor_op(self) -> Callable[[Any, Any], Any] | None:
+        """`keras.ops.greater` where more is better, `keras.ops.less` where less is; None while that is not known."""
+        from tahr.keras import ops
+
+        sign = self._sign
+        if sign is None and self.mode != "auto":
+            sign = self._direction()
+        return None if sign is None else ops.greater if sign > 0 else ops.less
 
     def _is_improvement(self, value: float, reference: float | None) -> bool:
         if reference is None:

@@ -58,5 +58,7 @@ class RemoteMonitor(Callback):
                 pass
         except OSError as error:
             warnings.warn(
-                f"[RemoteMonitor] expected a server at {self.root} that takes the logs, received {error}.", stacklevel=2
+                f"[RemoteMonitor] expected a server that takes the logs, received {error}: "
+                f"Could not reach RemoteMonitor root server at {self.root}.",
+                stacklevel=2,
             )

@@ -192,9 +192,9 @@ class Optimizer:
             self._learning_rate.assign(value)
         else:
             raise TypeError(
-                f"[{self.name}] expected a schedule or a callable, received the learning rate {value!r}: this "
-                "optimizer was made with a schedule, which sets the learning rate at every step. Make the optimizer "
-                "with a number to be able to set it."
+                f"[{self.name}] expected a schedule or a callable, received the learning rate {value!r}. "
+                "This optimizer was created with a `LearningRateSchedule`, which sets the learning rate at every step. "
+                "Make it with a number to be able to set it."
             )
 
     @property
