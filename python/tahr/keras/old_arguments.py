@@ -104,6 +104,38 @@ def renamed(**names: str) -> Callable[[F], F]:
     return decorate
 
 
+def gone(**reasons: str | None) -> Callable[[F], F]:
+    """A decorator for functions: arguments of older versions that there are no more. Where they say "no" (None, False,
+    nothing) they are taken, otherwise the error gives the reason. A reason of None is for those that said how a result was
+    computed, not what it is: they may have any value.
+
+    Example:
+        >>> from tahr.keras.old_arguments import gone
+        >>> @gone(write_grads="Gradients are not written.")
+        ... def board(folder):
+        ...     return folder
+        >>> board("logs", write_grads=False)
+        'logs'
+        >>> board("logs", write_grads=True)
+        Traceback (most recent call last):
+        TypeError: [board] expected no write_grads, received True. Gradients are not written.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            for name in reasons.keys() & kwargs.keys():
+                value = kwargs.pop(name)
+                if reasons[name] is not None and not (value is None or value is False or value in ((), [], {}, "")):
+                    where = function.__qualname__.removesuffix(".__init__")
+                    raise TypeError(f"[{where}] expected no {name}, received {value!r}. {reasons[name]}")
+            return function(*args, **kwargs)
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
 def loads_ahead(function: F) -> F:
     """A decorator for `fit` and its relatives: `workers`, `use_multiprocessing` and `max_queue_size` of Keras 2, which say
     how a `PyDataset` given as `x` loads its batches; with other data there is nothing for them to say."""

@@ -258,6 +258,21 @@ def test_arguments_are_checked(tmp_path):
         TensorBoard(tmp_path, embeddings_metadata="words.txt")
 
 
+def test_arguments_of_keras_2(tmp_path):
+    board = TensorBoard(
+        log_dir=tmp_path,
+        histogram_freq=1,
+        batch_size=32,
+        write_grads=False,
+        embeddings_layer_names=None,
+        embeddings_metadata=None,
+    )
+    assert board.histogram_freq == 1
+    for name, value in {"write_grads": True, "embeddings_layer_names": ["words"]}.items():
+        with pytest.raises(TypeError, match=rf"\[TensorBoard\] expected no {name}, received"):
+            TensorBoard(tmp_path, **{name: value})
+
+
 def test_without_the_package():
     code = (
         "import sys; sys.modules['tensorboard'] = None\n"

@@ -12,6 +12,7 @@ import numpy as np
 
 from tahr.keras.callbacks.callback import Callback
 from tahr.keras.callbacks.rates import rates_of
+from tahr.keras.old_arguments import gone
 
 _BATCH_HOOKS = (
     "on_batch_begin",
@@ -66,6 +67,12 @@ class TensorBoard(Callback):
         ['train']
     """
 
+    @gone(
+        batch_size=None,
+        embeddings_data="Tables of weights are written, not outputs for data. Leave it out.",
+        embeddings_layer_names="The tables of all Embedding layers are written. Leave it out.",
+        write_grads="Gradients are not written: compute them with tahr.GradientTape in a callback of your own.",
+    )
     def __init__(
         self,
         log_dir: Any = "logs",

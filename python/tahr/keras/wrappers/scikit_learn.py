@@ -23,7 +23,7 @@ from tahr.keras.wrappers.sklearn_names import BaseEstimator, ClassifierMixin, No
 
 __all__ = ["KerasClassifier", "KerasRegressor"]
 
-_OLD_FIT_ARGUMENTS = {"nb_epoch"}
+_OLD_FIT_ARGUMENTS = {"nb_epoch", "workers", "use_multiprocessing", "max_queue_size"}
 _CATEGORICAL = ("categorical_crossentropy", "CategoricalCrossentropy")
 
 
