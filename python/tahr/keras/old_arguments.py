@@ -126,7 +126,8 @@ def gone(**reasons: str | None) -> Callable[[F], F]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             for name in reasons.keys() & kwargs.keys():
                 value = kwargs.pop(name)
-                if reasons[name] is not None and not (value is None or value is False or value in ((), [], {}, "")):
+                empty = value is None or value is False or (hasattr(value, "__len__") and len(value) == 0)
+                if reasons[name] is not None and not empty:
                     where = function.__qualname__.removesuffix(".__init__")
                     raise TypeError(f"[{where}] expected no {name}, received {value!r}. {reasons[name]}")
             return function(*args, **kwargs)
