@@ -21,6 +21,10 @@ def _is_symbolic(x: Any) -> bool:
     return isinstance(x, _C.Tensor) and x.is_symbolic
 
 
+def _any_symbolic(x: Any) -> bool:
+    return any(_is_symbolic(leaf) for leaf in nest.flatten(x))
+
+
 def _decided_later(x: Any) -> bool:
     """Whether the value of `x` is known only when what is being described or traced runs."""
     if isinstance(x, (bool, int, float)):
@@ -49,9 +53,25 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     if not _decided_later(pred):
         return true_fn() if bool(pred) else false_fn()
     if not _C.tracing():
-        false_fn()
-        return true_fn()
+        return _either(true_fn(), false_fn())
     return traced.choose("cond", traced.scalar_condition("cond", _convert(pred)), (true_fn, false_fn))
+
+
+def _either(a: Any, b: Any) -> Any:
+    """What both branches of `cond` describe, without a value."""
+    leaves, others = nest.flatten(a), nest.flatten(b)
+    if len(leaves) != len(others):
+        raise ValueError(
+            f"[cond] expected results of one structure from true_fn and false_fn, received {a!r} and {b!r}."
+        )
+    for x, y in zip(leaves, others):
+        shape, other = getattr(x, "shape", ()), getattr(y, "shape", ())
+        same = len(shape) == len(other) and all(m == n or m is None or n is None for m, n in zip(shape, other))
+        if not same or getattr(x, "dtype", None) != getattr(y, "dtype", None):
+            raise ValueError(
+                f"[cond] expected results of the same shape and dtype from true_fn and false_fn, received {x!r} and {y!r}."
+            )
+    return a
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
@@ -141,7 +161,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
         10
     """
     if not _C.tracing():
-        if _is_symbolic(lower) or _is_symbolic(upper):
+        if _is_symbolic(lower) or _is_symbolic(upper) or _any_symbolic(init_val):
             body_fun(symbolic((), "int32"), init_val)
             return init_val
         val = init_val
@@ -168,7 +188,7 @@ def _rows(xs: Any, what: str) -> list[Any]:
     flat = [_convert(x) for x in nest.flatten(xs)]
     if not flat or any(x.ndim == 0 for x in flat) or len({x.shape[0] for x in flat}) > 1:
         shapes = [x.shape for x in flat]
-        raise ValueError(f"[{what}] expected tensors of equal length along their first axis, received shapes {shapes}.")
+        raise ValueError(f"[{what}] expected tensors with an equal first dimension, received shapes {shapes}.")
     return flat
 
 
@@ -184,10 +204,20 @@ def _stacked(ys: list[Any]) -> Any:
     return nest.map_structure(lambda *leaves: _C.ops.stack([_convert(v) for v in leaves], axis=0), *ys)
 
 
+def _slice(xs: Any) -> Any:
+    """One slice of `xs`, without a value."""
+    return nest.map_structure(lambda x: symbolic(x.shape[1:], x.dtype), nest.map_structure(_convert, xs))
+
+
 def _stack_of_none(f: Callable[[Any], Any], xs: Any) -> Any:
     """What stacking the results of `f` gives for no slice at all: its shapes are found without values."""
-    y = f(nest.map_structure(lambda x: symbolic(x.shape[1:], x.dtype), nest.map_structure(_convert, xs)))
+    y = f(_slice(xs))
     return None if y is None else nest.map_structure(lambda v: _C.ops.zeros((0, *v.shape), dtype=v.dtype), y)
+
+
+def _stack_of(y: Any, length: int | None) -> Any:
+    """What stacking `length` results such as `y` gives, without a value."""
+    return nest.map_structure(lambda v: symbolic((length, *v.shape), v.dtype), nest.map_structure(_convert, y))
 
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
@@ -200,6 +230,8 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """
     if _C.tracing():
         return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    if _any_symbolic(xs):
+        return _stack_of(f(_slice(xs)), _rows(xs, "map")[0].shape[0])
     items = _unstacked(xs, "map")
     return _stacked([f(x) for x in items]) if items else _stack_of_none(f, xs)
 
@@ -234,6 +266,10 @@ def scan(
         raise ValueError("[scan] expected xs or length, received neither.")
     if _C.tracing():
         return _traced_scan(f, init, xs, length, reverse)
+    if _any_symbolic((init, xs)):
+        rows = length if xs is None else _rows(xs, "scan")[0].shape[0]
+        carry, y = f(init, None if xs is None else _slice(xs))
+        return carry, None if y is None else _stack_of(y, rows)
     items = [None] * int(length or 0) if xs is None else _unstacked(xs, "scan")
     if length is not None and len(items) != length:
         raise ValueError(f"[scan] expected {length} slices as length says, received {len(items)}.")
@@ -282,6 +318,10 @@ def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = F
     moved = nest.map_structure(lambda e: _C.ops.moveaxis(_convert(e), axis, 0), elems)
     if _C.tracing():
         return nest.map_structure(lambda y: _C.ops.moveaxis(y, 0, axis), _traced_combinations(f, moved, reverse))
+    if _any_symbolic(moved):
+        _rows(moved, "associative_scan")
+        f(_slice(moved), _slice(moved))
+        return nest.map_structure(_convert, elems)
     items = _unstacked(moved, "associative_scan")
     if not items:
         return nest.map_structure(_convert, elems)

@@ -86,8 +86,11 @@ def assert_input_compatibility(input_spec: Any, inputs: Any, layer_name: str) ->
             inputs = [inputs[n] for n in names]
     flat = tree.flatten(inputs)
     if len(flat) != len(specs):
-        raise ValueError(f"[{layer_name}] expected {len(specs)} inputs, received {len(flat)}.")
+        raise ValueError(f"[{layer_name}] expects {len(specs)} input(s), received {len(flat)}.")
     for x, spec in zip(flat, specs):
+        if x is None and spec is not None and not spec.optional:
+            name = f"input {spec.name!r}" if spec.name else "an input"
+            raise ValueError(f"[{layer_name}] {name} is not optional: expected a tensor, received None.")
         if spec is not None and not (x is None and spec.optional):
             _check(spec, x, layer_name)
 
@@ -126,4 +129,7 @@ def _check(spec: InputSpec, x: Any, layer: str) -> None:
         if any(a is not None and b is not None and a != b for a, b in zip(want, have)) or (
             spec.allow_last_axis_squeeze and len(want) != len(have)
         ):
-            raise refuse(f"input of shape={spec.shape}", "check the data against the shape of the model's input")
+            of = f" for the input with name {spec.name!r}" if spec.name else ""
+            raise ValueError(
+                f"[{layer}] expected shape={spec.shape}, found shape={shape}{of}. Check the data against the model's input."
+            )

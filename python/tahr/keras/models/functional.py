@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from tahr.keras import tree
@@ -98,7 +99,7 @@ class Functional(Function, Model):
 
     @layers.setter
     def layers(self, _: Any) -> None:
-        raise AttributeError(f"[{self.name}] has a list `layers` of its own; choose another name for the attribute.")
+        raise AttributeError(f"[{self.name}] the `Model.layers` attribute is reserved. Choose another name for it.")
 
     # Calling.
 
@@ -148,13 +149,15 @@ class Functional(Function, Model):
         flat = self._order_inputs(inputs)
         if len(flat) != len(self._inputs):
             raise ValueError(
-                f"[{self.name}] expected {len(self._inputs)} inputs named {self.input_names}, received {len(flat)}."
+                f"[{self.name}] expects {len(self._inputs)} input(s), named {self.input_names}; received {len(flat)}."
             )
         result: list[Any] = []
         for x, ref in zip(flat, self._inputs):
             if x is None:
                 if not getattr(ref._keras_history.operation, "optional", False):  # type: ignore[attr-defined]
-                    raise ValueError(f"[{self.name}] expected a tensor for input {ref.name!r}, received None.")
+                    raise ValueError(
+                        f"[{self.name}] input {ref.name!r} is not optional: expected a tensor, received None."
+                    )
                 result.append(None)
                 continue
             x = self._to_input_dtype(x, ref.dtype)
@@ -174,6 +177,8 @@ class Functional(Function, Model):
         if isinstance(inputs, dict):
             if isinstance(struct, dict):
                 missing = [k for k in struct if k not in inputs]
+                if not missing and len(inputs) > len(struct):
+                    self._warn_of_nesting(inputs)
                 if missing:
                     raise ValueError(
                         f"[{self.name}] expected inputs with the keys {sorted(struct)}, received {sorted(inputs)}."
@@ -187,7 +192,30 @@ class Functional(Function, Model):
                     f"Missing data for input {missing[0]!r}."
                 )
             return [inputs[n] for n in names]
+        if isinstance(struct, dict) and len(struct) > 1:
+            if not isinstance(inputs, (list, tuple)):
+                raise ValueError(
+                    f"[{self.name}] expects named input(s) with keys {list(struct)}, received one "
+                    f"{type(inputs).__name__}. Pass a dict."
+                )
+            if list(struct) != sorted(struct):
+                raise ValueError(
+                    f"[{self.name}] expects named input(s) with keys {list(struct)}, received a {type(inputs).__name__}, "
+                    "whose order could be that of the keys or their alphabetical one. Pass a dict."
+                )
+            self._warn_of_nesting(inputs)
         return tree.flatten(inputs)
+
+    def _warn_of_nesting(self, inputs: Any) -> None:
+        """Says once that inputs do not nest like those of the model, though there is one way to read them."""
+        if self.__dict__.get("_warned_of_nesting"):
+            return
+        object.__setattr__(self, "_warned_of_nesting", True)
+        warnings.warn(
+            f"[{self.name}] expected inputs nested as the model's, {_names(self._inputs_struct)}, received "
+            f"{_names(inputs)}.",
+            stacklevel=2,
+        )
 
     @property
     def input_shape(self) -> Any:
@@ -238,7 +266,7 @@ class Functional(Function, Model):
         if spec is None:
             spec = self.input_spec
             object.__setattr__(self, "_spec_cache", spec)
-        if isinstance(first, dict):
+        if isinstance(first, dict) or isinstance(self._inputs_struct, dict):
             first = self._order_inputs(first)
         assert_input_compatibility(spec, first, self.name)
 
@@ -252,6 +280,11 @@ class Functional(Function, Model):
             return Model.get_config(self)
         base = {k: v for k, v in Model.get_config(self).items() if k in ("name", "trainable")}
         return {**base, **functional_config(self)}
+
+
+def _names(inputs: Any) -> Any:
+    """The structure of `inputs` with a star for each tensor."""
+    return tree.map_structure(lambda _: "*", inputs)
 
 
 def _as_input(x: KerasTensor) -> KerasTensor:

@@ -80,6 +80,8 @@ def rebuild(config: dict[str, Any], custom_objects: dict[str, Any] | None) -> tu
 
     def tensor(place: Any) -> KerasTensor | None:
         name, node_index, tensor_index = place[0], place[1], place[2]
+        if name not in operations:
+            raise ValueError(f"[Model] Missing node: {name}. A layer of the config is connected to it.")
         nodes: list[Node] = operations[name]._inbound_nodes
         index = first_own[name] + node_index
         return nodes[index].outputs[tensor_index] if index < len(nodes) else None
@@ -93,8 +95,8 @@ def rebuild(config: dict[str, Any], custom_objects: dict[str, Any] | None) -> tu
             stuck += 1
             if stuck > len(waiting):
                 raise ValueError(
-                    f"[Model] expected connections that can be made in some order, received layers that wait for each "
-                    f"other: {sorted({n for n, _ in waiting})}."
+                    f"[Model] expected connections that can be made in some order, received a loop of layers that "
+                    f"wait for each other: {sorted({n for n, _ in waiting})}."
                 )
             continue
         stuck = 0

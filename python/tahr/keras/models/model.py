@@ -11,6 +11,7 @@ from tahr.keras import tree
 from tahr.keras.backend.keras_tensor import KerasTensor, any_symbolic
 from tahr.keras.layers.layer import Layer
 from tahr.keras.models.inference import Inference
+from tahr.keras.models.state_tree import get_state_tree, set_state_tree
 from tahr.keras.models.summary import print_summary
 from tahr.keras.symbolic.trace import compute_output_spec
 from tahr.keras.trainers.trainer import Trainer
@@ -96,7 +97,7 @@ class Model(Trainer, Layer):
 
     @layers.setter
     def layers(self, _: Any) -> None:
-        raise AttributeError(f"[{self.name}] has a list `layers` of its own; choose another name for the attribute.")
+        raise AttributeError(f"[{self.name}] the `Model.layers` attribute is reserved. Choose another name for it.")
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer with this name or index (give one of them).
@@ -181,6 +182,37 @@ class Model(Trainer, Layer):
         from tahr.keras.saving import serialize_keras_object
 
         return json.dumps(serialize_keras_object(self), **kwargs)
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """The values of all variables, nested by their paths.
+
+        Args:
+            value_format: `"backend_tensor"` for tensors, `"numpy_array"` for arrays.
+
+        Returns:
+            A dict with the keys `trainable_variables`, `non_trainable_variables`, `optimizer_variables` and
+            `metrics_variables`; a variable with the path `dense/kernel` is at `["dense"]["kernel"]`.
+
+        Raises:
+            ValueError: if two variables have the same path.
+
+        >>> from tahr import keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")])
+        >>> sorted(model.get_state_tree("numpy_array")["trainable_variables"]["sequential"]["last"])
+        ['bias', 'kernel']
+        """
+        return get_state_tree(self, value_format)
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Assigns values that `get_state_tree` gave, or a part of them.
+
+        Args:
+            state_tree: nested dicts as of `get_state_tree`; variables that are missing keep their values.
+
+        Raises:
+            ValueError: for a path that no variable has.
+        """
+        set_state_tree(self, state_tree)
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Saves the whole model; `keras.models.load_model` reads it.

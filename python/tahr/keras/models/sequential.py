@@ -62,12 +62,12 @@ class Sequential(Model):
             layer = history.operation
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"[{self.name}] expected a layer, received {layer!r} of type {type(layer).__name__}. A "
-                "function needs keras.layers.Lambda around it."
+                f"[{self.name}] Only instances of keras.layers.Layer can be added, received {layer!r} of type "
+                f"{type(layer).__name__}. A function needs keras.layers.Lambda around it."
             )
         if any(layer.name == other.name and layer is not other for other in self._layers):
             raise ValueError(
-                f"[{self.name}] expected layers with different names, received a second {layer.name!r}. Pass "
+                f"[{self.name}] All layers should have unique names, received a second {layer.name!r}. Pass "
                 "name=... to the layer."
             )
         if not self._layers and not isinstance(layer, InputLayer):
@@ -76,8 +76,8 @@ class Sequential(Model):
                 self._push(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
         if isinstance(layer, InputLayer) and self._layers and isinstance(self._layers[0], InputLayer):
             raise ValueError(
-                f"[{self.name}] expected one Input, received a second one: the first gives the shape "
-                f"{self._layers[0].batch_shape}."
+                f"[{self.name}] has already been configured for input of shape {self._layers[0].batch_shape}, "
+                "received a second Input. Leave one out."
             )
         self._push(layer)
         if not rebuild:
@@ -171,8 +171,8 @@ class Sequential(Model):
         required = [p.name for p in positional if p.default is inspect.Parameter.empty]
         if not positional or len(required) > 1:
             raise ValueError(
-                f"[{self.name}] expected layers whose call() needs one tensor and nothing else, received "
-                f"{type(layer).__name__} with {required or 'no positional arguments'}. A functional model takes it."
+                f"[{self.name}] Layers of a Sequential can only have a single required positional argument, received "
+                f"{type(layer).__name__} with {required or 'none'}. A functional model takes it."
             ) from None
 
     @property
@@ -183,7 +183,7 @@ class Sequential(Model):
 
     @layers.setter
     def layers(self, _: Any) -> None:
-        raise AttributeError(f"[{self.name}] expected changes of `layers` through add() and pop().")
+        raise AttributeError(f"[{self.name}] cannot replace `layers` as a whole. Use `add()` and `pop()`.")
 
     # Calling.
 

@@ -18,21 +18,8 @@ _QUERIES = {
     "ndim": lambda x: len(x.shape),
     "is_tensor": lambda x: isinstance(x, KerasTensor) or engine.is_tensor(x),
 }
-# These call functions given to them; such a function is not part of a graph.
-_HIGHER_ORDER = frozenset(
-    (
-        "cond",
-        "custom_gradient",
-        "map",
-        "scan",
-        "associative_scan",
-        "while_loop",
-        "fori_loop",
-        "vectorized_map",
-        "switch",
-        "jvp",
-    )
-)
+# What these return is a function, or computed from one.
+_LEFT_ALONE = frozenset(("custom_gradient", "jvp"))
 
 
 class OpCall(Operation):
@@ -61,7 +48,21 @@ class OpCall(Operation):
         from tahr import ops
         from tahr.keras.symbolic.trace import compute_output_spec
 
-        return compute_output_spec(_resolve(ops, self.op), *self._arguments(args), **kwargs, **self.fixed)
+        fn = _resolve(ops, self.op)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = fn(*args, **kwargs)
+            if any_symbolic((result,)):
+                self._refuse_captured()
+            return result
+
+        return compute_output_spec(call, *self._arguments(args), **kwargs, **self.fixed)
+
+    def _refuse_captured(self) -> None:
+        raise ValueError(
+            f"[{self.op}] expected a function that computes with its arguments, received one that uses symbolic tensors "
+            "from around it. Pass them as arguments (switch and the loops hand theirs on), or write a layer."
+        )
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"op": self.op, "name": self.name}
@@ -132,7 +133,7 @@ def accept_symbolic(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
             return query(x) if isinstance(x, KerasTensor) or name == "is_tensor" else fn(x)
 
         return functools.wraps(fn)(answer)
-    if name in _HIGHER_ORDER:
+    if name in _LEFT_ALONE:
         return fn
 
     def op(*args: Any, **kwargs: Any) -> Any:

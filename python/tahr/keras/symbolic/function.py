@@ -37,16 +37,17 @@ class Function(Operation):
         object.__setattr__(self, "_outputs_struct", tree.map_structure(lambda x: x, outputs))
         self._inputs = tree.flatten(inputs)
         self._outputs = tree.flatten(outputs)
-        if not self._inputs:
-            raise ValueError(f"[{self.name}] expected at least one input, received inputs={inputs!r}.")
+        for what, given, tensors in (("input", inputs, self._inputs), ("output", outputs, self._outputs)):
+            if not tensors:
+                raise ValueError(f"[{self.name}] the `{what}s` argument cannot be empty, received {what}s={given!r}.")
         for what, tensors in (("inputs", self._inputs), ("outputs", self._outputs)):
             for x in tensors:
                 if not isinstance(x, KerasTensor):
                     raise ValueError(
-                        f"[{self.name}] expected {what} to be KerasTensors, received {x!r}. "
+                        f"[{self.name}] All `{what}` values must be KerasTensors, received {x!r}. "
                         "Make inputs with keras.Input(), and outputs by calling layers on them."
                     )
-        self._nodes = sort_nodes(self._inputs, self._outputs, self.name)
+        self._nodes = sort_nodes(self._inputs, self._outputs, self.name, _labels(outputs))
         seen: dict[int, Operation] = {}
         for node in self._nodes:
             seen.setdefault(id(node.operation), node.operation)
@@ -98,7 +99,9 @@ class Function(Operation):
     def _run_through(self, inputs: Any, callable_of: Callable[[Any], Any]) -> Any:
         flat = tree.flatten(inputs)
         if len(flat) != len(self._inputs):
-            raise ValueError(f"[{self.name}] expected {len(self._inputs)} inputs, received {len(flat)}.")
+            raise ValueError(
+                f"[{self.name}] invalid input structure: expected {len(self._inputs)} inputs, received {len(flat)}."
+            )
         values = {id(ref): x for ref, x in zip(self._inputs, flat)}
         for node, done in zip(self._nodes, self._free_after):
             args, kwargs = node.fill_in(values)
@@ -110,7 +113,15 @@ class Function(Operation):
         return tree.map_structure(lambda ref: values[id(ref)], self._outputs_struct)
 
 
-def sort_nodes(inputs: list[KerasTensor], outputs: list[KerasTensor], name: str) -> list[Node]:
+def _labels(outputs: Any) -> list[str]:
+    """How to call each of the outputs in a message."""
+    paths = [".".join(map(str, path)) for path, _ in tree.flatten_with_path(outputs)]
+    return [f"with path `{path}`" if path else repr(x.name) for path, x in zip(paths, tree.flatten(outputs))]
+
+
+def sort_nodes(
+    inputs: list[KerasTensor], outputs: list[KerasTensor], name: str, labels: list[str] | None = None
+) -> list[Node]:
     """The calls between `inputs` and `outputs`, each after those it depends on; iterative, so depth is no limit.
 
     Raises:
@@ -119,10 +130,11 @@ def sort_nodes(inputs: list[KerasTensor], outputs: list[KerasTensor], name: str)
     known = {id(x) for x in inputs}
     order: list[Node] = []
     done: set[int] = set()
-    stack: list[tuple[Node | None, KerasTensor, bool]] = [(node_of(x), x, False) for x in reversed(outputs)]
+    stack: list[tuple[Node | None, KerasTensor, bool, int]]  # the last: which output led there
+    stack = [(node_of(x), x, False, i) for i, x in reversed(list(enumerate(outputs)))]
     on_path: set[int] = set()
     while stack:
-        node, x, expanded = stack.pop()
+        node, x, expanded, i = stack.pop()
         if expanded:
             on_path.discard(id(node))
             if id(node) not in done:
@@ -133,13 +145,13 @@ def sort_nodes(inputs: list[KerasTensor], outputs: list[KerasTensor], name: str)
             continue
         if node is None or node.is_input:
             raise ValueError(
-                f"[{name}] expected all outputs to follow from the inputs, received {x!r}, which depends on no listed "
-                f"input{'' if node is None else f' (made by {node.operation.name!r})'}. Add its Input to `inputs`."
+                f"[{name}] Output {labels[i] if labels else i} is not connected to `inputs`: it depends on {x!r}"
+                f"{'' if node is None else f' (made by {node.operation.name!r})'}, which is not among them. Add it."
             )
         if id(node) in on_path:
             continue
         on_path.add(id(node))
-        stack.append((node, x, True))
+        stack.append((node, x, True, i))
         for parent in reversed(node.input_tensors):
-            stack.append((node_of(parent), parent, False))
+            stack.append((node_of(parent), parent, False, i))
     return order

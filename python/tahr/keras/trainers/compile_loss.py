@@ -8,7 +8,8 @@ from tahr import ops
 from tahr.data.structure import flatten, is_nested
 from tahr.keras import losses as losses_module
 from tahr.keras import metrics as metrics_module
-from tahr.keras.trainers import checks
+from tahr.keras import tree
+from tahr.keras.trainers import checks, nested_losses
 from tahr.keras.trainers.outputs import OutputOrder
 
 
@@ -42,6 +43,7 @@ class CompileLoss:
         self._output_names = output_names
         self._order: OutputOrder | None = None
         self._losses: list[OutputLoss] = []
+        self._placed: list[nested_losses.PlacedLoss] = []  # where losses are for parts of nested outputs
         self._used: list[bool] = []
         self._all_targets: tuple[Any, str] | None = None
         self.metrics: list[Any] = []  # one mean per loss where there are several
@@ -62,6 +64,9 @@ class CompileLoss:
     def _build(self, y_true: Any, y_pred: Any) -> None:
         order = OutputOrder(y_pred, self._output_names)
         setting, weights = self._loss, self._loss_weights
+        if nested_losses.is_structural(setting, y_pred):
+            self._place(y_true, y_pred, order)
+            return
         if order.count == 1 and not (isinstance(setting, dict) and order.names is not None):
             per_output = [flatten(setting)]
         elif is_nested(setting):
@@ -108,6 +113,39 @@ class CompileLoss:
             self.metrics = [metrics_module.Mean(name=f"{one.name}_loss") for one in resolved]
         self._losses, self._order = resolved, order
 
+    def _place(self, y_true: Any, y_pred: Any, order: OutputOrder) -> None:
+        names = self._output_names if self._output_names and len(self._output_names) == order.count else None
+        placed = []
+        targets = _nested_like(y_pred, y_true, "targets y")
+        for path, identifier, weight, name in nested_losses.place(self._loss, self._loss_weights, y_pred, names):
+            target, prediction = nested_losses.at(path, targets), nested_losses.at(path, y_pred)
+            loss = losses_module.resolve(identifier, target, prediction)
+            placed.append(nested_losses.PlacedLoss(path, loss, weight, name))
+        if len(placed) > 1:
+            self.metrics = [metrics_module.Mean(name=f"{one.name}_loss") for one in placed]
+        self._placed, self._order, self._used = placed, order, [True] * order.count
+
+    def _placed_total(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        targets = _nested_like(y_pred, y_true, "targets y")
+        if tree.is_nested(sample_weight):
+            sample_weight = _nested_like(y_pred, sample_weight, "sample_weight")
+        total = None
+        for index, one in enumerate(self._placed):
+            prediction = nested_losses.at(one.path, y_pred)
+            weight = nested_losses.at(one.path, sample_weight) if tree.is_nested(sample_weight) else sample_weight
+            if tree.is_nested(weight):
+                raise ValueError(
+                    f"[fit] expected one sample_weight for the loss of several outputs {one.name!r}, received one per "
+                    "output. Pass a single array."
+                )
+            value = one.loss(nested_losses.at(one.path, targets), prediction, weight)
+            if self.metrics:
+                self.metrics[index].update_state(value, sample_weight=tree.flatten(prediction)[0].shape[0])
+            if one.weight is not None:
+                value = value * one.weight
+            total = value if total is None else total + ops.cast(value, total.dtype)
+        return total
+
     def _check_label_ranges(self, predictions: list[Any]) -> None:
         y, where = self._all_targets  # type: ignore[misc]
         targets = self._order.match(y, "targets y", self._used)  # type: ignore[union-attr]
@@ -130,6 +168,8 @@ class CompileLoss:
         """The total loss of a batch, a scalar; None where every output has loss None."""
         if self._order is None:
             self._build(y_true, y_pred)
+        if self._placed:
+            return self._placed_total(y_true, y_pred, sample_weight)
         order = self._order
         predictions = order.predictions(y_pred)  # type: ignore[union-attr]
         if self._all_targets is not None:
@@ -157,3 +197,14 @@ class CompileLoss:
         if sample_weight is not None and len(flatten(sample_weight)) == 1 and not isinstance(sample_weight, dict):
             return flatten(sample_weight) * self._order.count  # type: ignore[union-attr]
         return self._order.match(sample_weight, "sample_weight", self._used)  # type: ignore[union-attr]
+
+
+def _nested_like(y_pred: Any, value: Any, name: str) -> Any:
+    """`value`, which has an entry for each output, nested as the outputs are."""
+    leaves, count = tree.flatten(value), len(tree.flatten(y_pred))
+    if len(leaves) != count:
+        raise ValueError(
+            f"[fit] expected {name} nested as the {count} outputs, received {len(leaves)} arrays. Pass one for each "
+            "output, in the same structure."
+        )
+    return tree.pack_sequence_as(y_pred, leaves)

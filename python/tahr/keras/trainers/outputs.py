@@ -64,9 +64,9 @@ class OutputOrder:
             unknown = sorted(str(key) for key in setting if key not in self.names)
             if unknown:
                 raise ValueError(
-                    f"[compile] expected the keys of {argument} to be names of outputs ({', '.join(self.names)}), "
-                    f"received "
-                    f"{', '.join(unknown)}. Name the output layers so, or pass a list in the order of the outputs."
+                    f"[compile] Invalid `{argument}`. Expected keys among the names of the outputs "
+                    f"({', '.join(self.names)}), received {', '.join(unknown)}. "
+                    "Name the output layers so, or pass a list in the order of the outputs."
                 )
             return [setting.get(name) for name in self.names]
         entries = list(setting)

@@ -194,7 +194,9 @@ def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
         if not is_nested(x) and not is_nested(y):
             continue
         if is_nested(x) != is_nested(y):
-            raise ValueError(f"[tree] expected structures that nest alike, received {x!r} and {y!r}{where}.")
+            raise ValueError(
+                f"[tree] expected structures that nest alike, received a {type(x).__name__} and a {type(y).__name__}{where}: {x!r} and {y!r}."
+            )
         same_kind = (
             (isinstance(x, dict) and isinstance(y, dict))
             or (_is_namedtuple(x) and type(x) is type(y))
