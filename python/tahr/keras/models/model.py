@@ -197,8 +197,8 @@ class Model(Trainer, Layer):
             ValueError: if two variables have the same path.
 
         >>> from tahr import keras
-        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")])
-        >>> sorted(model.get_state_tree("numpy_array")["trainable_variables"]["sequential"]["last"])
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")], name="m")
+        >>> sorted(model.get_state_tree("numpy_array")["trainable_variables"]["m"]["last"])
         ['bias', 'kernel']
         """
         return get_state_tree(self, value_format)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+
+_SEQUENCES = (list, tuple, deque)
+_CONTAINERS = (list, tuple, deque, dict)
 
 
 class MAP_TO_NONE:
@@ -12,13 +16,13 @@ class MAP_TO_NONE:
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether `structure` is a container (list, tuple, dict) and not a leaf.
+    """Whether `structure` is a container (list, tuple, deque, dict) and not a leaf.
 
     >>> from tahr import keras
     >>> keras.tree.is_nested((1,)), keras.tree.is_nested("ab")
     (True, False)
     """
-    return isinstance(structure, (list, tuple, dict))
+    return isinstance(structure, _CONTAINERS)
 
 
 def _is_namedtuple(x: Any) -> bool:
@@ -53,7 +57,7 @@ def _rebuild(like: Any, values: list[Any]) -> Any:
         return type(like)(ordered)
     if _is_namedtuple(like):
         return type(like)(*values)
-    return type(like)(values)
+    return deque(values, like.maxlen) if isinstance(like, deque) else type(like)(values)
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -63,13 +67,13 @@ def flatten(structure: Any) -> list[Any]:
     >>> keras.tree.flatten({"b": [1, 2], "a": 3})
     [3, 1, 2]
     """
-    if not isinstance(structure, (list, tuple, dict)):
+    if not isinstance(structure, _CONTAINERS):
         return [structure]
     out: list[Any] = []
     stack = [structure]
     while stack:
         x = stack.pop()
-        if isinstance(x, (list, tuple)):
+        if isinstance(x, _SEQUENCES):
             stack.extend(reversed(x))
         elif isinstance(x, dict):
             stack.extend(x[k] for k in reversed(_sorted_keys(x)))
@@ -126,7 +130,7 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
 
 def _map(func: Callable[..., Any], structures: tuple[Any, ...], none_is_leaf: bool) -> Any:
     first = structures[0]
-    if isinstance(first, (list, tuple)):
+    if isinstance(first, _SEQUENCES):
         return _rebuild(first, [_map(func, children, none_is_leaf) for children in zip(*structures)])
     if isinstance(first, dict):
         keys = _sorted_keys(first)
@@ -195,12 +199,14 @@ def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
             continue
         if is_nested(x) != is_nested(y):
             raise ValueError(
-                f"[tree] expected structures that nest alike, received a {type(x).__name__} and a {type(y).__name__}{where}: {x!r} and {y!r}."
+                f"[tree] expected structures that nest alike, received {type(x).__name__} and "
+                f"{type(y).__name__}{where}: {x!r} and {y!r}."
             )
         same_kind = (
             (isinstance(x, dict) and isinstance(y, dict))
             or (_is_namedtuple(x) and type(x) is type(y))
             or (isinstance(x, list) and isinstance(y, list))
+            or (isinstance(x, deque) and isinstance(y, deque))
             or (isinstance(x, tuple) and isinstance(y, tuple) and not _is_namedtuple(x) and not _is_namedtuple(y))
         )
         if not same_kind:
