@@ -76,7 +76,7 @@ def test_dense_networks_on_fashion_mnist(run, tmp_path, capsys):
 @needs_data
 def test_neural_networks_with_keras(run, tmp_path):
     found = run("neural_networks_with_keras", "--epochs", "2", "--samples", "10000")
-    assert all(accuracy > 0.75 for accuracy in found["accuracies"].values())
+    assert all(accuracy > 0.68 for accuracy in found["accuracies"].values())
     assert found["shapes"]["MaxPooling2D"] == (2, 4, 4, 3) and found["shapes"]["Conv1D"] == (2, 6, 5)
     assert found["shapes"]["GRU"] == (2, 8, 5) and found["shapes"]["Embedding"] == (1, 3, 4)
     assert len(pictures(tmp_path)) == 3 and (tmp_path / "seeds_best.keras").exists()
