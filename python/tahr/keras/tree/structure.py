@@ -6,7 +6,6 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-
 _SEQUENCES = (list, tuple, deque)
 _CONTAINERS = (list, tuple, deque, dict)
 
