@@ -106,6 +106,14 @@ void bind_graph(py::module_& m) {
   py::class_<GraphFunction, std::shared_ptr<GraphFunction>>(m, "GraphFunction")
       .def("__call__",
            [](GraphFunction& f, const std::vector<Tensor>& in) { return wrap_all(call_function(f, in), true); })
+      .def("call_one",  // the output for one tensor; None if the graph is for others, or gives several
+           [](GraphFunction& f, const Tensor& x) -> py::object {
+             const graph::Graph& g = f.traced();
+             if (g.inputs.size() != 1 || g.outputs.size() != 1) return py::none();
+             const Spec& spec = g.value(g.inputs[0]).spec;
+             if (x.dtype() != spec.dtype || x.shape() != spec.shape) return py::none();
+             return wrap_object(std::move(call_function(f, {x})[0]));
+           })
       .def("traced_text", [](const GraphFunction& f) { return f.traced().str(); })
       .def("text", [](GraphFunction& f) { return graph::text_of(f.compiled()); })
       .def("report", [](GraphFunction& f) { return report(graph::report_of(f.compiled())); })

@@ -103,6 +103,11 @@ class Traced:
     def __call__(self, tensors: list[Any]) -> Any:
         return self.pack(self.graph(tensors))
 
+    def of_one(self) -> Callable[[Any], Any] | None:
+        """A function from one tensor to the only output, or to None for a tensor of another shape or dtype; quicker than
+        a call of the trace. None if the trace returns something else than one tensor."""
+        return self.graph.call_one if self._leaves == [None] and self._structure is None else None
+
     def text(self) -> str:
         """The compiled graph: a line per node with shapes, what is fused, and where each result lies in memory."""
         return self.graph.text()

@@ -25,6 +25,12 @@ def get_scope(key: str, default: Any = None) -> Any:
     return getattr(_threads, key, default)
 
 
+def any_scope(first: str, second: str) -> bool:
+    """Whether one of two thread-local scopes is open: `get_scope` of both in one call."""
+    threads = _threads
+    return getattr(threads, first, None) is not None or getattr(threads, second, None) is not None
+
+
 def set_scope(key: str, value: Any) -> None:
     setattr(_threads, key, value)
 

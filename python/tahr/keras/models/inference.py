@@ -15,7 +15,7 @@ import numpy as np
 from tahr import _C, Tensor, nest
 from tahr.keras.backend.masking import get_keras_mask
 from tahr.keras.backend.scopes import any_reader
-from tahr.keras.backend.state import get_scope
+from tahr.keras.backend.state import any_scope
 from tahr.keras.layers.layer import Layer
 from tahr.keras.trainers.steps import TracedStep
 from tahr.tracing import plain_change_count
@@ -33,7 +33,7 @@ class Inference:
         self._step: TracedStep | None = None
         self._calls = 0
         self._version = -1
-        self._last: tuple[Any, Any, Any] | None = None  # shape, dtype, trace
+        self._last: Callable[[Any], Any] | None = None  # the trace of the last call, for tensors of its shape and dtype
 
     def __call__(self, x: Any) -> Any:
         """The model's outputs for `x`, or None if the layers have to be called."""
@@ -43,7 +43,7 @@ class Inference:
         elif x.__class__ is not Tensor or x.is_symbolic or get_keras_mask(x) is not None:
             return None
         version = plain_change_count()
-        if version < 0 or get_scope("call_context") is not None or get_scope("symbolic") is not None or any_reader():
+        if version < 0 or any_scope("call_context", "symbolic") or any_reader():
             return None
         if version != self._version:
             if not self._may_trace():
@@ -53,15 +53,16 @@ class Inference:
             return None
         if x.__class__ is not Tensor:
             x = to_tensor(x, None, "[call]")
-        last = self._last
-        if last is not None and last[0] == x.shape and last[1] == x.dtype:
-            return last[2]([x])
+        if self._last is not None:
+            outputs = self._last(x)
+            if outputs is not None:
+                return outputs
         return self._trace(x)
 
     def _may_trace(self) -> bool:
         model = self._model()
         self._calls += 1
-        if self._calls <= _BEFORE or not model.built:
+        if self._calls <= _BEFORE or not model.built or model._host_part is not None:
             return False
         if self._step is None and _all_ours(model):
             self._step = TracedStep(model, "call", model.call)
@@ -78,7 +79,7 @@ class Inference:
             self._step.failed = True
         if traced is None:
             return None
-        self._last = (x.shape, x.dtype, traced)
+        self._last = traced.of_one()
         return traced([x])
 
 

@@ -65,18 +65,14 @@ class Model(Trainer, Layer):
             Layer.__init__(self, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) is False)):
+            outputs = (self.__dict__.get("_inference_step") or self._new_inference())(args[0])
+            if outputs is not None:
+                return outputs
         host = self._host_part
         if host is not None and args and not self.__dict__.get("_gets_encoded") and not any_symbolic(args):
             with host.encoded():
                 return super().__call__(host.encode(args[0]), *args[1:], **kwargs)
-        if (
-            host is None
-            and len(args) == 1
-            and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) is False))
-        ):
-            outputs = (self.__dict__.get("_inference_step") or self._new_inference())(args[0])
-            if outputs is not None:
-                return outputs
         return super().__call__(*args, **kwargs)
 
     def _new_inference(self) -> Inference:
