@@ -73,7 +73,7 @@ CALLS = [  # (call, exception, pieces)
     (lambda: model(loss="mean_square_error"), ValueError, ["'mean_square_error'", "'mean_squared_error'"]),
     (lambda: layers.Dense(3, activation="rellu"), ValueError, ["'rellu'", "relu"]),
     (lambda: layers.Dense(-1), ValueError, ["[Dense]", "positive integer", "units=-1"]),
-    (lambda: layers.Dropout(1.5), ValueError, ["rate", "from 0 to 1", "1.5"]),
+    (lambda: layers.Dropout(1.5), ValueError, ["rate", "between 0 and 1", "1.5"]),
     (lambda: layers.Dense(3)("text"), ValueError, ["[dense", "tensors", "'text'"]),
     (lambda: model().to_yaml(), RuntimeError, ["to_yaml", "to_json()"]),
 ]

@@ -200,7 +200,7 @@ def test_stateful_layers_go_on_where_they_stopped():
     parts.reset_state()
     got = np.concatenate([parts(x[:, :3]).numpy(), parts(x[:, 3:]).numpy()], axis=1)
     np.testing.assert_allclose(got, expected, atol=8 * EPS)
-    with pytest.raises(ValueError, match="expected batches of 2"):
+    with pytest.raises(ValueError, match="stateful with batch size 2"):
         parts(np.ones((3, 3, 3), "float32"))
     parts.reset_state()
     model = keras.Sequential([keras.Input(batch_shape=(2, 3, 3)), parts])

@@ -125,13 +125,13 @@ def test_mistakes_with_directories(pictures, tmp_path):
         ({"class_names": ["bear"]}, "The `class_names` passed did not match"),
         ({"labels": [0, 1]}, "Expected the lengths of `labels` to match the number of files"),
         ({"label_mode": "binary"}, "there must be exactly 2 `class_names`"),
-        ({"format": "grain"}, "expected format 'tf'"),
+        ({"format": "grain"}, "`format` should be 'tf'"),
     ]
     for arguments, message in cases:
         with pytest.raises(ValueError, match=message):
             make(pictures, verbose=False, **arguments)
     (tmp_path / "empty" / "a").mkdir(parents=True)
-    with pytest.raises(ValueError, match="No files found in directory"):
+    with pytest.raises(ValueError, match="No images found in directory"):
         make(tmp_path / "empty", verbose=False)
 
 

@@ -103,8 +103,14 @@ def shapes_for(method: Any, spec: CallSpec, layer: str, what: str) -> dict[str, 
         return {names[0]: next(iter(shapes.values()), None)}
     for name in names:
         if not name.endswith("_shape") or name[: -len("_shape")] not in spec.arguments:
+            shapes_of = name.removesuffix("_shape")
+            problem = (
+                f"the argument `{name}`, but call() has no argument `{shapes_of}`"
+                if shapes_of != name
+                else f"the argument `{name}`, which does not end in `_shape`"
+            )
             raise ValueError(
-                f"[{layer}] expected the parameters of {what}() to be named after the arguments of call(), with "
-                f"'_shape' at the end, received {name!r}. call() takes {list(spec.arguments)}."
+                f"[{layer}] {what}() has {problem}. Expected names of the arguments of call(), "
+                f"{list(spec.arguments)}, with '_shape' at the end."
             )
     return {n: shapes[n] for n in names if n in shapes}

@@ -283,8 +283,8 @@ class Layer(LayerState):
 
         if args and isinstance(args[0], str):
             raise ValueError(
-                f"[{self.name}] expected the shape of the weight first, received the name {args[0]!r}. "
-                f"Write add_weight(shape=..., name={args[0]!r})."
+                f"[{self.name}] expected the shape of the weight first, received the name {args[0]!r}: it is a keyword "
+                f"argument. Write add_weight(shape=..., name={args[0]!r})."
             )
         if len(args) > 2 or (args and shape is not None) or (len(args) == 2 and initializer is not None):
             raise TypeError(f"[{self.name}] expected add_weight(shape, initializer, ...), received also {args}.")
@@ -341,7 +341,7 @@ class Layer(LayerState):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; subclasses implement it."""
         raise NotImplementedError(
-            f"[{self.name}] expected {type(self).__name__} to implement call(), found none. Add call(self, inputs)."
+            f"[{self.name}] {type(self).__name__} does not have a `call` method implemented. Add call(self, inputs)."
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -455,7 +455,7 @@ class Layer(LayerState):
             for leaf in tree.flatten(x):
                 if not is_tensor_like(leaf) and leaf is not None:
                     raise ValueError(
-                        f"[{self.name}] expected tensors as positional arguments, received {leaf!r} of type "
+                        f"[{self.name}] Only input tensors may be passed as positional arguments, received {leaf!r} of type "
                         f"{type(leaf).__name__}. Make an array of it, or pass it by keyword."
                     )
 
@@ -603,7 +603,8 @@ class Layer(LayerState):
         """
         if len(args) != 1 or kwargs or args[0] is None:
             raise NotImplementedError(
-                f"[{self.name}] expected {type(self).__name__} to implement compute_output_shape() for these arguments."
+                f"[{self.name}] {type(self).__name__} does not have a `compute_output_shape` method implemented. Write one "
+                "for these arguments."
             )
         inputs = tree.map_shape_structure(lambda s: KerasTensor(s, dtype=self.compute_dtype), args[0])
         outputs = super().compute_output_spec(inputs)

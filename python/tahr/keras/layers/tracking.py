@@ -15,7 +15,7 @@ import tahr
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _LOCKED = (
-    "[{name}] expected no new variables or layers after build(), received {value!r}. "
+    "[{name}] cannot add new elements of state (variables or layers) after build(), received {value!r}. "
     "Create all of them in __init__() or build()."
 )
 

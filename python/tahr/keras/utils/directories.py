@@ -28,7 +28,7 @@ def check_arguments(
             f"[{op}] `labels` argument should be a list/tuple of integer labels, 'inferred' or None; received {labels!r}."
         )
     if labels != "inferred" and class_names:
-        raise ValueError(f"[{op}] You can only pass `class_names` if `labels='inferred'`; received labels={labels!r}.")
+        raise ValueError(f'[{op}] You can only pass `class_names` if `labels="inferred"`; received labels={labels!r}.')
     if label_mode not in ("int", "categorical", "binary", None):
         raise ValueError(
             f"[{op}] `label_mode` argument must be one of 'int', 'categorical', 'binary', or None; received {label_mode!r}."
@@ -38,7 +38,7 @@ def check_arguments(
     if bool(validation_split) != bool(subset):
         raise ValueError(f"[{op}] If `subset` is set, `validation_split` must be set, and inversely.")
     if subset not in ("training", "validation", "both", None):
-        raise ValueError(f"[{op}] `subset` must be either 'training', 'validation' or 'both', received: {subset!r}.")
+        raise ValueError(f'[{op}] `subset` must be either "training", "validation" or "both", received: {subset!r}.')
     if validation_split and shuffle and seed is None:
         raise ValueError(
             f"[{op}] If using `validation_split` and shuffling the data, you must provide a `seed` argument: without one "

@@ -13,17 +13,19 @@ from tahr.keras.utils import directories, images
 IMAGE_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 TEXT_FORMATS = (".txt",)
 AUDIO_FORMATS = (".wav",)
+_NOUNS = {IMAGE_FORMATS: "images", TEXT_FORMATS: "text files", AUDIO_FORMATS: "audio files"}
 
 
 def _check_format(op: str, format: str) -> None:
     if format not in ("tf", "tahr"):
         raise ValueError(
-            f"[{op}] expected format 'tf' (a tahr.data.Dataset, which has its methods), received {format!r}."
+            f"[{op}] `format` should be 'tf' (a tahr.data.Dataset, which has its methods), received {format!r}."
         )
 
 
 def _datasets(
     op: str,
+    format: str,
     directory: Any,
     labels: Any,
     label_mode: str | None,
@@ -37,6 +39,7 @@ def _datasets(
     verbose: bool,
     formats: tuple[str, ...],
     load: Callable[[str], Any],
+    problem: str = "",
 ) -> Any:
     directories.check_arguments(op, labels, label_mode, class_names, validation_split, subset, shuffle, seed)
     if labels is None or label_mode is None:
@@ -52,7 +55,12 @@ def _datasets(
     for part in ("training", "validation") if subset == "both" else (subset,):
         kept, kept_labels = directories.subset_of(paths, labels, validation_split, part, verbose)
         if not kept:
-            raise ValueError(f"[{op}] No files found in directory {directory} for {part or 'the data set'}: {formats}.")
+            raise ValueError(
+                f"[{op}] No {_NOUNS[formats]} found in directory {directory} for {part or 'the data set'}: {formats}."
+            )
+        _check_format(op, format)
+        if problem:
+            raise ValueError(f"[{op}] {problem}")
         mixed = shuffle and not (subset == "both" and part == "validation")
         parts.append(directories.as_dataset(kept, kept_labels, names, load, label_mode, batch_size, mixed, seed))
     return parts if subset == "both" else parts[0]
@@ -108,7 +116,6 @@ def image_dataset_from_directory(
         ValueError: for arguments that do not go together, or if there are no images.
     """
     op = "image_dataset_from_directory"
-    _check_format(op, format)
     if color_mode not in images._MODES:
         raise ValueError(f"[{op}] `color_mode` must be one of {sorted(images._MODES)}. Received: {color_mode!r}.")
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
@@ -137,7 +144,7 @@ def image_dataset_from_directory(
         return resized if layout == "channels_last" else ops.transpose(resized, (2, 0, 1))
 
     return _datasets(
-        op, directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
+        op, format, directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
         follow_links, verbose, IMAGE_FORMATS, load,
     )  # fmt: skip
 
@@ -172,7 +179,6 @@ def text_dataset_from_directory(
         ValueError: for arguments that do not go together, or if there are no texts.
     """
     op = "text_dataset_from_directory"
-    _check_format(op, format)
 
     def load(path: str) -> Any:
         with open(path, "rb") as f:
@@ -182,7 +188,7 @@ def text_dataset_from_directory(
         return text
 
     return _datasets(
-        op, directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
+        op, format, directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
         follow_links, verbose, TEXT_FORMATS, load,
     )  # fmt: skip
 
@@ -207,8 +213,8 @@ def audio_dataset_from_directory(
 
     Args:
         sampling_rate: must be None: files are read at their own rate.
-        output_sequence_length: samples per sound; longer ones are cut, shorter ones followed by zeros. None: as long as
-            the longest of the batch.
+        output_sequence_length: samples per sound; longer ones are cut, shorter ones followed by zeros. None, for
+            single sounds: as long as they are.
         ragged: must be False: tensors are dense.
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links,
             verbose: as in `image_dataset_from_directory`.
@@ -224,8 +230,6 @@ def audio_dataset_from_directory(
         raise ValueError(f"[{op}] expected ragged=False: tensors are dense. Pass output_sequence_length.")
     if sampling_rate is not None:
         raise ValueError(f"[{op}] expected sampling_rate=None: files are read at their own rate, not resampled.")
-    if output_sequence_length is None and batch_size not in (None, 1):
-        raise ValueError(f"[{op}] expected output_sequence_length, so that the sounds of a batch are equally long.")
 
     def load(path: str) -> np.ndarray:
         samples = _read_wav(path)
@@ -234,9 +238,13 @@ def audio_dataset_from_directory(
         missing = max(output_sequence_length - len(samples), 0)
         return np.pad(samples[:output_sequence_length], ((0, missing), (0, 0)))
 
+    problem = ""
+    if output_sequence_length is None and batch_size not in (None, 1):
+        problem = "expected output_sequence_length, so that the sounds of a batch are equally long."
+
     return _datasets(
-        op, directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
-        follow_links, verbose, AUDIO_FORMATS, load,
+        op, "tf", directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
+        follow_links, verbose, AUDIO_FORMATS, load, problem,
     )  # fmt: skip
 
 

@@ -151,8 +151,8 @@ def download(origin: str, target: str, file_hash: str | None = None, hash_algori
             _copy(origin, file)
         if file_hash is not None and not has_hash(partial, file_hash, hash_algorithm):
             raise ValueError(
-                f"[get_file] expected the file from {origin} to have the hash {file_hash}, received one with another "
-                "hash. The download was damaged or the file has changed; nothing was kept."
+                f"[get_file] Incomplete or corrupted file: expected the one from {origin} to have the hash {file_hash}, "
+                "received one with another. The download was damaged or the file has changed; nothing was kept."
             )
         os.chmod(partial, 0o644)
         os.replace(partial, target)

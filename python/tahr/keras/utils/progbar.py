@@ -68,7 +68,7 @@ class Progbar:
     ):
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError(
-                "[Progbar] expected stateful_metrics or stateless_metrics, received both. Name one of the two sets."
+                "[Progbar] Only one of stateful_metrics and stateless_metrics can be given, received both."
             )
         self.target = target
         self.width = width

@@ -28,10 +28,11 @@ def split_dataset(
         right_size: likewise.
         shuffle: whether to mix the samples first.
         seed: of the mixing.
-        preferred_backend: None or "tensorflow": a `tahr.data.Dataset` has the methods of TensorFlow's.
+        preferred_backend: None or "tensorflow" for a `tahr.data.Dataset`, which has the methods of TensorFlow's; "torch"
+            for what `torch.utils.data.DataLoader` takes: an object `d` with `len(d)` and `d[i]`, a sample of arrays.
 
     Returns:
-        Two `tahr.data.Dataset` objects.
+        Two `tahr.data.Dataset` objects, or two sequences of samples.
 
     Raises:
         TypeError: for sizes that are no numbers, or something else than a data set.
@@ -44,9 +45,9 @@ def split_dataset(
         >>> len(left), [int(x) for x in right]
         (8, [8, 9])
     """
-    if preferred_backend not in (None, "tensorflow", "tahr"):
+    if preferred_backend not in (None, "tensorflow", "tahr", "torch"):
         raise ValueError(
-            f"[split_dataset] expected preferred_backend None or 'tensorflow', received {preferred_backend!r}."
+            f"[split_dataset] expected preferred_backend None, 'tensorflow' or 'torch', received {preferred_backend!r}."
         )
     arrays = _stacked(dataset)
     total = len(flatten(arrays)[0])
@@ -55,6 +56,8 @@ def split_dataset(
     if shuffle:
         np.random.RandomState(np.random.randint(10**6) if seed is None else seed).shuffle(order)
     parts = (order[:left], order[total - right :])
+    if preferred_backend == "torch":
+        return _Rows(arrays, parts[0]), _Rows(arrays, parts[1])
     first, second = (data.Dataset.from_tensor_slices(map_structure(lambda a: a[p], arrays)) for p in parts)  # noqa: B023
     return first, second
 
@@ -117,3 +120,17 @@ def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
             "empty. Change one of the sizes."
         )
     return n_left, n_right
+
+
+class _Rows:
+    """Some rows of arrays, one by one: the protocol of PyTorch's map-style data sets."""
+
+    def __init__(self, arrays: Any, order: np.ndarray):
+        self._arrays, self._order = arrays, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, index: int) -> Any:
+        row = self._order[index]  # raises IndexError past the end, which ends a loop
+        return map_structure(lambda a: a[row], self._arrays)

@@ -61,7 +61,7 @@ def timeseries_dataset_from_array(
                 f"{steps}. Received: {name}={value}."
             )
     if format not in ("tf", "tahr"):
-        raise ValueError(f"[timeseries_dataset_from_array] expected format 'tf', received {format!r}.")
+        raise ValueError(f"[timeseries_dataset_from_array] `format` should be 'tf', received {format!r}.")
     begin, end = start_index or 0, steps if end_index is None else end_index
     count = end - begin - (sequence_length - 1) * sampling_rate
     answers = None if targets is None else np.asarray(targets)

@@ -10,7 +10,7 @@ from tahr.keras.layers.layer import Layer
 
 def _not_negative(layer: str, name: str, value: Any) -> Any:
     if value is None or isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise ValueError(f"[{layer}] expected {name} to be a number of 0 or more, received {name}={value!r}.")
+        raise ValueError(f"[{layer}] {name} of a {layer} layer cannot be None or a negative value, received {value!r}.")
     return value
 
 

@@ -40,11 +40,16 @@ class Softmax(Layer):
         return outputs if mask is None else ops.where(mask, outputs, 0.0)
 
     def _checked(self, mask: Any, inputs: Any) -> Any:
+        if len(mask.shape) > len(inputs.shape):
+            raise ValueError(
+                f"[{self.name}] a `mask` must not have more dimensions than the inputs of shape {tuple(inputs.shape)}, "
+                f"received shape {tuple(mask.shape)}."
+            )
         pairs = zip(reversed(mask.shape), reversed(inputs.shape))
         fits = all(m is None or n is None or m in (1, n) for m, n in pairs)
-        if len(mask.shape) > len(inputs.shape) or not fits:
+        if not fits:
             raise ValueError(
-                f"[{self.name}] expected a `mask` that broadcasts to the shape {tuple(inputs.shape)} of the inputs, "
+                f"[{self.name}] expected a `mask` broadcastable to the shape {tuple(inputs.shape)} of the inputs, "
                 f"received shape {tuple(mask.shape)}."
             )
         return mask if mask.dtype == "bool" else ops.greater(mask, 0.5)

@@ -53,8 +53,8 @@ class Attention(Layer):
             self.seed_generator = random.SeedGenerator(seed)
         if score_mode not in ("dot", "concat"):
             raise ValueError(
-                f"[{self.name}] expected score_mode 'dot' or 'concat', received {score_mode!r}. "
-                "Invalid value for argument score_mode."
+                f"[{self.name}] Invalid value for argument score_mode. Expected one of {{'dot', 'concat'}}, received "
+                f"{score_mode!r}."
             )
 
     def build(self, input_shape: Any) -> None:

@@ -53,7 +53,7 @@ class ConvolutionBase(Layer):
         self.input_spec = InputSpec(min_ndim=rank + 2)
         if one_spread and max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                f"[{kind}] expected strides or dilation_rate to be 1, received strides={self.strides} and "
+                f"[{kind}] `strides > 1` is not compatible with `dilation_rate > 1`, received strides={self.strides} and "
                 f"dilation_rate={self.dilation_rate}."
             )
 

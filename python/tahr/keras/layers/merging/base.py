@@ -94,8 +94,9 @@ class Merge(Layer):
     def _check_masks(self, inputs: Any, mask: Any) -> None:
         for what, value in (("mask", mask), ("inputs", inputs)):
             if not isinstance(value, (list, tuple)):
-                raise ValueError(f"[{self.name}] expected {what} in a list, received {value!r}.")
+                raise ValueError(f"[{self.name}] `{what}` should be a list. Received {value!r}.")
         if len(mask) != len(inputs):
             raise ValueError(
-                f"[{self.name}] expected one mask per input, received {len(mask)} masks for {len(inputs)} inputs."
+                f"[{self.name}] `mask` and `inputs` should have the same length. Received {len(mask)} masks "
+                f"for {len(inputs)} inputs."
             )

@@ -48,7 +48,8 @@ class Concatenate(Merge):
             )
             if clash:
                 raise ValueError(
-                    f"[{self.name}] expected shapes that agree but for axis {self.axis}, received {input_shape}."
+                    f"[{self.name}] requires inputs with matching shapes except for the concatenation axis {self.axis}, "
+                    f"received {input_shape}."
                 )
             for i, n in enumerate(shape):
                 if i == axis:

@@ -127,7 +127,9 @@ def as_axis(name: str, axis: Any) -> Any:
         return list(axis)
     if isinstance(axis, int) and not isinstance(axis, bool):
         return axis
-    raise TypeError(f"[{name}] Expected an int or a list/tuple of ints for `axis`, received axis={axis!r}.")
+    raise TypeError(
+        f"[{name}] Expected an int or a list/tuple of ints for the argument 'axis', received axis={axis!r}."
+    )
 
 
 def in_dtype(x: Any, dtype: str) -> Any:

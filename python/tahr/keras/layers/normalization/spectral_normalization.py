@@ -52,8 +52,8 @@ class SpectralNormalization(Wrapper):
             self.kernel = self.layer.embeddings
         else:
             raise ValueError(
-                f"[{self.name}] expected a layer with a kernel or embeddings, received {type(self.layer).__name__}: "
-                "it has no attribute 'kernel' nor 'embeddings'."
+                f"[{self.name}] expected a layer with weights to normalise: {type(self.layer).__name__} object has no "
+                "attribute 'kernel' nor 'embeddings'."
             )
         self.vector_u = self.add_weight(
             name="vector_u",

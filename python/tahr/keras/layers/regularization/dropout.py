@@ -11,7 +11,10 @@ from tahr.keras.layers.layer import Layer
 def check_rate(name: str, rate: Any) -> float:
     """`rate` as a float; ValueError unless it is between 0 and 1."""
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-        raise ValueError(f"[{name}] expected rate to be a number from 0 to 1, received rate={rate!r}.")
+        raise ValueError(
+            f"[{name}] Invalid value received for argument `rate`. Expected a float value between 0 and 1. "
+            f"Received rate={rate!r}."
+        )
     return float(rate)
 
 
@@ -65,11 +68,15 @@ class Dropout(Layer):
 def check_noise_shape(name: str, noise_shape: Any) -> tuple[int | None, ...]:
     """`noise_shape` as a tuple; ValueError unless it holds positive integers and None only."""
     if not isinstance(noise_shape, (list, tuple)):
-        raise ValueError(f"[{name}] expected noise_shape to be a tuple of integers or None, received {noise_shape!r}.")
+        raise ValueError(
+            f"[{name}] Invalid value received for argument `noise_shape`. Expected a tuple or list of integers or None. "
+            f"Received {noise_shape!r}."
+        )
     for d in noise_shape:
         if d is not None and (isinstance(d, bool) or not isinstance(d, int) or d <= 0):
+            what = "dimensions to be positive integers" if isinstance(d, int) else "elements to be integers"
             raise ValueError(
-                f"[{name}] expected noise_shape to hold positive integers or None, received {d!r} in "
+                f"[{name}] Invalid value received for argument `noise_shape`. Expected all {what} or None, not {d!r} in "
                 f"{tuple(noise_shape)}."
             )
     return tuple(noise_shape)

@@ -27,8 +27,8 @@ class _Cropping(Layer):
     def _check(self, shape: Any) -> None:
         if any(d is not None and sum(w) >= d and sum(w) > 0 for d, w in zip(shape, self._widths())):
             raise ValueError(
-                f"[{self.name}] expected a cropping smaller than each axis, received cropping={self.cropping} for an "
-                f"input of shape {tuple(shape)}."
+                f"[{self.name}] the `cropping` parameter of `{type(self).__name__}` layer must be smaller than each axis of "
+                f"the input, received cropping={self.cropping} and shape {tuple(shape)}."
             )
 
     def call(self, inputs: Any) -> Any:

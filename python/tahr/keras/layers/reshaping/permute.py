@@ -27,7 +27,8 @@ class Permute(Layer):
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
-                f"[{self.name}] expected dims to hold each of 1 to {len(self.dims)} once, received dims={dims}."
+                f"[{self.name}] Invalid permutation `dims`: expected each of 1 to {len(self.dims)} once, received "
+                f"dims={dims}."
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 

@@ -24,7 +24,9 @@ class RepeatVector(Layer):
     def __init__(self, n: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(n, int):
-            raise TypeError(f"[{self.name}] expected n to be an integer, received {n!r} of type {type(n).__name__}.")
+            raise TypeError(
+                f"[{self.name}] Expected an integer value for `n`, received {n!r} of type {type(n).__name__}."
+            )
         if n <= 0:
             raise ValueError(f"[{self.name}] expected n to be a positive integer, received n={n}.")
         self.n = n

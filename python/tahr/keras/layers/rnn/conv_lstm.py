@@ -45,7 +45,7 @@ class ConvLSTMCell(LSTMCell):
         self.dilation_rate = int_tuple(dilation_rate, rank, "dilation_rate", kind)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                f"[{kind}] expected strides or dilation_rate to be 1, received strides={self.strides} and "
+                f"[{kind}] `strides > 1` is not compatible with `dilation_rate > 1`, received strides={self.strides} and "
                 f"dilation_rate={self.dilation_rate}."
             )
         self.implementation = 1

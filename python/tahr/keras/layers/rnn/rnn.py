@@ -180,8 +180,8 @@ class RNN(Layer):
         """The last output, or all of them, for `sequences` of shape (batch, steps, ...)."""
         if self.stateful and self._expected_batch_size not in (None, sequences.shape[0]):
             raise ValueError(
-                f"[{self.name}] expected batches of {self._expected_batch_size}, since the layer is stateful, received "
-                f"one of {sequences.shape[0]}."
+                f"[{self.name}] the layer is stateful with batch size {self._expected_batch_size}, received a batch "
+                f"of {sequences.shape[0]}."
             )
         if initial_state is None:
             initial_state = self.states if self.stateful else self._no_state(sequences, training)

@@ -159,7 +159,7 @@ class SimpleRNN(CellLayer):
             "unroll": unroll,
             "activity_regularizer": activity_regularizer,
         }
-        super().__init__(cell, flags, "auto", kwargs)
+        super().__init__(cell, flags, None, kwargs)
 
     def _run(self, sequences: Any, initial_state: Any, mask: Any) -> Any:
         cell = self.cell

@@ -72,7 +72,8 @@ class TimeDistributed(Wrapper):
         """The layer's outputs for all steps."""
         if mask is not None and (mask.ndim < 2 or tuple(mask.shape[:2]) != tuple(inputs.shape[:2])):
             raise ValueError(
-                f"[{self.name}] expected a mask of shape {tuple(inputs.shape[:2])}, received shape {tuple(mask.shape)}."
+                f"[{self.name}] The `mask` passed to the `TimeDistributed` layer has a shape other than the inputs': "
+                f"expected {tuple(inputs.shape[:2])}, received {tuple(mask.shape)}."
             )
         signature = signature_of(self.layer)
         kwargs = {"training": training} if signature.has_training else {}

@@ -147,6 +147,8 @@ class CellLayer(RNN):
     def __init__(self, cell: Any, flags: dict[str, Any], use_cudnn: Any, kwargs: dict[str, Any]) -> None:
         super().__init__(cell, **flags, **kwargs)
         self.input_spec = InputSpec(ndim=3)
+        if use_cudnn is None:
+            return  # a layer that has no such argument
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f"[{self.name}] expected use_cudnn to be 'auto', True or False, received {use_cudnn!r}.")
         self.use_cudnn = use_cudnn
@@ -169,7 +171,7 @@ class CellLayer(RNN):
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """(last output, outputs, states) of the whole sequence."""
-        if self.use_cudnn is True:
+        if getattr(self, "use_cudnn", "auto") is True:
             raise ValueError(
                 f"[{self.name}] expected use_cudnn to be 'auto' or False on a CPU, received True: cuDNN needs a GPU."
             )
