@@ -123,7 +123,7 @@ class FloatDTypePolicy(DTypePolicy):
     _keras_module = "keras.dtype_policies"
 
     def __repr__(self) -> str:
-        return f'<FloatDTypePolicy "{self._name}">'
+        return f'<DTypePolicy "{self._name}">'
 
 
 def set_dtype_policy(policy: Any) -> None:

@@ -1,8 +1,9 @@
 """Layer: the base of everything that has weights and can be called.
 
 What happens in a call is in `__call__`, step by step; what a layer holds is in `state.py`, how that is filed in
-`tracking.py`; how arguments are read in `call_spec.py`; what is demanded of inputs in `input_spec.py`. A new layer
-needs `call`, `get_config`, and `build` if it has weights; `compute_output_shape` only saves time.
+`tracking.py`, how it is quantized in `quantization.py`; how arguments are read in `call_spec.py`; what is demanded of
+inputs in `input_spec.py`. A new layer needs `call`, `get_config`, and `build` if it has weights; `compute_output_shape`
+only saves time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from tahr.keras.backend.masking import get_keras_mask, set_keras_mask
 from tahr.keras.backend.variables import Variable
 from tahr.keras.layers.call_spec import CallSpec, is_tensor_like, shapes_for, signature_of
 from tahr.keras.layers.input_spec import assert_input_compatibility
-from tahr.keras.layers.state import _PLAIN, LayerState
+from tahr.keras.layers.quantization import Quantizable
+from tahr.keras.layers.state import _PLAIN
 from tahr.keras.old_arguments import accept_in_layer
 from tahr.keras.symbolic.node import Node
 from tahr.keras.symbolic.operation import _needs_auto_config
@@ -93,7 +95,7 @@ class _ShapeIn:
         return tree.map_structure(lambda x: tuple(x.shape), tensors)
 
 
-class Layer(LayerState):
+class Layer(Quantizable):
     """Something with state (weights) and a computation (`call`).
 
     Args:
@@ -344,6 +346,9 @@ class Layer(LayerState):
             f"[{self.name}] {type(self).__name__} does not have a `call` method implemented. Add call(self, inputs)."
         )
 
+    def _call_of_mode(self) -> Callable[..., Any]:
+        return self.call if self._policy().quantization_mode is None else self.quantized_call
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if "_call_context_args" not in self.__dict__:
             self._check_super_called()
@@ -398,7 +403,7 @@ class Layer(LayerState):
 
             # 6. The computation.
             with self._open_name_scope():
-                run = self.compute_output_spec if symbolic else self.call
+                run = self.compute_output_spec if symbolic else self._call_of_mode()
                 cast = self._autocast_scope()
                 try:
                     if cast is None:
@@ -586,7 +591,7 @@ class Layer(LayerState):
             mapping.extend(zip(own, given))
         losses = None
         with scopes.StatelessScope(state_mapping=mapping, collect_losses=return_losses) as scope:
-            outputs = self.call(*args, **kwargs)
+            outputs = self._call_of_mode()(*args, **kwargs)
             if return_losses:
                 losses = self.losses
         new = [scope.get_current_value(v) for v in self.non_trainable_variables]

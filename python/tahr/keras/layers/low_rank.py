@@ -33,6 +33,14 @@ class LowRankKernel(Layer):
         if self.lora_rank:
             self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
 
+    def _full_shape(self) -> tuple[int, ...]:
+        """The shape of the kernel, however it is stored."""
+        return tuple(self._kernel.shape)
+
+    def _low_rank_product(self) -> Any:
+        """What `enable_lora` adds to the kernel."""
+        return ops.multiply(ops.matmul(self.lora_kernel_a, self.lora_kernel_b), self.lora_alpha / self.lora_rank)
+
     @property
     def kernel(self) -> Any:
         """The kernel, with what `enable_lora` adds to it."""
@@ -41,10 +49,13 @@ class LowRankKernel(Layer):
                 f"[{self.name}] expected a built layer, received a use of its kernel. You must build the layer before "
                 "accessing `kernel`: call it on data, or build() it."
             )
+        kernel = self._stored_kernel()
         if not self.lora_enabled:
-            return self._kernel
-        change = ops.multiply(ops.matmul(self.lora_kernel_a, self.lora_kernel_b), self.lora_alpha / self.lora_rank)
-        return ops.cast(ops.add(self._kernel, change), self.compute_dtype)
+            return kernel
+        return ops.cast(ops.add(kernel, self._low_rank_product()), self.compute_dtype)
+
+    def _stored_kernel(self) -> Any:
+        return self._kernel
 
     def enable_lora(
         self,
@@ -77,7 +88,7 @@ class LowRankKernel(Layer):
         if self.lora_enabled:
             raise ValueError(f"[{self.name}] lora is already enabled; it can be enabled once only.")
         self._tracker.unlock()
-        shape = tuple(self._kernel.shape)
+        shape = self._full_shape()
         for name, size, initializer in (
             ("lora_kernel_a", (*shape[:-1], rank), a_initializer),
             ("lora_kernel_b", (rank, shape[-1]), b_initializer),

@@ -214,15 +214,6 @@ class LayerState(Operation):
     # Dtypes.
 
     @property
-    def dtype_policy(self) -> Any:
-        """The policy that gives the dtypes."""
-        return self._dtype_policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
-        self._set_policy(dtype_policies.get(value))
-
-    @property
     def dtype(self) -> str:
         """The same as `variable_dtype`."""
         return self.variable_dtype
@@ -243,9 +234,9 @@ class LayerState(Operation):
         return self.compute_dtype
 
     @property
-    def quantization_mode(self) -> None:
-        """Always None: layers are not quantised."""
-        return None
+    def quantization_mode(self) -> str | None:
+        """How the weights are quantized: "int8", "int4", "float8", "gptq" or "awq"; None for not at all."""
+        return self._policy().quantization_mode
 
     # Losses.
 
@@ -322,11 +313,16 @@ class LayerState(Operation):
         Raises:
             ValueError: if their number differs.
         """
+        own = self._check_load_own_variables(store)
+        for i, v in enumerate(own):
+            v.assign(store[str(i)])
+
+    def _check_load_own_variables(self, store: dict[str, Any]) -> list[Any]:
+        """The layer's own weights; ValueError if `store` has another number of them."""
         own = [*self._trainable_variables, *self._non_trainable_variables]
         if len(store.keys()) != len(own):
             hint = "" if self.built or own else " The layer is not built, so it has none yet: call it on data first."
             raise ValueError(
                 f"[{self.name}] expected {len(own)} variables to load, received {len(store.keys())}.{hint}"
             )
-        for i, v in enumerate(own):
-            v.assign(store[str(i)])
+        return own

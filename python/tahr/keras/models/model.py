@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -276,6 +278,55 @@ class Model(Trainer, Layer):
             "model.save('model.keras') writes a file that Keras opens and can export."
         )
 
+    def get_quantization_layer_structure(self, mode: str | None = None) -> Any:
+        """The blocks of the model for modes that look at data: None, unless a subclass says otherwise.
+
+        Args:
+            mode: the quantization mode.
+        """
+        return None
+
+    def quantize(self, mode: str | None = None, config: Any = None, filters: Any = None, **kwargs: Any) -> None:
+        """Quantizes all layers inside that can be. The model has to be built.
+
+        Args:
+            mode: "int8" (integers and a scale per output), "int4" (two in a byte, with scales per block of inputs) or
+                "float8" (training with operands of products rounded to 8-bit floats).
+            config: a `keras.quantizers.QuantizationConfig`, in place of a mode or in addition to it.
+            filters: which layers: a regular expression found in their names, a list of these, or a function of the layer.
+            kwargs: `type_check=False` to quantize subclasses of the layers, too.
+
+        Raises:
+            ValueError: if the model is not built or was quantized before, or for arguments that do not fit.
+            NotImplementedError: for the modes "gptq" and "awq", whose algorithms are not available.
+
+        >>> from tahr import keras
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(2, name="last")])
+        >>> model.quantize("int8", filters="dense")
+        >>> [layer.dtype_policy.name for layer in model.layers]
+        ['int8_from_float32', 'float32']
+        """
+        type_check = kwargs.pop("type_check", True)
+        if kwargs:
+            raise ValueError(f"[{self.name}] Unrecognized keyword arguments of quantize(): {sorted(kwargs)}.")
+        if filters is not None and not (isinstance(filters, (str, list, tuple)) or callable(filters)):
+            raise ValueError(
+                f"[{self.name}] expected filters to be a regular expression, a list of these or a function of a layer. The "
+                f"`filters` argument must be a regex string, a list or a callable, received {type(filters).__name__}."
+            )
+        if mode in ("gptq", "awq"):
+            raise NotImplementedError(
+                f"[{self.name}] mode {mode!r} is not available: models quantized so by Keras can be loaded and run, not "
+                "made. Use 'int8' or 'int4'."
+            )
+        for layer in self._flatten_layers(include_self=False):
+            if not _is_meant(layer, filters) or len(layer._flatten_layers()) > 1 or not layer.weights:
+                continue
+            try:
+                layer.quantize(mode, config=config, type_check=type_check)
+            except NotImplementedError as error:
+                warnings.warn(str(error), stacklevel=3)
+
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the model as `get_build_config` described it."""
         if not config:
@@ -285,6 +336,15 @@ class Model(Trainer, Layer):
             self.build(_as_tuples(shape))
         elif "shapes_dict" in config:
             self.build(**{k: _as_tuples(v) for k, v in config["shapes_dict"].items()})
+
+
+def _is_meant(layer: Layer, filters: Any) -> bool:
+    """Whether `quantize(filters=...)` means `layer`."""
+    if filters is None:
+        return True
+    if callable(filters):
+        return bool(filters(layer))
+    return any(re.search(f, layer.name) for f in ([filters] if isinstance(filters, str) else filters))
 
 
 def _as_tuples(shape: Any) -> Any:

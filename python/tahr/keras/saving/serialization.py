@@ -31,7 +31,7 @@ _CLASS_MODULES = frozenset(
     f"keras.{m}" if m else "keras"
     for m in (
         "", "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models",
-        "ops", "optimizers", "optimizers.schedules", "random", "regularizers", "mixed_precision",
+        "ops", "optimizers", "optimizers.schedules", "quantizers", "random", "regularizers", "mixed_precision",
     )
 )  # fmt: skip
 # Where classes of configs without a module are looked for, in this order.

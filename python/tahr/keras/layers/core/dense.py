@@ -6,11 +6,11 @@ from typing import Any
 
 from tahr import ops
 from tahr.keras import activations, constraints, initializers, regularizers
+from tahr.keras.layers.core.quantized_kernel import QuantizedKernel
 from tahr.keras.layers.input_spec import InputSpec
-from tahr.keras.layers.low_rank import LowRankKernel
 
 
-class Dense(LowRankKernel):
+class Dense(QuantizedKernel):
     """`activation(inputs @ kernel + bias)` along the last axis.
 
     Args:
@@ -26,7 +26,7 @@ class Dense(LowRankKernel):
         bias_constraint: constraint of the bias.
         lora_rank: train a matrix product of this rank that is added to the kernel, instead of the kernel.
         lora_alpha: weight of that product times `lora_rank`; `lora_rank` if None.
-        quantization_config: None only: quantisation is not available.
+        quantization_config: a `keras.quantizers.QuantizationConfig` for a layer whose `dtype` is quantized from the start.
 
     Shapes: (batch, ..., inputs) to (batch, ..., units).
 
@@ -63,10 +63,6 @@ class Dense(LowRankKernel):
                 f"[Dense] expected units to be a positive integer, received units={units!r}. "
                 f"Expected a positive integer, got {units!r}."
             )
-        if quantization_config is not None:
-            raise ValueError(
-                f"[Dense] expected quantization_config=None, received {quantization_config!r}. It is not available."
-            )
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = int(units)
         self.activation = activations.get(activation)
@@ -77,6 +73,7 @@ class Dense(LowRankKernel):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
+        self.quantization_config = quantization_config
         self._take_rank(lora_rank, lora_alpha)
         self.bias: Any = None
         self.input_spec = InputSpec(min_ndim=2)
@@ -90,13 +87,7 @@ class Dense(LowRankKernel):
                 f"[{self.name}] expected a known size of the last axis, received shape {tuple(input_shape)}. "
                 "Give the size in keras.Input(shape=...)."
             )
-        self._kernel = self.add_weight(
-            name="kernel",
-            shape=(width, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self._build_kernel((width, self.units), self.kernel_initializer)
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias",
@@ -110,10 +101,28 @@ class Dense(LowRankKernel):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The outputs for `inputs`."""
-        x = ops.matmul(inputs, self.kernel)
-        if self.bias is not None:
-            x = ops.add(x, self.bias)
-        return x if self.activation is activations.linear else self.activation(x)
+        return self._finish(ops.matmul(inputs, self.kernel))
+
+    def _multiply(self, inputs: Any, kernel: Any) -> Any:
+        return ops.matmul(inputs, kernel)
+
+    def _multiply_back(self, upstream: Any, kernel: Any) -> Any:
+        return ops.matmul(upstream, ops.transpose(kernel))
+
+    def _summed_axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return (-1,), (0,)
+
+    def _kernel_scale_shape(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return kernel_shape[1:]
+
+    def _kernel_scale_at_outputs(self, scale: Any) -> Any:
+        return ops.squeeze(scale, axis=0)
+
+    def _kernel_scale_at_kernel(self, scale: Any) -> Any:
+        return scale
+
+    def _inputs_scale_at_outputs(self, scale: Any) -> Any:
+        return scale
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """`input_shape` with `units` as its last size."""
@@ -132,6 +141,6 @@ class Dense(LowRankKernel):
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
-            "quantization_config": None,
+            **self._quantization_arguments(),
             **self._rank_config(),
         }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import re
+import string
 from typing import Any, NamedTuple
 
 from tahr import ops
 from tahr.keras import activations, constraints, initializers, regularizers
+from tahr.keras.layers.core.quantized_kernel import QuantizedKernel
 from tahr.keras.layers.input_spec import InputSpec
-from tahr.keras.layers.low_rank import LowRankKernel
 
 _FORMS = (
     r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)",
@@ -19,7 +20,7 @@ _FORMS = (
 )
 
 
-class EinsumDense(LowRankKernel):
+class EinsumDense(QuantizedKernel):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -37,8 +38,8 @@ class EinsumDense(LowRankKernel):
         bias_constraint: constraint of the bias.
         lora_rank: train a matrix product of this rank that is added to the kernel, instead of the kernel.
         lora_alpha: weight of that product times `lora_rank`; `lora_rank` if None.
-        gptq_unpacked_column_size: None only: quantisation is not available.
-        quantization_config: None only, likewise.
+        gptq_unpacked_column_size: columns of a kernel of GPTQ before packing; found by `build`.
+        quantization_config: a `keras.quantizers.QuantizationConfig` for a layer whose `dtype` is quantized from the start.
 
     Sources for `lora_rank`: Hu et al., "LoRA", 2021.
 
@@ -70,12 +71,6 @@ class EinsumDense(LowRankKernel):
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
-        for key, value in (
-            ("gptq_unpacked_column_size", gptq_unpacked_column_size),
-            ("quantization_config", quantization_config),
-        ):
-            if value is not None:
-                raise ValueError(f"[EinsumDense] expected {key}=None, received {value!r}. It is not available.")
         super().__init__(**kwargs)
         self.equation = equation
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
@@ -87,6 +82,8 @@ class EinsumDense(LowRankKernel):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
+        self.gptq_unpacked_column_size = gptq_unpacked_column_size
+        self.quantization_config = quantization_config
         self._take_rank(lora_rank, lora_alpha)
         self.bias: Any = None
 
@@ -105,13 +102,7 @@ class EinsumDense(LowRankKernel):
                 "output_axes": shapes.output_axes,
             }
             initializer = type(initializer).from_config(config)
-        self._kernel = self.add_weight(
-            name="kernel",
-            shape=shapes.kernel,
-            initializer=initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self._build_kernel(shapes.kernel, initializer)
         if shapes.bias is not None:
             self.bias = self.add_weight(
                 name="bias",
@@ -141,6 +132,61 @@ class EinsumDense(LowRankKernel):
                 x = ops.add(x, self.bias)
         return x if self.activation is activations.linear else self.activation(x)
 
+    # For quantization: the product, and how scales of its operands meet its outputs.
+
+    def _letters(self) -> tuple[str, str, str]:
+        """One letter per axis of inputs, kernel and outputs, for what "..." stands for, too."""
+        inputs, rest = self.equation.split(",")
+        kernel, outputs = rest.split("->")
+        count = self.input_spec.ndim - len(inputs.replace("...", ""))
+        further = "".join([c for c in string.ascii_letters if c not in self.equation][:count])
+        return inputs.replace("...", further), kernel, outputs.replace("...", further)
+
+    def _multiply(self, inputs: Any, kernel: Any) -> Any:
+        shape, bound = inputs.shape, _summed_at_the_end(self.equation, None)
+        if not bound or None in shape:
+            return ops.einsum(self.equation, inputs, kernel)
+        kept, width = shape[: len(shape) - bound], math.prod(kernel.shape[:bound])
+        x = ops.matmul(ops.reshape(inputs, (*kept, width)), ops.reshape(kernel, (width, -1)))
+        return ops.reshape(x, (*kept, *kernel.shape[bound:]))
+
+    def _multiply_back(self, upstream: Any, kernel: Any) -> Any:
+        inputs, weights, outputs = self._letters()
+        return ops.einsum(f"{outputs},{weights}->{inputs}", upstream, kernel)
+
+    def _summed_axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        inputs, kernel, outputs = self._letters()
+        summed = (tuple(i for i, c in enumerate(letters) if c not in outputs) for letters in (inputs, kernel))
+        return next(summed), next(summed)
+
+    def _kernel_scale_shape(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+        _, kernel, outputs = self._letters()
+        return tuple(kernel_shape[kernel.index(c)] if c in kernel else 1 for c in outputs)
+
+    def _at_outputs(self, scale: Any, letters: str) -> Any:
+        outputs = self._letters()[2]
+        summed = [i for i, c in enumerate(letters) if c not in outputs]
+        scale = ops.transpose(scale, [*(letters.index(c) for c in outputs if c in letters), *summed])
+        scale = ops.squeeze(scale, axis=tuple(range(len(letters) - len(summed), len(letters))))
+        return ops.expand_dims(scale, axis=tuple(i for i, c in enumerate(outputs) if c not in letters))
+
+    def _kernel_scale_at_outputs(self, scale: Any) -> Any:
+        return self._at_outputs(scale, self._letters()[1])
+
+    def _inputs_scale_at_outputs(self, scale: Any) -> Any:
+        return self._at_outputs(scale, self._letters()[0])
+
+    def _kernel_scale_at_kernel(self, scale: Any) -> Any:
+        _, kernel, outputs = self._letters()
+        scale = ops.squeeze(scale, axis=tuple(i for i, c in enumerate(outputs) if c not in kernel))
+        held = [c for c in outputs if c in kernel]
+        scale = ops.transpose(scale, [held.index(c) for c in kernel if c in held])
+        return ops.expand_dims(scale, axis=tuple(i for i, c in enumerate(kernel) if c not in held))
+
+    def _calibrated_build(self, kernel_shape: tuple[int, ...], config: Any) -> int:
+        self.gptq_unpacked_column_size = self._calibrated_shape(kernel_shape)[1]
+        return super()._calibrated_build(kernel_shape, config)
+
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape that the equation gives for inputs of `input_shape`."""
         return analyze(self.name, self.equation, self.bias_axes, input_shape, self.partial_output_shape).output
@@ -160,7 +206,7 @@ class EinsumDense(LowRankKernel):
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
-            "quantization_config": None,
+            **self._quantization_arguments(),
             **self._rank_config(),
         }
 

@@ -7,7 +7,8 @@ from typing import Any
 from tahr import ops
 from tahr.keras import constraints, initializers, regularizers
 from tahr.keras.backend.keras_tensor import KerasTensor
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.core.quantized_table import QuantizedTable
+from tahr.keras.saving import deserialize_keras_object, serialize_keras_object
 
 
 def _positive(name: str, value: Any) -> int:
@@ -16,7 +17,7 @@ def _positive(name: str, value: Any) -> int:
     return value
 
 
-class Embedding(Layer):
+class Embedding(QuantizedTable):
     """Turns integers into vectors: `outputs[...] = embeddings[inputs[...]]`.
 
     Args:
@@ -29,7 +30,7 @@ class Embedding(Layer):
         weights: the table as an array, in place of the initializer.
         lora_rank: rank of a low-rank adaptation: the table is frozen, and the product of two small matrices added.
         lora_alpha: factor of that product, over `lora_rank`; by default `lora_rank`.
-        quantization_config: None only: quantisation is not available.
+        quantization_config: a `keras.quantizers.QuantizationConfig` for a layer whose `dtype` is quantized from the start.
 
     Shapes: integers of any shape to that shape with `output_dim` at its end.
 
@@ -43,9 +44,6 @@ class Embedding(Layer):
     >>> y.shape, y._keras_mask.numpy().tolist()
     ((1, 3, 3), [[True, True, False]])
     """
-
-    lora_embeddings_a: Any
-    lora_embeddings_b: Any
 
     def __init__(
         self,
@@ -64,8 +62,6 @@ class Embedding(Layer):
         length = kwargs.pop("input_length", None)
         if length is not None:  # the shape of a Sequential's input, as in Keras 2
             kwargs.setdefault("input_shape", tuple(length) if isinstance(length, (list, tuple)) else (length,))
-        if quantization_config is not None:
-            raise ValueError(f"[Embedding] expected quantization_config=None, received {quantization_config!r}.")
         super().__init__(**kwargs)
         self.input_dim = _positive("input_dim", input_dim)
         self.output_dim = _positive("output_dim", output_dim)
@@ -78,6 +74,7 @@ class Embedding(Layer):
         self.lora_rank: Any = lora_rank
         self.lora_alpha: Any = lora_alpha if lora_alpha is not None else lora_rank
         self.lora_enabled = False
+        self.quantization_config = quantization_config
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
@@ -86,13 +83,17 @@ class Embedding(Layer):
         """Creates the table."""
         if self.built:
             return
-        self._embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        shape = (self.input_dim, self.output_dim)
+        if self.quantization_mode is not None:
+            self.quantized_build(shape, self.quantization_mode, self.quantization_config)
+        else:
+            self._embeddings = self.add_weight(
+                name="embeddings",
+                shape=shape,
+                initializer=self.embeddings_initializer,
+                regularizer=self.embeddings_regularizer,
+                constraint=self.embeddings_constraint,
+            )
         self.built = True
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
@@ -102,10 +103,8 @@ class Embedding(Layer):
         """The table: the variable, or with a low-rank adaptation the sum of the two."""
         if not self.built:
             raise AttributeError(f"[{self.name}] has no embeddings before it is built. Call it on data first.")
-        if not self.lora_enabled:
-            return self._embeddings
-        delta = ops.matmul(self.lora_embeddings_a, self.lora_embeddings_b)
-        return ops.add(self._embeddings, ops.multiply(delta, self.lora_alpha / self.lora_rank))
+        table = self._stored_embeddings()
+        return ops.add(table, self._low_rank_product()) if self.lora_enabled else table
 
     def enable_lora(
         self,
@@ -158,6 +157,10 @@ class Embedding(Layer):
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """Puts the layer's weights into `store`, the table with its adaptation as one."""
+        if self.quantization_mode is not None:
+            if self.built:
+                self._save_quantized(store)
+            return
         if not self.lora_enabled:
             super().save_own_variables(store)
             return
@@ -166,11 +169,16 @@ class Embedding(Layer):
 
     def load_own_variables(self, store: dict[str, Any]) -> None:
         """Takes the layer's weights from `store`; an adaptation starts again from nothing."""
-        if not self.lora_enabled:
+        if self.quantization_mode is not None and self.built:
+            self._load_quantized(store)
+            if not self.lora_enabled:
+                return
+        elif not self.lora_enabled:
             super().load_own_variables(store)
             return
-        for i, variable in enumerate([self._embeddings, *self._further_variables()]):
-            variable.assign(store[str(i)])
+        else:
+            for i, variable in enumerate([self._embeddings, *self._further_variables()]):
+                variable.assign(store[str(i)])
         for variable in (self.lora_embeddings_a, self.lora_embeddings_b):
             variable.assign(ops.zeros(variable.shape))
 
@@ -203,7 +211,14 @@ class Embedding(Layer):
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
+            "quantization_config": serialize_keras_object(self.quantization_config),
         }
         if self.lora_rank:
             config.update({"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha})
         return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The layer that `get_config` described."""
+        held = deserialize_keras_object(config.get("quantization_config"))
+        return super().from_config({**config, "quantization_config": held})
