@@ -257,7 +257,7 @@ def test_saved_and_loaded(tmp_path):
         (lambda: keras.layers.StackedRNNCells([3]), "expected cells"),
         (lambda: keras.layers.Bidirectional(keras.layers.LSTM(3), merge_mode="max"), "expected merge_mode"),
         (lambda: keras.layers.TimeDistributed(3), "expected a layer"),
-        (lambda: keras.layers.Embedding(0, 3), "expected input_dim"),
+        (lambda: keras.layers.Embedding(0, 3), "`input_dim` must be"),
         (lambda: keras.layers.GRU(3, stateful=True)(keras.Input((4, 2))), "expected a known batch size"),
         (lambda: keras.layers.GRU(3)(np.ones((2, 3))), "ndim=3"),
     ],
@@ -274,7 +274,7 @@ def test_embedding_beside_keras():
     ours.set_weights(theirs.get_weights())
     np.testing.assert_array_equal(ours(x).numpy(), np.asarray(theirs(x)))
     np.testing.assert_array_equal(ours.compute_mask(tahr.constant(x)).numpy(), x != 0)
-    assert set(ours.get_config()) == set(theirs.get_config()) - {"quantization_config"}
+    assert set(ours.get_config()) == set(theirs.get_config())
     with tahr.GradientTape() as tape:
         loss = tahr.reduce_sum(ours(x) * tahr.reshape(tahr.range(36.0), (3, 4, 3)))
     expected = np.zeros((7, 3), "float32")

@@ -119,7 +119,9 @@ def _check(spec: InputSpec, x: Any, layer: str) -> None:
     for axis, size in spec.axes.items():
         if size is not None and shape[axis] is not None and shape[axis] != size:
             where = "last axis" if axis == -1 or axis == rank - 1 else f"axis {axis} of size"
-            advice = "The layer was built for that size: pass such data, or make a new layer for this size"
+            advice = (
+                "It is incompatible with the layer, which was built for that size: pass such data, or make a new layer"
+            )
             raise refuse(f"input with {where} {size}", advice)
     if spec.shape is not None:
         want, have = spec.shape, shape

@@ -320,6 +320,7 @@ class Model(Trainer, Layer):
                 "made. Use 'int8' or 'int4'."
             )
         for layer in self._flatten_layers(include_self=False):
+            assert isinstance(layer, Layer)
             if not _is_meant(layer, filters) or len(layer._flatten_layers()) > 1 or not layer.weights:
                 continue
             try:

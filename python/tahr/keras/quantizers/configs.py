@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tahr.keras.dtype_policies import DTypePolicyMap, Int4DTypePolicy
+from tahr.keras.dtype_policies import Int4DTypePolicy
 from tahr.keras.dtype_policies.quantized import QUANTIZATION_MODES
 from tahr.keras.quantizers.absmax import AbsMaxQuantizer
 from tahr.keras.saving import deserialize_keras_object, serialize_keras_object
@@ -369,9 +369,7 @@ def block_size_of(layer: Any, config: Any) -> int | None:
     if isinstance(config, Int4QuantizationConfig):
         size = config.block_size
     else:
-        policy = layer.dtype_policy
-        if isinstance(policy, DTypePolicyMap):
-            policy = policy[layer.path]
+        policy = layer._policy()
         size = policy.block_size if isinstance(policy, Int4DTypePolicy) else None
     return None if size == -1 else size
 

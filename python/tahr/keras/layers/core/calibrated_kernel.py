@@ -10,7 +10,6 @@ from typing import Any
 
 from tahr import ops
 from tahr.keras import quantizers
-from tahr.keras.dtype_policies import DTypePolicyMap
 from tahr.keras.layers.low_rank import LowRankKernel
 from tahr.keras.quantizers.absmax import dequantize_groups
 
@@ -21,6 +20,9 @@ class CalibratedKernel(LowRankKernel):
 
     original_kernel_shape: tuple[int, ...]
     quantized_kernel: Any
+    kernel_scale: Any
+    kernel_zero: Any
+    g_idx: Any
     is_gptq_calibrated = False
     is_awq_calibrated = False
 
@@ -53,8 +55,7 @@ class CalibratedKernel(LowRankKernel):
         """What has `weight_bits` and `group_size`: the config, or the policy of a layer that comes from a file."""
         if config is not None:
             return config
-        policy = self.dtype_policy
-        policy = policy[self.path] if isinstance(policy, DTypePolicyMap) else policy
+        policy = self._policy()
         if not hasattr(policy, "weight_bits"):
             raise ValueError(
                 f"[{self.name}] expected a policy with bits and group size, such as 'gptq/4/128_from_float32', received "

@@ -261,6 +261,9 @@ def analyze(name: str, equation: str, bias_axes: str | None, input_shape: Any, o
             f"[{name}] expected inputs with {len(inputs)} axes for the equation {equation!r}, received shape "
             f"{tuple(input_shape)}."
         )
+    if not elided and len(output_shape) == len(outputs) and outputs[0] in weights and outputs[0] in inputs:
+        if output_shape[0] == input_shape[inputs.index(outputs[0])]:  # the kernel fixes it, so it may be named
+            output_shape = output_shape[1:]
     # The batch is the first axis; on the left "..." begins with it.
     full = [input_shape[0], *output_shape]
     if left:

@@ -13,7 +13,9 @@ from tahr.keras.saving import deserialize_keras_object, serialize_keras_object
 
 def _positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise ValueError(f"[Embedding] expected {name} to be a positive integer, received {name}={value!r}.")
+        raise ValueError(
+            f"[Embedding] expected {name} as a size, received {name}={value!r}. `{name}` must be a positive integer."
+        )
     return value
 
 
@@ -127,11 +129,14 @@ class Embedding(QuantizedTable):
         Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
         """
         if self.embeddings_constraint is not None:
-            raise ValueError(f"[{self.name}] expected no embeddings_constraint for a low-rank adaptation.")
+            raise ValueError(
+                f"[{self.name}] expected no embeddings_constraint for a low-rank adaptation: Lora is "
+                "incompatible with embedding constraints."
+            )
         if not self.built:
             raise ValueError(f"[{self.name}] expected a built layer in enable_lora(). Call it on data first.")
         if self.lora_enabled:
-            raise ValueError(f"[{self.name}] has a low-rank adaptation already.")
+            raise ValueError(f"[{self.name}] has a low-rank adaptation already: lora is already enabled.")
         self._tracker.unlock()
         for name, shape, initializer in (
             ("lora_embeddings_a", (self.input_dim, rank), a_initializer),

@@ -46,8 +46,9 @@ class InputLayer(Layer):
         if kwargs.get("batch_input_shape") is not None:
             batch_shape = kwargs.pop("batch_input_shape")
         super().__init__(name=name, **kwargs)
-        if sparse or ragged:
-            raise ValueError(f"[{self.name}] expected sparse and ragged to be False: tensors are dense.")
+        for argument, wanted in (("sparse", sparse), ("ragged", ragged)):
+            if wanted:
+                raise ValueError(f"[{self.name}] `{argument}=True` is not supported: tensors are dense. Leave it out.")
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ValueError(f"[{self.name}] expected input_tensor to be a KerasTensor, received {input_tensor!r}.")
@@ -60,15 +61,16 @@ class InputLayer(Layer):
             ):
                 if given is not None and given != actual:
                     raise ValueError(
-                        f"[{self.name}] expected {argument} {actual} of the input_tensor, received {given}. "
-                        "Leave it out."
+                        f"[{self.name}] expected {argument} {actual} of the input_tensor, received {given}. With "
+                        f"`input_tensor`, you cannot provide an incompatible `{argument}`. Leave it out."
                     )
             shape, batch_shape, dtype = None, whole, input_tensor.dtype
         elif batch_shape is not None:
             for argument, value in (("shape", shape), ("batch_size", batch_size)):
                 if value is not None:
                     raise ValueError(
-                        f"[{self.name}] expected either {argument} or batch_shape, received both. Leave one out."
+                        f"[{self.name}] expected either {argument} or batch_shape: you cannot pass both `{argument}` and "
+                        "`batch_shape`. Leave one out."
                     )
         if batch_shape is None:
             if shape is None:

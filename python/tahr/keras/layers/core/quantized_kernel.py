@@ -11,7 +11,7 @@ from typing import Any
 
 from tahr import ops
 from tahr.keras import activations, quantizers
-from tahr.keras.dtype_policies import DTypePolicyMap, QuantizedFloat8DTypePolicy
+from tahr.keras.dtype_policies import QuantizedFloat8DTypePolicy
 from tahr.keras.layers.core.calibrated_kernel import CalibratedKernel
 from tahr.keras.quantizers.absmax import dequantize_groups
 from tahr.keras.quantizers.configs import QuantizationConfig, block_size_of
@@ -32,7 +32,6 @@ class QuantizedKernel(CalibratedKernel):
     quantization_config: Any
     use_bias: bool
     activation: Any
-    kernel_scale: Any
     inputs_quantizer: Any
 
     # What a subclass says about its product.
@@ -94,9 +93,9 @@ class QuantizedKernel(CalibratedKernel):
     def _build_kernel(self, kernel_shape: tuple[int, ...], initializer: Any) -> None:
         """The weights of `build`: the kernel as the mode has it."""
         mode = self.quantization_mode
-        if mode is not None:
+        if mode not in (None, "float8"):
             self.quantized_build(kernel_shape, mode, self.quantization_config)
-        if mode in (None, "float8"):
+        else:
             self._kernel = self.add_weight(
                 name="kernel",
                 shape=kernel_shape,
@@ -104,6 +103,11 @@ class QuantizedKernel(CalibratedKernel):
                 regularizer=self.kernel_regularizer,
                 constraint=self.kernel_constraint,
             )
+
+    def _built_kernel(self) -> None:
+        if self.quantization_mode == "float8":  # behind the other weights, as `quantize` puts them: .h5 goes by order
+            self.quantized_build(self._kernel.shape, "float8", self.quantization_config)
+        super()._built_kernel()
 
     def _frozen(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros", dtype: Any = None) -> Any:
         return self.add_weight(name=name, shape=shape, initializer=initializer, dtype=dtype, trainable=False)
@@ -128,9 +132,8 @@ class QuantizedKernel(CalibratedKernel):
             self.g_idx.assign(ops.floor_divide(ops.arange(rows, dtype="float32"), size))
 
     def _float8_build(self) -> None:
-        policy = self.dtype_policy[self.path] if isinstance(self.dtype_policy, DTypePolicyMap) else self.dtype_policy
         default = QuantizedFloat8DTypePolicy.default_amax_history_length
-        length = getattr(policy, "amax_history_length", default)
+        length = getattr(self._policy(), "amax_history_length", default)
         for name in _FLOAT8_STATE:
             for what, shape, initializer in (("scale", (), "ones"), ("amax_history", (length,), "zeros")):
                 weight = self.add_weight(

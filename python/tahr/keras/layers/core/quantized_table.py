@@ -25,8 +25,7 @@ def quantize_rows(table: Any, mode: str, block_size: int | None, config: Any = N
         )
         values, _, _ = quantizers.pack_int4(ops.transpose(values), axis=-1)
         return {"values": values, "scale": ops.transpose(scale), "zero": ops.transpose(zero)}
-    reach = {"value_range": _INT4_RANGE} if mode == "int4" else {}
-    default = quantizers.AbsMaxQuantizer(axis=-1, **reach)
+    default = quantizers.AbsMaxQuantizer(axis=-1, value_range=_INT4_RANGE if mode == "int4" else (-127, 127))
     values, scale = QuantizationConfig.weight_quantizer_or_default(config, default)(table, to_numpy=True)
     if mode == "int4":
         values, _, _ = quantizers.pack_int4(values, axis=-1)
@@ -40,6 +39,7 @@ class QuantizedTable(Layer):
     output_dim: int
     quantization_config: Any
     embeddings_scale: Any
+    embeddings_zero: Any
     lora_enabled: bool
     lora_rank: Any
     lora_alpha: Any
@@ -61,7 +61,8 @@ class QuantizedTable(Layer):
         if mode not in ("int8", "int4"):
             raise self._quantization_mode_error(mode)
         self._orig_output_dim = self.output_dim
-        size = self._int4_block_size = block_size_of(self, config) if mode == "int4" else None
+        size = block_size_of(self, config) if mode == "int4" else None
+        self._int4_block_size = size if size is not None else getattr(config, "block_size", None)  # None, -1: no blocks
         for name, weight in self._integers("embeddings", (self.input_dim, self.output_dim), mode, size).items():
             setattr(self, "_embeddings" if name == "embeddings" else name, weight)
         if size is not None:
@@ -99,7 +100,7 @@ class QuantizedTable(Layer):
         """The floats of rows of the table; `take` gives the rows of an array."""
         values = ops.cast(take(self._stored_embeddings()), self.compute_dtype)
         scale = take(self.embeddings_scale)
-        if self._int4_block_size is None:
+        if self._int4_block_size in (None, -1):
             return ops.divide(values, ops.expand_dims(scale, axis=-1))
         return dequantize_groups(values, scale, take(self.embeddings_zero), ops.convert_to_tensor(self.g_idx))
 
@@ -158,7 +159,8 @@ class QuantizedTable(Layer):
         merged: dict[str, Any] = {}
         if self.lora_enabled:
             table = ops.add(self._rows(ops.convert_to_tensor), self._low_rank_product())
-            parts = quantize_rows(table, str(self.quantization_mode), self._int4_block_size)
+            size = None if self._int4_block_size == -1 else self._int4_block_size
+            parts = quantize_rows(table, str(self.quantization_mode), size)
             merged = {"_embeddings" if k == "values" else f"embeddings_{k}": v for k, v in parts.items()}
         for i, name in enumerate(self._stored_names()):
             store[str(i)] = ops.convert_to_numpy(merged.get(name, getattr(self, name)))

@@ -114,7 +114,7 @@ class ReversibleEmbedding(Embedding):
         if self.tie_weights:
             return
         rows = (self.output_dim + 1) // 2 if mode == "int4" else self.output_dim
-        size = self._int4_block_size
+        size = None if self._int4_block_size == -1 else self._int4_block_size
         scales = (self.input_dim,) if size is None else (-(-self.output_dim // size), self.input_dim)
         self.reverse_embeddings = self._frozen("reverse_embeddings", (rows, self.input_dim), "int8", "zeros")
         self.reverse_embeddings_scale = self._frozen("reverse_embeddings_scale", scales, None, "ones")
@@ -136,7 +136,7 @@ class ReversibleEmbedding(Embedding):
         if not self.tie_weights:
             del self.reverse_embeddings
 
-    def _int8_call(self, inputs: Any, reverse: bool = False) -> Any:
+    def _int8_call(self, inputs: Any, reverse: bool = False) -> Any:  # type: ignore[override]
         if not reverse:
             outputs = super()._int8_call(inputs)
             mask = super().compute_mask(inputs, None)
@@ -153,7 +153,7 @@ class ReversibleEmbedding(Embedding):
         scores = ops.divide(scores, inputs_scale if scale is None else ops.multiply(inputs_scale, scale))
         return self._capped(scores)
 
-    def _int4_call(self, inputs: Any, reverse: bool = False) -> Any:
+    def _int4_call(self, inputs: Any, reverse: bool = False) -> Any:  # type: ignore[override]
         return self._int8_call(inputs, reverse)
 
     def _reverse_kernel(self) -> tuple[Any, Any]:
