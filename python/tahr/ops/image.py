@@ -82,7 +82,9 @@ def _images(op: str, images: Any) -> tuple[Any, bool]:
     images = convert_to_tensor(images)
     rank = len(images.shape)
     if rank not in (3, 4):
-        raise ValueError(f"[{op}] expected images of rank 3 (one image) or 4 (a batch), received shape {images.shape}.")
+        raise ValueError(
+            f"[{op}] Invalid images rank: expected rank 3 (one image) or 4 (a batch), received shape {images.shape}."
+        )
     return (_ops.expand_dims(images, 0), True) if rank == 3 else (images, False)
 
 
@@ -190,7 +192,7 @@ def _edges(op: str, low: Any, high: Any, target: Any, size: int, names: tuple[st
         target = size - low - high
     for name, value in zip(names, (low, high, target)):
         if value < 0:
-            raise ValueError(f"[{op}] expected {name} to be at least 0, received {value} for images of {size} there.")
+            raise ValueError(f"[{op}] {name} must be >= 0, received {value} for images of {size} there.")
     return low, high, target
 
 
@@ -684,8 +686,11 @@ def _of_colours(op: str, images: Any, data_format: str | None, floating: bool) -
     images = convert_to_tensor(images)
     _images(op, images)
     if floating and not _is_float(images):
-        raise ValueError(f"[{op}] expected images of a floating-point dtype, received {images.dtype}.")
-    return images, (-3 if first else -1)
+        raise ValueError(f"[{op}] Invalid images dtype: expected float dtype, received {images.dtype}.")
+    axis = -3 if first else -1
+    if floating and images.shape[axis] not in (3, None):
+        raise ValueError(f"[{op}] Input images must have 3 channels, received shape {images.shape}.")
+    return images, axis
 
 
 def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Tensor:
@@ -710,7 +715,9 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Tensor:
     if images.shape[axis] == 1:
         return images
     if images.shape[axis] != 3:
-        raise ValueError(f"[rgb_to_grayscale] expected 3 channels (RGB) or 1, received shape {images.shape}.")
+        raise ValueError(
+            f"[rgb_to_grayscale] Invalid channel size: expected 3 (RGB) or 1 (Grayscale). Received shape {images.shape}."
+        )
     x = images if _is_float(images) else _ops.cast(images, "float32")
     weights = convert_to_tensor([0.2989, 0.587, 0.114], dtype=str(x.dtype))
     weights = weights if axis == -1 else _ops.reshape(weights, (3, 1, 1))

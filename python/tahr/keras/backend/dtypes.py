@@ -68,8 +68,10 @@ _ABOVE = {
     "weak_float": ("bfloat16", "float16"),
     "bfloat16": ("float32",),
     "float16": ("float32",),
-    "float32": ("float64",),
-    "float64": (),
+    "float32": ("float64", "complex64"),
+    "float64": ("complex128",),
+    "complex64": ("complex128",),  # known as names: no tensor holds them
+    "complex128": (),
 }
 
 

@@ -207,6 +207,7 @@ def audio_dataset_from_directory(
     validation_split: float | None = None,
     subset: str | None = None,
     follow_links: bool = False,
+    format: str = "tf",
     verbose: bool = True,
 ) -> Any:
     """Batches of the sounds (`.wav`, 16 bit) in a directory with a folder per class.
@@ -217,7 +218,7 @@ def audio_dataset_from_directory(
             single sounds: as long as they are.
         ragged: must be False: tensors are dense.
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links,
-            verbose: as in `image_dataset_from_directory`.
+            format, verbose: as in `image_dataset_from_directory`.
 
     Returns:
         A `tahr.data.Dataset` of float32 (batch, samples, channels) in -1..1, or of pairs with labels.
@@ -243,7 +244,7 @@ def audio_dataset_from_directory(
         problem = "expected output_sequence_length, so that the sounds of a batch are equally long."
 
     return _datasets(
-        op, "tf", directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
+        op, format, directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
         follow_links, verbose, AUDIO_FORMATS, load, problem,
     )  # fmt: skip
 
