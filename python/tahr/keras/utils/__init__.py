@@ -27,9 +27,11 @@ from tahr.keras.utils.py_dataset import PyDataset, Sequence
 from tahr.keras.utils.random_seed import set_random_seed
 
 _LAZY = {
+    "Config": "config",
     "array_to_img": "images",
     "audio_dataset_from_directory": "directory_datasets",
     "get_file": "files",
+    "get_source_inputs": "sources",
     "image_dataset_from_directory": "directory_datasets",
     "img_to_array": "images",
     "load_img": "images",
