@@ -161,5 +161,5 @@ class TestLoopsOverSlices:
 
     def test_unequal_lengths_are_refused(self):
         for xs in ((X, X[0:1]), tahr.constant(1.0)):
-            with pytest.raises(ValueError, match=r"\[map\] expected tensors of equal length"):
+            with pytest.raises(ValueError, match=r"\[map\] expected tensors with an equal first dimension"):
                 ops.map(lambda x: x, xs)

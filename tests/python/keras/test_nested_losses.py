@@ -110,7 +110,7 @@ def test_inputs_nested_otherwise_give_a_warning_or_an_error():
 
 def test_the_state_tree_goes_both_ways():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")], name="m")
-    model.compile("sgd", "mse")
+    model.compile(keras.optimizers.SGD(name="sgd"), "mse")
     tree = model.get_state_tree("numpy_array")
     assert set(tree["optimizer_variables"]["sgd"]) == {"iteration", "learning_rate"}
     model.set_state_tree({"trainable_variables": {"m": {"last": {"bias": [3.0]}}}})

@@ -52,6 +52,9 @@ def test_tensors_gradients_layers(run, tmp_path, capsys):
     assert pictures(tmp_path) == ["seeds_clouds.png"]
 
 
+@pytest.mark.skipif(
+    not os.path.isfile(os.path.join(DATA, "imdb_500words.npz")), reason="no film reviews in TAHR_DATA_DIR"
+)
 def test_text_with_keras(run, tmp_path, capsys):
     found = run("text_with_keras", "--epochs", "2")
     assert found["sequences"] == [1, 2, 3, 4, 6, 7]
@@ -83,6 +86,9 @@ def test_neural_networks_with_keras(run, tmp_path):
 
 
 @needs_data
+@pytest.mark.skipif(
+    not os.path.isfile(os.path.join(DATA, "california_housing.npz")), reason="no housing prices in TAHR_DATA_DIR"
+)
 def test_hands_on_multilayer_perceptrons(run, tmp_path):
     pytest.importorskip("pandas")
     pytest.importorskip("scipy")
