@@ -599,6 +599,46 @@ void run_int(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const In* a, int
   });
 }
 
+// Products of int8 go through those of float: a sum of 1024 of them is at most 2^24, up to which float holds every
+// integer. The sums of such depths are added in int32.
+constexpr int64_t kExactDepth = 1024;
+constexpr double kWorthConverting = 4096;  // multiplications
+
+void run_int8(const GemmTable& table, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const int8_t* a, int64_t lda,
+              const int8_t* b, int64_t ldb, int32_t* c, int64_t ldc, const GemmEpilogue& end) {
+  const int64_t depth = std::min(k, kExactDepth);
+  const Scratch<float> a_block(m * depth), b_block(depth * n), sums(m * n);
+  const auto widen = [](const int8_t* from, int64_t rows, int64_t cols, int64_t ld, float* to) {
+    const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(cols, 1));
+    parallel_for(rows, grain, static_cast<double>(rows) * cols * 0.2, [&](int64_t begin, int64_t stop) {
+      for (int64_t i = begin; i < stop; ++i) {
+        for (int64_t j = 0; j < cols; ++j) to[i * cols + j] = static_cast<float>(from[i * ld + j]);
+      }
+    });
+  };
+  const int32_t* bias = static_cast<const int32_t*>(end.bias);
+  for (int64_t p = 0; p < k; p += depth) {
+    const int64_t d = std::min(depth, k - p);
+    if (ta) widen(a + p * lda, d, m, lda, a_block.data());
+    else widen(a + p, m, d, lda, a_block.data());
+    if (tb) widen(b + p, n, d, ldb, b_block.data());
+    else widen(b + p * ldb, d, n, ldb, b_block.data());
+    run<float>(table, {ta, tb, m, n, d, a_block.data(), ta ? m : d, b_block.data(), tb ? d : n, sums.data(), n, {}});
+    const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(n, 1));
+    parallel_for(m, grain, static_cast<double>(m) * n * 0.3, [&](int64_t begin, int64_t stop) {
+      for (int64_t i = begin; i < stop; ++i) {
+        int32_t* row = c + i * ldc;
+        for (int64_t j = 0; j < n; ++j) {
+          uint32_t sum = static_cast<uint32_t>(static_cast<int32_t>(sums.data()[i * n + j]));  // wraps around
+          if (p > 0 || end.accumulate) sum += static_cast<uint32_t>(row[j]);
+          if (p == 0 && bias) sum += static_cast<uint32_t>(bias[j]);
+          row[j] = static_cast<int32_t>(sum);
+        }
+      }
+    });
+  }
+}
+
 template <class In>
 struct IntOut {
   using type = In;
@@ -612,7 +652,7 @@ struct IntOut<int8_t> {
 
 double gemm_cost_ns(DType dtype, int64_t m, int64_t n, int64_t k) {
   if (dtype == DType::Float64) return cost_of(gemm_table().f64, m, n, k);
-  if (is_float(dtype)) return cost_of(gemm_table().f32, m, n, k);
+  if (is_float(dtype) || dtype == DType::Int8) return cost_of(gemm_table().f32, m, n, k);
   return static_cast<double>(m) * n * k * 0.5;
 }
 
@@ -627,6 +667,11 @@ void gemm_with(const GemmTable& table, DType dtype, bool ta, bool tb, int64_t m,
     const T *at = static_cast<const T*>(a), *bt = static_cast<const T*>(b);
     if constexpr (std::is_integral_v<T>) {
       using Out = typename IntOut<T>::type;
+      if constexpr (std::is_same_v<T, int8_t>) {
+        if (static_cast<double>(m) * n * k >= kWorthConverting) {
+          return run_int8(table, ta, tb, m, n, k, at, lda, bt, ldb, static_cast<Out*>(c), ldc, epilogue);
+        }
+      }
       run_int<T, Out>(ta, tb, m, n, k, at, lda, bt, ldb, static_cast<Out*>(c), ldc, epilogue.accumulate,
                       static_cast<const Out*>(epilogue.bias));
     } else {

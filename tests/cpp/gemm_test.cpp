@@ -115,16 +115,22 @@ void check_sizes(const tahr::GemmTable& table, const char* isa) {
 }
 
 template <class In, class Out>
-void check_int() {
+void check_int(int64_t m = 5, int64_t n = 7, int64_t k = 9) {
   for (int bits = 0; bits < 4; ++bits) {
     const bool ta = bits & 1, tb = bits & 2;
-    const int64_t m = 5, n = 7, k = 9;
     const auto a = draw<In>(m * k), b = draw<In>(k * n);
     std::unique_ptr<In[]> at(new In[m * k]), bt(new In[k * n]);  // vector<bool> has no array
     std::copy(a.begin(), a.end(), at.get());
     std::copy(b.begin(), b.end(), bt.get());
-    std::unique_ptr<Out[]> c(new Out[m * n]);
+    std::unique_ptr<Out[]> c(new Out[m * n]), twice(new Out[m * n]), bias(new Out[n]);
     tahr::gemm(tahr::DTypeOf<In>::value, ta, tb, m, n, k, at.get(), ta ? m : k, bt.get(), tb ? k : n, c.get(), n);
+    std::copy(c.get(), c.get() + m * n, twice.get());
+    for (int64_t j = 0; j < n; ++j) bias[j] = static_cast<Out>(j % 2);
+    tahr::GemmEpilogue more;
+    more.accumulate = true;
+    more.bias = bias.get();
+    tahr::gemm(tahr::DTypeOf<In>::value, ta, tb, m, n, k, at.get(), ta ? m : k, bt.get(), tb ? k : n, twice.get(), n,
+               more);
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
         uint64_t sum = 0;
@@ -135,8 +141,22 @@ void check_int() {
         }
         CHECK(c[i * n + j] == static_cast<Out>(sum), "%s ta=%d tb=%d (%ld, %ld)",
               tahr::name_of(tahr::DTypeOf<In>::value), ta, tb, i, j);
+        const uint64_t both = std::is_same_v<In, bool> ? (sum | static_cast<uint64_t>(bias[j]))
+                                                       : sum + sum + static_cast<uint64_t>(bias[j]);
+        CHECK(twice[i * n + j] == static_cast<Out>(both), "twice and a bias, %s ta=%d tb=%d (%ld, %ld)",
+              tahr::name_of(tahr::DTypeOf<In>::value), ta, tb, i, j);
       }
     }
+  }
+}
+
+// Sums of int8 products beyond what float holds exactly.
+void check_int8_extremes() {
+  for (const int64_t k : {1024, 1025, 5000}) {
+    const std::vector<int8_t> a(3 * k, -128), b(k * 5, -128);
+    std::vector<int32_t> c(15);
+    tahr::gemm(tahr::DType::Int8, false, false, 3, 5, k, a.data(), k, b.data(), 5, c.data(), 5);
+    for (const int32_t x : c) CHECK(x == 16384 * k, "%d for %ld products of -128", x, k);
   }
 }
 
@@ -181,6 +201,8 @@ int main() {
     check_sizes<tahr::bfloat16>(tahr::gemm_table(isa), name);
   }
   check_int<int8_t, int32_t>();
+  check_int<int8_t, int32_t>(37, 41, 2100);  // through products of float, in three depths
+  check_int8_extremes();
   check_int<uint8_t, uint8_t>();
   check_int<int16_t, int16_t>();
   check_int<uint16_t, uint16_t>();

@@ -51,6 +51,15 @@ def test_cnn(fashion_mnist, tmp_path):
     assert pictures(tmp_path) == ["cnn.png"]
 
 
+def test_quantized_mlp(fashion_mnist, tmp_path):
+    rows = run("quantized_mlp", tmp_path, "--epochs", "1", "--samples", "12000")
+    plain = rows["float32"]
+    assert plain["accuracy"] > 0.7
+    for mode, lost, share in (("int8", 0.01, 0.3), ("int4", 0.03, 0.2)):
+        assert abs(rows[mode]["accuracy"] - plain["accuracy"]) < lost
+        assert rows[mode]["bytes"] < share * plain["bytes"]
+
+
 def test_fashion_mlp_300_100(fashion_mnist, tmp_path, capsys):
     result = run("fashion_mlp_300_100", tmp_path, "--epochs", "1")
     assert result["accuracy"] > 0.72
