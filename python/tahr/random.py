@@ -145,6 +145,9 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     Returns:
         Indices of shape (batch, num_samples).
     """
+    logits = _C.to_tensor(logits, None, "[random_categorical]")
+    if logits.ndim != 2:
+        raise ValueError(f"[random_categorical] expected logits of shape (batch, classes), received {logits.shape}.")
     return _C.ops.random_categorical(next_seed(seed), logits, num_samples=num_samples, dtype=dtype or "int32")
 
 

@@ -90,9 +90,10 @@ def saturate_cast(x: Any, dtype: Any) -> Tensor:
         >>> tahr.ops.saturate_cast([-5.0, 300.0], "uint8").numpy()
         array([  0, 255], dtype=uint8)
     """
+    from tahr.config import floatx
     from tahr.dtypes import as_dtype
 
-    x, to = _C.to_tensor(x, None, "[saturate_cast]"), as_dtype(dtype)
+    x, to = _C.to_tensor(x, None, "[saturate_cast]"), as_dtype(floatx() if dtype is None else dtype)
     if to.is_bool or x.dtype.is_bool or (to.is_floating and x.dtype.is_integer):
         return _C.ops.cast(x, to)
     info: Any = np.iinfo if to.is_integer else np.finfo

@@ -697,13 +697,13 @@ def test_a_new_vocabulary_reaches_traced_steps():
         (lambda: L.Hashing(3, dtype="float32"), "expected dtype 'int32' or 'int64' with output_mode='int'"),
         (lambda: L.HashedCrossing(3)(np.array(["a"])), "expected a list of at least two inputs"),
         (lambda: L.HashedCrossing(3)((np.array(["a"]), np.array([1.5]))), "expected strings or integers"),
-        (lambda: L.CategoryEncoding(), "expected num_tokens of 1 or more, received None"),
+        (lambda: L.CategoryEncoding(), "`num_tokens` must be >= 1, received None"),
         (
             lambda: L.CategoryEncoding(3)([[1]], count_weights=[[1.0]]),
             "expected count_weights with output_mode='count'",
         ),
         (lambda: L.Discretization(), "expected one of bin_boundaries and num_bins"),
-        (lambda: L.Discretization(num_bins=3)([1.0]), "expected boundaries before the first call"),
+        (lambda: L.Discretization(num_bins=3)([1.0]), "has no boundaries"),
         (lambda: L.Discretization(bin_boundaries=[1.0]).adapt(np.ones(3)), "expected a layer with num_bins in adapt"),
     ],
 )

@@ -34,7 +34,7 @@ class SeedGenerator:
         if seed is None:
             seed = python_random.randint(1, 10**9)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-            raise ValueError(f"[SeedGenerator] expected an integer seed or None, received seed={seed!r}.")
+            raise ValueError(f"[SeedGenerator] Argument `seed` must be an integer or None, received {seed!r}.")
         start = np.array([int(seed) % 2**32, 0], dtype="uint32")
         with scopes.name_scope(self.name, caller=self):
             self.state = Variable(start, dtype="uint32", trainable=False, name="seed_generator_state")

@@ -84,7 +84,11 @@ class Operation:
             NotImplementedError: if an argument is not a plain value.
         """
         config: dict[str, Any] = {"name": self.name}
-        return {**config, **self._auto_config()}
+        if not _needs_auto_config(type(self)):
+            return config
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        takes_name = any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters)
+        return {**(config if takes_name else {}), **self._auto_config(), **(config if takes_name else {})}
 
     def _auto_config(self) -> dict[str, Any]:
         """The constructor's arguments of a class that defines its own `__init__` but no `get_config`."""
@@ -99,13 +103,15 @@ class Operation:
             bound = None
         values: dict[str, Any] = {}
         if bound is not None:
+            bound.apply_defaults()
             for key, value in list(bound.arguments.items())[1:]:
                 kind = signature.parameters[key].kind
                 if kind is inspect.Parameter.VAR_KEYWORD:
                     values.update(value)
                 elif kind is inspect.Parameter.VAR_POSITIONAL:
-                    bound = None
-                    break
+                    if value:
+                        bound = None
+                        break
                 else:
                     values[key] = value
         plain = (str, int, float, bool, type(None))

@@ -30,12 +30,14 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
     """
     try:
         out = _run(fn, args, kwargs, None)
-    except Exception:
+    except Exception as error:
         if not any(None in x.shape for x in flatten([args, kwargs]) if isinstance(x, KerasTensor)):
             raise
         runs = []
         for size in _STAND_INS:
             runs.append(_run(fn, args, kwargs, size))
+        if len(flatten(runs[0])) != len(flatten(runs[1])):
+            raise error  # what it returns depends on a size that is not known
         return map_structure(_merge, *runs)
     return map_structure(_to_spec, out)
 

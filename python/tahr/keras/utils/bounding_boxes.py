@@ -73,7 +73,7 @@ def convert_format(
     from_relative, to_relative = source in _RELATIVE, target in _RELATIVE
     if (from_relative or to_relative) and (height is None or width is None):
         raise ValueError(
-            f"[convert_format] expected height and width for {source!r} to {target!r}, received height={height}, "
+            f"[convert_format] must receive `height` and `width` for {source!r} to {target!r}, received height={height}, "
             f"width={width}."
         )
     a, b, c, d = _columns(boxes)

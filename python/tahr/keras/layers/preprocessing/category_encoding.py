@@ -36,8 +36,7 @@ class CategoryEncoding(Layer):
         self.output_mode = check_output_mode(output_mode, ("count", "one_hot", "multi_hot"), self.name)
         if num_tokens is None or num_tokens < 1:
             raise ValueError(
-                f"[{self.name}] expected num_tokens of 1 or more, received {num_tokens}. IntegerLookup finds the number "
-                "from data."
+                f"[{self.name}] `num_tokens` must be >= 1, received {num_tokens}. IntegerLookup finds the number from data."
             )
         refuse_sparse(sparse, self.name)
         self.num_tokens = num_tokens

@@ -56,8 +56,8 @@ class Discretization(Layer):
             raise ValueError(f"[{self.name}] expected num_bins of 0 or more, received {num_bins}.")
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(
-                f"[{self.name}] expected one of bin_boundaries and num_bins, received bin_boundaries={bin_boundaries} and "
-                f"num_bins={num_bins}."
+                f"[{self.name}] expected one of bin_boundaries and num_bins, received num_bins={num_bins} and "
+                f"bin_boundaries={bin_boundaries}."
             )
         self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in np.asarray(bin_boundaries)]
         self.num_bins = num_bins
@@ -119,7 +119,7 @@ class Discretization(Layer):
         """The bins of `inputs`, or their encoded form."""
         if self.bin_boundaries is None:
             raise ValueError(
-                f"[{self.name}] expected boundaries before the first call, found none. Pass bin_boundaries, or call adapt()."
+                f"[{self.name}] has no boundaries. You need to call adapt() before the first call, or pass bin_boundaries."
             )
         x = inputs if is_tensor(inputs) else ops.convert_to_tensor(inputs)
         bins = ops.digitize(ops.cast(x, self.input_dtype), np.asarray(self.bin_boundaries, dtype=self.input_dtype))

@@ -187,7 +187,7 @@ class HashedCrossing(Layer):
         arrays = [_values(x, self.name) for x in inputs]
         shape = arrays[0].shape
         if len(shape) > 2 or (len(shape) == 2 and shape[-1] != 1):
-            raise ValueError(f"[{self.name}] expected inputs of shape (), (batch,) or (batch, 1), received {shape}.")
+            raise ValueError(f"[{self.name}] inputs should have shape (), (batch,) or (batch, 1), received {shape}.")
         if any(a.shape != shape for a in arrays):
             raise ValueError(f"[{self.name}] expected inputs of one shape, received {[a.shape for a in arrays]}.")
         if any(a.dtype.kind in "fb" for a in arrays):

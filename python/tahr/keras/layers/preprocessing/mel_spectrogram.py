@@ -63,7 +63,8 @@ class MelSpectrogram(Layer):
         self.sequence_length = sequence_length or fft_length
         if self.fft_length < self.sequence_length:
             raise ValueError(
-                f"[{self.name}] expected sequence_length of at most fft_length={fft_length}, received {sequence_length}."
+                f"[{self.name}] `fft_length` must be greater than or equal to sequence_length={sequence_length}, received "
+                f"{fft_length}."
             )
         self.window = window
         self.sampling_rate = sampling_rate

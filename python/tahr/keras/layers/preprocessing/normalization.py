@@ -45,8 +45,8 @@ class Normalization(Layer):
         self._given: Any = None  # mean and variance in the rank of the inputs
         if (mean is None) != (variance is None):
             raise ValueError(
-                f"[{self.name}] expected both `mean` and `variance` or neither, received mean={mean} and "
-                f"variance={variance}. Both must be set."
+                f"[{self.name}] both `mean` and `variance` must be set, or neither; received mean={mean} and "
+                f"variance={variance}."
             )
         if mean is not None:
             shape = np.shape(mean)
@@ -67,7 +67,7 @@ class Normalization(Layer):
             return
         rank = len(input_shape)
         if any(not -rank <= a < rank for a in self.axis):
-            raise ValueError(f"[{self.name}] expected axes within [-{rank}, {rank}), received axis={self.axis}.")
+            raise ValueError(f"[{self.name}] All `axis` values must be in the range [-{rank}, {rank}), received axis={self.axis}.")
         self._input_shape = tuple(input_shape)
         self._keep = tuple(sorted(a % rank for a in self.axis))
         self._reduce = tuple(a for a in range(rank) if a not in self._keep)
@@ -131,7 +131,7 @@ class Normalization(Layer):
             raise TypeError(f"[{self.name}] expected an array or an iterable of batches, received {type(data)}.")
         first = next(iter_ := iter(batches), None)
         if first is None:
-            raise ValueError(f"[{self.name}] expected data in adapt(), received an iterable without any.")
+            raise ValueError(f"[{self.name}] expected data in adapt(), received an empty iterable.")
         if not hasattr(first, "shape"):
             raise TypeError(f"[{self.name}] expected batches with a `.shape` in adapt(), received {type(first)}.")
         if not self.built:
