@@ -37,12 +37,23 @@ class OpCall(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         from tahr.keras import ops
 
-        return _resolve(ops, self.op)(*self._arguments(args), **kwargs, **self.fixed)
+        args, fixed = self._arguments(args)
+        return _resolve(ops, self.op)(*args, **kwargs, **fixed)
 
-    def _arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _arguments(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call, those of every call that come before the last of them put in their places; the rest."""
         if self.op == "get_item" and isinstance(args[1], list) and not all(isinstance(k, int) for k in args[1]):
-            return args[0], tuple(args[1])  # as it was before a config made a list of it
-        return args
+            return (args[0], tuple(args[1])), self.fixed  # as it was before a config made a list of it
+        if not self.fixed:
+            return args, self.fixed
+        from tahr.keras.saving.keras_ops import argument_names
+
+        given, fixed, merged = list(args), dict(self.fixed), []
+        for name in argument_names(self.op):
+            if not given:
+                break
+            merged.append(fixed.pop(name) if name in fixed else given.pop(0))
+        return (*merged, *given), fixed
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         from tahr import ops
@@ -56,7 +67,8 @@ class OpCall(Operation):
                 self._refuse_captured()
             return result
 
-        return compute_output_spec(call, *self._arguments(args), **kwargs, **self.fixed)
+        args, fixed = self._arguments(args)
+        return compute_output_spec(call, *args, **kwargs, **fixed)
 
     def _refuse_captured(self) -> None:
         raise ValueError(

@@ -158,6 +158,12 @@ def describe(op: Any, node: Any) -> tuple[dict[str, Any], list[Any], dict[str, A
     return {"module": _MODULE + module, "class_name": cls, "config": config, "registered_name": cls}, args, kwargs
 
 
+def argument_names(function: str) -> list[str]:
+    """The arguments of an op of Keras, in order; none if Keras lacks it."""
+    row = _rows()[0].get(function)
+    return [] if row is None else row[2]
+
+
 def is_op(config: dict[str, Any]) -> bool:
     """Whether `config` is that of an op that Keras wrote."""
     module = config.get("module")

@@ -67,7 +67,9 @@ class Normalization(Layer):
             return
         rank = len(input_shape)
         if any(not -rank <= a < rank for a in self.axis):
-            raise ValueError(f"[{self.name}] All `axis` values must be in the range [-{rank}, {rank}), received axis={self.axis}.")
+            raise ValueError(
+                f"[{self.name}] All `axis` values must be in the range [-{rank}, {rank}), received axis={self.axis}."
+            )
         self._input_shape = tuple(input_shape)
         self._keep = tuple(sorted(a % rank for a in self.axis))
         self._reduce = tuple(a for a in range(rank) if a not in self._keep)

@@ -1,0 +1,68 @@
+"""Functional models: inputs nested otherwise, control flow and configs of operations in the graph, state trees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tahr")
+from tahr import keras  # noqa: E402
+
+
+def test_inputs_nested_otherwise_give_a_warning_or_an_error():
+    a, b = keras.Input((2,)), keras.Input((2,))
+    model = keras.Model({"a": a, "b": b}, a - b)
+    x = np.ones((4, 2), "float32")
+    with pytest.warns(UserWarning, match="expected inputs nested as the model's"):
+        np.testing.assert_array_equal(np.asarray(model([2 * x, x])), x)
+    model = keras.Model({"b": b, "a": a}, a - b)
+    with pytest.raises(ValueError, match=r"named input\(s\) with keys \['b', 'a'\]"):
+        model([x, x])
+    with pytest.warns(UserWarning, match="expected inputs nested as the model's"):
+        model({"a": x, "b": x, "c": x})
+
+
+def test_the_state_tree_goes_both_ways():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")], name="m")
+    model.compile(keras.optimizers.SGD(name="sgd"), "mse")
+    tree = model.get_state_tree("numpy_array")
+    assert set(tree["optimizer_variables"]["sgd"]) == {"iteration", "learning_rate"}
+    model.set_state_tree({"trainable_variables": {"m": {"last": {"bias": [3.0]}}}})
+    assert float(model.layers[0].bias.numpy()[0]) == 3.0
+    with pytest.raises(ValueError, match="expected paths of trainable variables, received 'm/first/bias'"):
+        model.set_state_tree({"trainable_variables": {"m": {"first": {"bias": [3.0]}}}})
+
+
+def test_control_flow_on_symbolic_tensors_is_part_of_the_graph():
+    x = keras.Input((4,))
+    squares = keras.ops.vectorized_map(lambda row: row * row, x)
+    assert squares.shape == (None, 4)
+    last, sums = keras.ops.scan(lambda s, row: (s + row, s + row), keras.ops.zeros((4,)), x)
+    larger = keras.ops.switch(keras.ops.cast(keras.ops.sum(x) > 0, "int32"), [lambda v: -v, lambda v: v], x)
+    assert last.shape == (4,) and sums.shape == (None, 4)
+    model = keras.Model(x, [squares, last, sums, larger])
+    data = np.arange(8, dtype="float32").reshape(2, 4) - 9
+    for out, want in zip(model(data), (data**2, data.sum(0), np.cumsum(data, 0), -data)):
+        np.testing.assert_allclose(np.asarray(out), want, rtol=1e-6)
+    with pytest.raises(ValueError, match="computes with its arguments"):
+        keras.ops.cond(keras.ops.sum(x) > 0, lambda: x, lambda: -x)
+    with pytest.raises(ValueError, match="same shape and dtype"):
+        keras.ops.cond(keras.KerasTensor((), "bool"), lambda: keras.ops.ones((3,)), lambda: keras.ops.ones((4,)))
+
+
+@keras.saving.register_keras_serializable("tests")
+def _doubled(row):
+    return row + row
+
+
+def test_arguments_of_a_config_find_their_places_among_those_of_the_call():
+    x, w = keras.Input((4,)), keras.Input((4,))
+    outputs = [keras.ops.vectorized_map(_doubled, x), keras.ops.average(x, axis=1, weights=w)]
+    outputs.append(keras.ops.einsum("ij,ij->i", x, w))
+    model = keras.Model([x, w], outputs)
+    again = keras.Model.from_config(model.get_config())
+    data = [np.arange(1, 9, dtype="float32").reshape(2, 4), np.ones((2, 4), "float32")]
+    want = (2 * data[0], data[0].mean(1), data[0].sum(1))
+    for first, second, expected in zip(model(data), again(data), want):
+        np.testing.assert_allclose(np.asarray(first), expected, rtol=1e-6)
+        np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
