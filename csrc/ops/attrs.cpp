@@ -12,28 +12,6 @@ const T& at(const void* base, const AttrField& f) {
   return *reinterpret_cast<const T*>(static_cast<const char*>(base) + f.offset);
 }
 
-// Calls f.template operator()<T>() with the C++ type of an attribute kind.
-template <class F>
-decltype(auto) visit_kind(AttrKind k, F&& f) {
-  switch (k) {
-    case AttrKind::Int: return f.template operator()<int64_t>();
-    case AttrKind::Float: return f.template operator()<double>();
-    case AttrKind::Bool: return f.template operator()<bool>();
-    case AttrKind::String: return f.template operator()<std::string>();
-    case AttrKind::DTypeName: return f.template operator()<DType>();
-    case AttrKind::OptInt: return f.template operator()<std::optional<int64_t>>();
-    case AttrKind::OptFloat: return f.template operator()<std::optional<double>>();
-    case AttrKind::OptDType: return f.template operator()<std::optional<DType>>();
-    case AttrKind::OptString: return f.template operator()<std::optional<std::string>>();
-    case AttrKind::IntList: return f.template operator()<Ints>();
-    case AttrKind::PairList: return f.template operator()<IntPairs>();
-    case AttrKind::OptIntList: return f.template operator()<std::optional<Ints>>();
-    case AttrKind::AxisSet: return f.template operator()<Axes>();
-    case AttrKind::Graphs: return f.template operator()<GraphBodies>();
-    default: return f.template operator()<NumberOrName>();
-  }
-}
-
 size_t mix(size_t h, size_t v) { return h ^ (v + 0x9e3779b97f4a7c15ull + (h << 6) + (h >> 2)); }
 
 template <class T>
@@ -91,7 +69,7 @@ std::string str_value(const std::optional<T>& v) {
 
 bool attrs_equal(const AttrType& t, const void* a, const void* b) {
   for (const AttrField& f : t.fields) {
-    const bool same = visit_kind(f.kind, [&]<class T>() { return at<T>(a, f) == at<T>(b, f); });
+    const bool same = visit_attr_kind(f.kind, [&]<class T>() { return at<T>(a, f) == at<T>(b, f); });
     if (!same) return false;
   }
   return true;
@@ -100,7 +78,7 @@ bool attrs_equal(const AttrType& t, const void* a, const void* b) {
 size_t attrs_hash(const AttrType& t, const void* a) {
   size_t h = t.fields.size();
   for (const AttrField& f : t.fields)
-    h = mix(h, visit_kind(f.kind, [&]<class T>() { return hash_value(at<T>(a, f)); }));
+    h = mix(h, visit_attr_kind(f.kind, [&]<class T>() { return hash_value(at<T>(a, f)); }));
   return h;
 }
 
@@ -125,7 +103,7 @@ const char* attr_kind_name(AttrKind kind) {
 }
 
 std::string attr_value_str(AttrKind kind, const void* value) {
-  return visit_kind(kind, [&]<class T>() { return str_value(*static_cast<const T*>(value)); });
+  return visit_attr_kind(kind, [&]<class T>() { return str_value(*static_cast<const T*>(value)); });
 }
 
 std::string attrs_str(const AttrType& t, const void* a) {

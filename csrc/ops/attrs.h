@@ -96,6 +96,28 @@ TAHR_ATTR_KIND(GraphBodies, Graphs)
 TAHR_ATTR_KIND(::tahr::NumberOrName, NumberOrName)
 #undef TAHR_ATTR_KIND
 
+// Calls f.template operator()<T>() with the C++ type of an attribute kind.
+template <class F>
+decltype(auto) visit_attr_kind(AttrKind k, F&& f) {
+  switch (k) {
+    case AttrKind::Int: return f.template operator()<int64_t>();
+    case AttrKind::Float: return f.template operator()<double>();
+    case AttrKind::Bool: return f.template operator()<bool>();
+    case AttrKind::String: return f.template operator()<std::string>();
+    case AttrKind::DTypeName: return f.template operator()<DType>();
+    case AttrKind::OptInt: return f.template operator()<std::optional<int64_t>>();
+    case AttrKind::OptFloat: return f.template operator()<std::optional<double>>();
+    case AttrKind::OptDType: return f.template operator()<std::optional<DType>>();
+    case AttrKind::OptString: return f.template operator()<std::optional<std::string>>();
+    case AttrKind::IntList: return f.template operator()<Ints>();
+    case AttrKind::PairList: return f.template operator()<IntPairs>();
+    case AttrKind::OptIntList: return f.template operator()<std::optional<Ints>>();
+    case AttrKind::AxisSet: return f.template operator()<Axes>();
+    case AttrKind::Graphs: return f.template operator()<GraphBodies>();
+    default: return f.template operator()<NumberOrName>();
+  }
+}
+
 struct AttrField {
   const char* name;
   AttrKind kind;

@@ -265,18 +265,37 @@ class Model(Trainer, Layer):
         input_signature: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Not available: models are not written for other programs yet.
+        """Writes the inference graph, weights included, for programs without Python.
 
         Args:
-            filepath, format, verbose, input_signature, kwargs: as in Keras.
+            filepath: path of the file.
+            format: "onnx", which other programs read, or "tahr", which `csrc/runtime` runs from C++ (docs/runtime.md).
+                Keras's default, TensorFlow's folders, is refused.
+            verbose: whether to print what was written.
+            input_signature: a list with one `keras.InputSpec` or tensor, or a structure of them, per argument of
+                `call`; unknown dimensions are None. By default what the model was built with.
+            kwargs: none are known.
 
         Raises:
-            NotImplementedError: always.
+            ValueError: for another format, a model whose inputs are unknown, or layers that the format cannot express.
+            TypeError: for unknown arguments.
+
+        Example:
+            >>> import os, tempfile
+            >>> from tahr import keras
+            >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.export(os.path.join(folder, "model.tahr"), format="tahr")
+            ...     os.listdir(folder)
+            ['model.tahr']
         """
-        raise NotImplementedError(
-            f"[{self.name}] expected a format that export() writes, received format={format!r}; there is none yet. "
-            "model.save('model.keras') writes a file that Keras opens and can export."
-        )
+        from tahr.keras.exporting import export_model
+
+        if kwargs:
+            raise TypeError(
+                f"[{self.name}] export expected no arguments beside those of its signature, received {sorted(kwargs)}."
+            )
+        export_model(self, filepath, format, verbose, input_signature)
 
     def get_quantization_layer_structure(self, mode: str | None = None) -> Any:
         """The blocks of the model for modes that look at data: None, unless a subclass says otherwise.

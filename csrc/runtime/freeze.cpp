@@ -1,0 +1,58 @@
+#include "autodiff/tape.h"
+#include "graph/control.h"
+#include "graph/passes.h"
+#include "runtime/file.h"
+
+namespace tahr::runtime {
+namespace {
+
+void check_free_of_state(const graph::Graph& g) {
+  for (const graph::Node& n : g.nodes) {
+    if (!(n.op->traits & (kStateful | kRandom)) && bodies(n).empty() && n.op->name != "host_call") continue;
+    if (n.op->traits & kStateful)
+      throw_value("[export] expected a graph that changes no variable, received one with '", n.op->name,
+                  "'. Export inference: layers called with training=False.");
+    if (n.op->name == "host_call")
+      throw_value("[export] '", attrs_str(*n.op->attrs, n.attrs.get()),
+                  "' is computed by Python: a graph that runs without it cannot have it.");
+    for (const graph::Graph* body : bodies(n)) {
+      for (const graph::Value& v : body->values) {
+        if (v.kind == graph::Value::Kind::Variable)
+          throw_value("[export] expected loops and branches that change no variable, received one that uses '",
+                      v.variable->name, "'.");
+      }
+      check_free_of_state(*body);
+    }
+  }
+}
+
+}  // namespace
+
+graph::Graph freeze(const graph::Graph& traced) {
+  const graph::PauseTracing now;
+  const PauseRecording quiet;
+  static const OpDef& read = get_op("read_variable");
+  graph::Graph g = traced;
+  graph::inline_calls(g);
+  std::vector<graph::Node> kept;
+  for (graph::Node& n : g.nodes) {
+    if (n.op != &read) {
+      kept.push_back(std::move(n));
+      continue;
+    }
+    graph::Value& v = g.value(n.out[0]);
+    v.kind = graph::Value::Kind::Constant;
+    v.constant = g.value(n.in[0]).variable->snapshot();
+    v.node = -1;
+  }
+  g.nodes = std::move(kept);
+  g.renumber();
+  graph::remove_dead_code(g);
+  check_free_of_state(g);
+  graph::merge_common(g);
+  graph::fold_constants(g);
+  graph::remove_dead_code(g);
+  return g;
+}
+
+}  // namespace tahr::runtime

@@ -1,0 +1,27 @@
+// A loaded graph, prepared for each combination of input shapes that it meets.
+#pragma once
+
+#include <mutex>
+
+#include "graph/function.h"
+#include "runtime/file.h"
+
+namespace tahr::runtime {
+
+class Session {
+ public:
+  explicit Session(File file) : file_(std::move(file)) {}
+  const File& file() const { return file_; }
+  Tensors run(std::span<const Tensor> inputs);
+
+ private:
+  std::shared_ptr<graph::GraphFunction> prepared(std::span<const Tensor> inputs);
+
+  File file_;
+  std::mutex mutex_;
+  std::vector<std::pair<std::vector<Shape>, std::shared_ptr<graph::GraphFunction>>> ready_;  // latest last
+};
+
+Ref<Storage> aligned_copy(const void* bytes, size_t count);
+
+}  // namespace tahr::runtime
