@@ -86,11 +86,11 @@ class Quantizable(LayerState):
             ValueError: if the layer is not built, is quantized already, or mode and config do not fit.
             NotImplementedError: if such layers cannot be quantized.
         """
-        raise self._not_implemented("quantize()")
+        raise self._not_implemented("quantize")
 
     def quantized_build(self, input_shape: Any, mode: str) -> None:
         """Creates the weights of a quantization mode; layers that can be quantized implement it."""
-        raise self._not_implemented("quantized_build()")
+        raise self._not_implemented("quantized_build")
 
     def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
         """What takes the place of `call` in a quantized layer."""
@@ -98,7 +98,7 @@ class Quantizable(LayerState):
         if name is None:
             raise self._quantization_mode_error(self.quantization_mode)
         if not hasattr(self, name):
-            raise self._not_implemented(f"a call in mode {self.quantization_mode!r}")
+            raise self._not_implemented(name)
         return getattr(self, name)(*args, **kwargs)
 
     def _check_quantize_args(self, mode: str) -> None:
@@ -116,10 +116,10 @@ class Quantizable(LayerState):
                 "exceed. Use 'mixed_bfloat16' or 'float32'."
             )
 
-    def _not_implemented(self, what: str) -> NotImplementedError:
+    def _not_implemented(self, method: str) -> NotImplementedError:
         return NotImplementedError(
-            f"[{self.name}] {type(self).__name__} does not have {what} implemented. Layers that can be quantized are "
-            "Dense, EinsumDense, Embedding and ReversibleEmbedding; for a subclass of these pass type_check=False."
+            f"[{self.name}] {type(self).__name__} does not have a `{method}` method implemented. Layers that can be "
+            "quantized are Dense, EinsumDense, Embedding and ReversibleEmbedding; for a subclass of these pass type_check=False."
         )
 
     def _quantization_mode_error(self, mode: Any) -> NotImplementedError:

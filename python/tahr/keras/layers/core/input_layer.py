@@ -48,7 +48,14 @@ class InputLayer(Layer):
         super().__init__(name=name, **kwargs)
         for argument, wanted in (("sparse", sparse), ("ragged", ragged)):
             if wanted:
-                raise ValueError(f"[{self.name}] `{argument}=True` is not supported: tensors are dense. Leave it out.")
+                more = (
+                    f" You cannot provide an incompatible `{argument}` with `input_tensor`."
+                    if input_tensor is not None
+                    else ""
+                )
+                raise ValueError(
+                    f"[{self.name}] `{argument}=True` is not supported: tensors are dense. Leave it out.{more}"
+                )
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ValueError(f"[{self.name}] expected input_tensor to be a KerasTensor, received {input_tensor!r}.")

@@ -287,7 +287,7 @@ class QuantizedKernel(CalibratedKernel):
             NotImplementedError: for a subclass, if `type_check`.
         """
         if type_check and not type(self).__module__.startswith("tahr.keras.layers.core."):
-            raise self._not_implemented("quantize()")
+            raise self._not_implemented("quantize")
         self.quantization_config = config
         shape = tuple(self._kernel.shape)
         name = str(mode)

@@ -128,7 +128,7 @@ class QuantizedTable(Layer):
             NotImplementedError: for a subclass, if `type_check`, and for other modes.
         """
         if type_check and not type(self).__module__.startswith("tahr.keras.layers.core."):
-            raise self._not_implemented("quantize()")
+            raise self._not_implemented("quantize")
         if mode not in ("int8", "int4"):
             raise self._quantization_mode_error(mode)
         self.quantization_config = config
