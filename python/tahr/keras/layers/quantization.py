@@ -119,7 +119,8 @@ class Quantizable(LayerState):
     def _not_implemented(self, method: str) -> NotImplementedError:
         return NotImplementedError(
             f"[{self.name}] {type(self).__name__} does not have a `{method}` method implemented. Layers that can be "
-            "quantized are Dense, EinsumDense, Embedding and ReversibleEmbedding; for a subclass of these pass type_check=False."
+            "quantized are Dense, EinsumDense, Embedding and ReversibleEmbedding; for a subclass of these pass "
+            "type_check=False."
         )
 
     def _quantization_mode_error(self, mode: Any) -> NotImplementedError:
