@@ -49,6 +49,7 @@ test: compiler $(VENV)/ready
 lint: $(VENV)/ready
 	@$(PIP) install ruff==0.17.5 mypy==2.4.1 clang-format==23.1.5 numpy h5py
 	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format --dry-run -Werror
+	$(BIN)/python tools/check_struct_names.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check python tests bench tools examples
 	@[ ! -f $(BUILD_DIR)/_C.pyi ] || cp $(BUILD_DIR)/_C.pyi python/tahr/
