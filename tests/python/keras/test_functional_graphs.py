@@ -66,3 +66,14 @@ def test_arguments_of_a_config_find_their_places_among_those_of_the_call():
     for first, second, expected in zip(model(data), again(data), want):
         np.testing.assert_allclose(np.asarray(first), expected, rtol=1e-6)
         np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_ranks_of_inputs():
+    x = keras.Input((1,), name="ratio")
+    model = keras.Model([{"x": x}], 2 * x)
+    for data in (np.ones((3, 1)), np.ones((3,)), np.ones((1,)), np.ones((3, 1, 1))):
+        np.testing.assert_array_equal(np.asarray(model([{"x": data}])), np.full((data.shape[0], 1), 2.0, "float32"))
+    with pytest.raises(ValueError, match=r"rank 2 .*name 'ratio' and path '0.x', found shape=\(3, 1, 2\)"):
+        model([{"x": np.ones((3, 1, 2))}])
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 1\), found shape=\(3, 2\)"):
+        model([{"x": np.ones((3, 2))}])

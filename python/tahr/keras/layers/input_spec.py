@@ -126,8 +126,10 @@ def _check(spec: InputSpec, x: Any, layer: str) -> None:
     if spec.shape is not None:
         want, have = spec.shape, shape
         if spec.allow_last_axis_squeeze:
-            have = have[:-1] if have and have[-1] == 1 else have
-            want = want[:-1] if want and want[-1] == 1 else want
+            if len(have) == len(want) + 1 and have[-1] == 1:
+                have = have[:-1]
+            elif len(have) == len(want) - 1 and want[-1] == 1:
+                want = want[:-1]
         if any(a is not None and b is not None and a != b for a, b in zip(want, have)) or (
             spec.allow_last_axis_squeeze and len(want) != len(have)
         ):

@@ -257,6 +257,19 @@ class Functional(Function, Model):
     def input_spec(self, value: Any) -> None:
         object.__setattr__(self, "_manual_input_spec", value)
 
+    def _check_ranks(self, flat: list[Any]) -> None:
+        """Raises ValueError for an input whose rank a last axis of size 1 does not mend."""
+        if len(flat) != len(self._inputs):
+            return
+        for (path, ref), x in zip(tree.flatten_with_path(self._inputs_struct), flat):
+            shape = tuple(getattr(x, "shape", ref.shape))
+            more, fewer = (*ref.shape, 1), ref.shape[:-1] if ref.shape and ref.shape[-1] == 1 else ref.shape
+            if len(shape) not in (len(ref.shape), len(fewer)) and not (len(shape) == len(more) and shape[-1] == 1):
+                raise ValueError(
+                    f"[{self.name}] expected rank {len(ref.shape)} (shape={ref.shape}) for the input with name "
+                    f"{ref._keras_history.operation.name!r} and path '{'.'.join(map(str, path))}', found shape={shape}."
+                )
+
     def _assert_input_compatibility(self, first: Any) -> None:
         from tahr.keras.layers.input_spec import assert_input_compatibility
 
@@ -268,6 +281,8 @@ class Functional(Function, Model):
             object.__setattr__(self, "_spec_cache", spec)
         if isinstance(first, dict) or isinstance(self._inputs_struct, dict):
             first = self._order_inputs(first)
+        if self.__dict__.get("_manual_input_spec") is None:
+            self._check_ranks(tree.flatten(first))
         assert_input_compatibility(spec, first, self.name)
 
     # Configs.

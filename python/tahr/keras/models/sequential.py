@@ -128,7 +128,7 @@ class Sequential(Model):
         except (TypeError, ValueError):
             return  # several inputs: the first call builds the layers
         if not self._layers:
-            raise ValueError(f"[{self.name}] expected layers before build(), found none. Add them by model.add(layer).")
+            raise ValueError(f"[{self.name}] has no layers to build(). Add them by model.add(layer).")
         first = self._layers[0]
         if not isinstance(first, InputLayer):
             self._push(InputLayer(batch_shape=input_shape, dtype=_input_dtype(first)), bottom=True)
@@ -266,6 +266,13 @@ class Sequential(Model):
         for layer in self.layers:
             shape = layer.compute_output_shape(shape)
         return shape
+
+    @property
+    def _functional(self) -> Any:
+        """The same layers as a Functional, which scripts ask for to take a model apart; None before it is built."""
+        from tahr.keras.models.functional import Functional
+
+        return None if self._end is None else Functional(self._layers[0].output, self._end, name=self.name)
 
     def _defined(self, what: str, value: Any) -> Any:
         if self._end is None:

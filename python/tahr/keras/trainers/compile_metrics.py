@@ -71,11 +71,6 @@ class CompileMetrics:
         self._groups: list[_OutputMetrics] = []
 
     @property
-    def built(self) -> bool:
-        """Whether the identifiers are resolved."""
-        return self._order is not None
-
-    @property
     def metrics(self) -> list[Any]:
         """The metric objects; empty before the first update."""
         return [metric for group in self._groups for metric in group.metrics]
