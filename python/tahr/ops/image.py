@@ -183,7 +183,7 @@ def _edges(op: str, low: Any, high: Any, target: Any, size: int, names: tuple[st
     """Before, after and target of one axis, two of which are given; `size` = before + target + after."""
     given = sum(v is not None for v in (low, high, target))
     if given != 2:
-        raise ValueError(f"[{op}] expected exactly two of {', '.join(names)}, received {given}.")
+        raise ValueError(f"[{op}] Must specify exactly two of {', '.join(names)}, received {given}.")
     if low is None:
         low = size - target - high
     elif high is None:
@@ -276,6 +276,8 @@ def pad_images(
         if target is None:
             low, high, _ = _edges("pad_images", low, high, None, size + (low or 0) + (high or 0), names)
         else:  # the image is what the paddings leave of the target
+            if target < 0:
+                raise ValueError(f"[pad_images] {names[2]} must be >= 0, received {target}.")
             low, high, _ = _edges(
                 "pad_images", low, high, size if low is None or high is None else target, target, names
             )
@@ -353,7 +355,8 @@ def affine_transform(
     transform = _ops.cast(convert_to_tensor(transform), wide)
     if len(transform.shape) not in (1, 2) or transform.shape[-1] != 8:
         raise ValueError(
-            f"[affine_transform] expected transform of shape (8,) or (batch, 8), received {transform.shape}."
+            "[affine_transform] Invalid transform rank: expected rank 1, shape (8,), or 2, shape (batch, 8), received "
+            f"{transform.shape}."
         )
     if len(transform.shape) == 1:
         transform = _ops.expand_dims(transform, 0)
@@ -410,7 +413,8 @@ def perspective_transform(
     for name, points in (("start_points", start), ("end_points", end)):
         if len(points.shape) not in (2, 3) or tuple(points.shape[-2:]) != (4, 2):
             raise ValueError(
-                f"[perspective_transform] expected {name} of shape (4, 2) or (batch, 4, 2), received {points.shape}."
+                f"[perspective_transform] Invalid {name} shape: expected (4, 2) or (batch, 4, 2), received "
+                f"{points.shape}."
             )
     if tuple(start.shape) != tuple(end.shape):
         raise ValueError(
@@ -462,9 +466,9 @@ def map_coordinates(
 
 
 def _patches(op: str, x: Any, axes: int, size: Any, strides: Any, dilation: Any, padding: str, first: bool) -> Any:
-    windows = (size,) * axes if isinstance(size, int) else tuple(size)
-    if len(windows) != axes:
-        raise TypeError(f"[{op}] expected size to be an int or {axes} of them, received {size!r}.")
+    windows = (size,) * axes if isinstance(size, int) else size
+    if not isinstance(windows, (tuple, list)) or len(windows) != axes:
+        raise TypeError(f"[{op}] Expected an int or a tuple of {axes} for size, received {size!r}.")
     x = convert_to_tensor(x)
     single = len(x.shape) == axes + 1
     if single:
@@ -497,7 +501,7 @@ def extract_patches(
 
     Args:
         images: (height, width, channels), or with a batch before.
-        size: height and width of a window, or one number for both.
+        size: height and width of a window, or one number for both; three numbers for volumes (`extract_patches_3d`).
         strides: distance of windows; None for `size`.
         dilation_rate: distance of the pixels of a window.
         padding: "valid", or "same" for windows that may reach over the edges.
@@ -511,6 +515,10 @@ def extract_patches(
         >>> tahr.ops.image.extract_patches(tahr.ops.zeros((2, 20, 20, 3)), 5).shape
         (2, 4, 4, 75)
     """
+    if isinstance(size, (tuple, list)) and len(size) not in (2, 3):
+        raise ValueError(f"[extract_patches] Expected a tuple of length 2 or 3 for size, received {size!r}.")
+    if isinstance(size, (tuple, list)) and len(size) == 3:
+        return extract_patches_3d(images, size, strides, dilation_rate, padding, data_format)
     first = _channels_first("extract_patches", data_format)
     return _patches("extract_patches", images, 2, size, strides, dilation_rate, padding, first)
 
@@ -689,7 +697,9 @@ def _of_colours(op: str, images: Any, data_format: str | None, floating: bool) -
         raise ValueError(f"[{op}] Invalid images dtype: expected float dtype, received {images.dtype}.")
     axis = -3 if first else -1
     if floating and images.shape[axis] not in (3, None):
-        raise ValueError(f"[{op}] Input images must have 3 channels, received shape {images.shape}.")
+        raise ValueError(
+            f"[{op}] Input images must have 3 channels, but received images with {images.shape[axis]} channels."
+        )
     return images, axis
 
 

@@ -49,11 +49,16 @@ LAYERS = [
     ("Solarization", dict(addition_factor=0.4, threshold_factor=(0.2, 0.6))),
     ("AutoContrast", dict()),
     ("Equalization", dict()),
+    ("ContrastLimitedAdaptiveHistogramEqualization", dict(clip_limit=2.0, tile_grid_size=(2, 3))),
     ("CutMix", dict()),
     ("MixUp", dict(alpha=0.5)),
 ]
 IDS = [f"{name}{i}" for i, (name, _) in enumerate(LAYERS)]
-RANDOM = [(n, a) for n, a in LAYERS if n not in ("Resizing", "CenterCrop", "AutoContrast", "Equalization")] + [
+UNVARYING = (
+    *("Resizing", "CenterCrop", "AutoContrast", "Equalization"),
+    "ContrastLimitedAdaptiveHistogramEqualization",
+)
+RANDOM = [(n, a) for n, a in LAYERS if n not in UNVARYING] + [
     ("RandomCrop", dict(height=4, width=5)),
     ("RandomSaturation", dict(factor=0.8)),
     ("RandomColorJitter", dict(brightness_factor=0.3, contrast_factor=0.3, saturation_factor=0.3, hue_factor=0.3)),
@@ -278,11 +283,11 @@ def test_images_through_fit_and_datasets():
     ("make", "message"),
     [
         (lambda: keras.layers.RandomFlip("sideways"), "expected mode"),
-        (lambda: keras.layers.RandomRotation(2.0), "expected factor"),
-        (lambda: keras.layers.RandomZoom(-1.0), "expected height_factor"),
-        (lambda: keras.layers.RandomContrast(1.5), "expected factor"),
+        (lambda: keras.layers.RandomRotation(2.0), "`factor` argument"),
+        (lambda: keras.layers.RandomZoom(-1.0), "`height_factor` argument"),
+        (lambda: keras.layers.RandomContrast(1.5), "`factor` argument"),
         (lambda: keras.layers.Resizing(4, 0), "expected width"),
-        (lambda: keras.layers.RandomBrightness(0.1, value_range=3), "expected value_range"),
+        (lambda: keras.layers.RandomBrightness(0.1, value_range=3), "`value_range` argument"),
         (lambda: keras.layers.RandomGaussianBlur(kernel_size=4), "expected kernel_size"),
         (lambda: keras.layers.RandomFlip()(np.zeros((2, 2))), "rank 3"),
     ],

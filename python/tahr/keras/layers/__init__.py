@@ -166,6 +166,7 @@ _NAMES = {
     "Solarization": "preprocessing.image.color",
     "AutoContrast": "preprocessing.image.color",
     "Equalization": "preprocessing.image.color",
+    "ContrastLimitedAdaptiveHistogramEqualization": "preprocessing.image.clahe",
     "CutMix": "preprocessing.image.mixing",
     "MixUp": "preprocessing.image.mixing",
     "RandomErasing": "preprocessing.image.mixing",

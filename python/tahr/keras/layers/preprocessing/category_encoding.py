@@ -34,10 +34,13 @@ class CategoryEncoding(Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.output_mode = check_output_mode(output_mode, ("count", "one_hot", "multi_hot"), self.name)
-        if num_tokens is None or num_tokens < 1:
+        if num_tokens is None:
             raise ValueError(
-                f"[{self.name}] `num_tokens` must be >= 1, received {num_tokens}. IntegerLookup finds the number from data."
+                f"[{self.name}] num_tokens must be set to use this layer, received None. IntegerLookup finds the number "
+                "from data."
             )
+        if num_tokens < 1:
+            raise ValueError(f"[{self.name}] `num_tokens` must be >= 1, received {num_tokens}.")
         refuse_sparse(sparse, self.name)
         self.num_tokens = num_tokens
         self.sparse = False

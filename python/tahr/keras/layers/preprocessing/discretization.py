@@ -24,7 +24,8 @@ class Discretization(Layer):
         bin_boundaries: ascending numbers; n of them make n + 1 bins.
         num_bins: number of bins to find; in place of `bin_boundaries`.
         epsilon: part of the data up to which a boundary may be off; small values keep more of the data.
-        output_mode: "int"; "one_hot" for each number; "multi_hot" or "count" for the numbers of a sample (the last axis).
+        output_mode: "int"; "one_hot" for each number; "multi_hot" or "count" for the numbers of a sample
+            (the axis after the batch).
         sparse: False only.
         dtype: dtype of the encoded output; "int" gives int32.
         name: name.
@@ -54,11 +55,10 @@ class Discretization(Layer):
         self.output_mode = check_output_mode(output_mode, ("int", "one_hot", "multi_hot", "count"), self.name)
         if num_bins is not None and num_bins < 0:
             raise ValueError(f"[{self.name}] expected num_bins of 0 or more, received {num_bins}.")
-        if (num_bins is None) == (bin_boundaries is None):
-            raise ValueError(
-                f"[{self.name}] expected one of bin_boundaries and num_bins, received num_bins={num_bins} and "
-                f"bin_boundaries={bin_boundaries}."
-            )
+        if num_bins is not None and bin_boundaries is not None:
+            raise ValueError(f"[{self.name}] Both `num_bins` and `bin_boundaries` were given. Pass one of them.")
+        if num_bins is None and bin_boundaries is None:
+            raise ValueError(f"[{self.name}] expected either `num_bins` or `bin_boundaries`, received none of them.")
         self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in np.asarray(bin_boundaries)]
         self.num_bins = num_bins
         self.epsilon = epsilon
@@ -119,16 +119,22 @@ class Discretization(Layer):
         """The bins of `inputs`, or their encoded form."""
         if self.bin_boundaries is None:
             raise ValueError(
-                f"[{self.name}] has no boundaries. You need to call adapt() before the first call, or pass bin_boundaries."
+                f"[{self.name}] expected boundaries before the first call, found none. You need to call `adapt()` first, or "
+                "to pass bin_boundaries."
             )
         x = inputs if is_tensor(inputs) else ops.convert_to_tensor(inputs)
         bins = ops.digitize(ops.cast(x, self.input_dtype), np.asarray(self.bin_boundaries, dtype=self.input_dtype))
+        if self.output_mode in ("multi_hot", "count") and len(bins.shape) > 2:
+            bins = ops.moveaxis(bins, 1, -1)
         return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Shape of the output for an input of this shape."""
         depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
-        return encoded_shape(input_shape, self.output_mode, depth)
+        shape = tuple(input_shape)
+        if self.output_mode in ("multi_hot", "count") and len(shape) > 2:
+            shape = (shape[0], *shape[2:], shape[1])
+        return encoded_shape(shape, self.output_mode, depth)
 
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
         """Shape and dtype of the output."""

@@ -18,7 +18,10 @@ def check_output_mode(mode: Any, allowed: Sequence[str], name: str) -> str:
     """
     mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
     if mode not in allowed:
-        raise ValueError(f"[{name}] expected output_mode to be one of {tuple(allowed)}, received {mode!r}.")
+        raise ValueError(
+            f"[{name}] Invalid value for argument `output_mode`. Expected one of {tuple(allowed)}, received {mode!r}. "
+            f"Unknown arg for output_mode: {mode}."
+        )
     return mode
 
 

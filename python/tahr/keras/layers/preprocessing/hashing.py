@@ -71,12 +71,15 @@ class Hashing(Layer):
             kwargs["dtype"] = "int64" if output_mode == "int" else floatx()
         super().__init__(**kwargs)
         if num_bins is None or num_bins <= 0:
-            raise ValueError(f"[{self.name}] expected a positive num_bins, received {num_bins}.")
+            raise ValueError(f"[{self.name}] `num_bins` cannot be `None` or below 1, received {num_bins}.")
         if output_mode == "int" and self.dtype_policy.name not in ("int32", "int64"):
             raise ValueError(
-                f"[{self.name}] expected dtype 'int32' or 'int64' with output_mode='int', received {kwargs['dtype']!r}."
+                f'[{self.name}] When `output_mode="int"`, `dtype` should be an integer type, int32 or int64, received '
+                f"{kwargs['dtype']!r}."
             )
         self.output_mode = check_output_mode(output_mode, ("int", "one_hot", "multi_hot", "count"), self.name)
+        if sparse and output_mode == "int":
+            raise ValueError(f"[{self.name}] `sparse` may only be true if `output_mode` is not 'int', received both.")
         refuse_sparse(sparse, self.name)
         self.num_bins = num_bins
         self.mask_value = mask_value

@@ -33,7 +33,7 @@ def check_salt(salt: Any, name: str) -> list[int] | None:
         return [int(s) for s in salt]
     if isinstance(salt, int) and not isinstance(salt, bool):
         return [salt, salt]
-    raise ValueError(f"[{name}] expected salt to be an integer or two of them, received {salt!r}.")
+    raise ValueError(f"[{name}] `salt` can only be a tuple of size 2, or an integer, received {salt!r}.")
 
 
 class Table:

@@ -63,8 +63,8 @@ class MelSpectrogram(Layer):
         self.sequence_length = sequence_length or fft_length
         if self.fft_length < self.sequence_length:
             raise ValueError(
-                f"[{self.name}] `fft_length` must be greater than or equal to sequence_length={sequence_length}, received "
-                f"{fft_length}."
+                f"[{self.name}] `fft_length` must be greater than or equal to `sequence_length`, received {fft_length} and "
+                f"{sequence_length}."
             )
         self.window = window
         self.sampling_rate = sampling_rate

@@ -45,7 +45,7 @@ class Normalization(Layer):
         self._given: Any = None  # mean and variance in the rank of the inputs
         if (mean is None) != (variance is None):
             raise ValueError(
-                f"[{self.name}] both `mean` and `variance` must be set, or neither; received mean={mean} and "
+                f"[{self.name}] both `mean` and `variance` must be set, or neither, received mean={mean} and "
                 f"variance={variance}."
             )
         if mean is not None:

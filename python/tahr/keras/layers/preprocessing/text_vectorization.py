@@ -110,10 +110,15 @@ class TextVectorization(Layer):
             raise ValueError(
                 f"[{where}] expected ngrams to be None, an integer or a tuple of them, received {ngrams!r}."
             )
-        if output_sequence_length is not None and (output_mode != "int" or not isinstance(output_sequence_length, int)):
+        if output_sequence_length is not None and output_mode != "int":
             raise ValueError(
-                f"[{where}] expected output_sequence_length to be an integer with output_mode='int', or None, received "
+                f"[{where}] `output_sequence_length` must not be set if `output_mode` is not 'int', received "
                 f"{output_sequence_length!r} with output_mode={output_mode!r}."
+            )
+        if output_sequence_length is not None and not isinstance(output_sequence_length, int):
+            raise ValueError(
+                f"[{where}] expected output_sequence_length to be an integer or None, received "
+                f"{output_sequence_length!r}."
             )
         self._standardize = standardize
         self._split = split

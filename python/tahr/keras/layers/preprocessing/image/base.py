@@ -28,7 +28,8 @@ def interval(
     if not fits:
         left = "(" if open_low else "["
         raise ValueError(
-            f"[{layer}] expected {name} to be a number or two, in the range {left}{low}, {high}], received {value!r}."
+            f"[{layer}] The `{name}` argument should be a number, or two, in the range {left}{low}, {high}], received "
+            f"{value!r}."
         )
     if pair:
         return min(numbers), max(numbers)
@@ -46,7 +47,9 @@ def choice(layer: str, name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
 def check_range(layer: str, value_range: Any) -> tuple[float, float]:
     """The smallest and largest value of pixels; ValueError unless `value_range` is a pair."""
     if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
-        raise ValueError(f"[{layer}] expected value_range to be two numbers, received {value_range!r}.")
+        raise ValueError(
+            f"[{layer}] The `value_range` argument should be a list of two numbers, received {value_range!r}."
+        )
     return min(value_range), max(value_range)
 
 
@@ -76,6 +79,7 @@ class ImageLayer(Layer):
     """
 
     _moves_pixels = False  # whether masks and boxes change with the images
+    _batches = False  # whether transform_images makes a batch of one of a single image
     _config: tuple[str, ...] = ()  # arguments that get_config names
     seed: int | None = None
     interpolation = "bilinear"
@@ -108,9 +112,16 @@ class ImageLayer(Layer):
         images = data["images"] if isinstance(data, dict) else data
         if len(images.shape) not in (3, 4):
             raise ValueError(
-                f"[{self.name}] expected images of rank 3 (one image) or 4 (a batch), received shape {images.shape}."
+                f"[{self.name}] Expected the input image to be rank 3 or 4. Received: shape {images.shape}."
             )
         return (images.shape[0] if len(images.shape) == 4 else 1), *self._known_size(images)
+
+    def _size_in(self, transformation: Any) -> tuple[int, int]:
+        """Height and width in a transformation, which has "size", or "input_shape" where Keras made it."""
+        if "size" in transformation:
+            return tuple(transformation["size"])
+        shape = transformation["input_shape"]
+        return shape[self._axes[0]], shape[self._axes[1]]
 
     def _uniform(self, shape: Any, low: float, high: float, seed: Any, dtype: Any = "float32") -> Any:
         return random.uniform(shape, low, high, dtype=dtype, seed=self.generator if seed is None else seed)
@@ -147,7 +158,10 @@ class ImageLayer(Layer):
         images = ops.cast(ops.convert_to_tensor(images), self.compute_dtype)
         if not training or transformation is None:
             return images
-        return ops.cast(self._change(images, transformation, self.interpolation), self.compute_dtype)
+        single = len(images.shape) == 3
+        batch = ops.expand_dims(images, 0) if single else images
+        changed = ops.cast(self._change(batch, transformation, self.interpolation), self.compute_dtype)
+        return ops.squeeze(changed, 0) if single and not self._batches else changed
 
     def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
         """A batch of labels."""
@@ -166,10 +180,12 @@ class ImageLayer(Layer):
         """A batch of boxes {"boxes": (n, k, 4), "labels": (n, k)}, moved with the images and cut at their edges."""
         if not training or transformation is None or not self._moves_pixels:
             return bounding_boxes
-        height, width = transformation["size"]
+        height, width = self._size_in(transformation)
         matrix = self._matrix(transformation, height, width)
         boxes = convert_format(bounding_boxes, self.bounding_box_format, "xyxy", height, width)
-        boxes = {**boxes, "boxes": warp(boxes["boxes"], ops.cast(matrix, "float32"))}
+        single = len(boxes["boxes"].shape) == 2
+        moved = warp(ops.expand_dims(boxes["boxes"], 0) if single else boxes["boxes"], ops.cast(matrix, "float32"))
+        boxes = {**boxes, "boxes": ops.squeeze(moved, 0) if single else moved}
         boxes = clip_to_image_size(boxes, height, width)
         return convert_format(boxes, "xyxy", self.bounding_box_format, height, width)
 
@@ -206,7 +222,7 @@ class ImageLayer(Layer):
         images = data["images"] if isinstance(data, dict) else data
         if len(images.shape) not in (3, 4):
             raise ValueError(
-                f"[{self.name}] expected images of rank 3 (one image) or 4 (a batch), received shape {images.shape}."
+                f"[{self.name}] Expected the input image to be rank 3 or 4. Received: shape {images.shape}."
             )
         transformation = self.get_random_transformation(data, training=training)
         batched = len(images.shape) == 4

@@ -12,6 +12,8 @@ from tahr.keras.layers.preprocessing.image.base import ImageLayer, check_range, 
 class _Boxes(ImageLayer):
     """A layer that chooses a box in each image."""
 
+    _batches = True
+
     def _span(self, ratio: Any, length: int, seed: Any) -> tuple[Any, Any]:
         """(n,) beginnings and ends of parts `ratio` (n,) of an axis."""
         size = ratio * float(length)
@@ -119,6 +121,7 @@ class MixUp(ImageLayer):
     [1.0, 1.0, 1.0, 1.0]
     """
 
+    _batches = True
     _config = ("alpha", "seed")
 
     def __init__(
