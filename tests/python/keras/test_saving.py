@@ -223,3 +223,21 @@ def test_what_preprocessing_layers_learned(tmp_path):
         if layer is not bins:
             with pytest.warns(UserWarning, match="assets"):
                 model.save(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_frozen_layers_stay_frozen(tmp_path, nested):
+    x = keras.Input((4,))
+    base = keras.Sequential([keras.Input((4,)), L.Dense(3), L.BatchNormalization()], name="base")
+    model = keras.Model(x, L.Dense(2)(base(x) if nested else base.layers[0](x)))
+    base.trainable = False
+    model.compile("adam", "mse")
+    model.fit(X[:, 0], Y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    for copy in (again, keras.models.clone_model(model), keras.Model.from_config(model.get_config())):
+        assert [v.shape for v in copy.trainable_weights] == [v.shape for v in model.trainable_weights] == [(3, 2), (2,)]
+    assert len(again.optimizer.variables) == len(model.optimizer.variables)
+    frozen = base.get_weights()[0]
+    again.fit(X[:, 0], Y, verbose=0)
+    assert any(np.array_equal(frozen, w) for w in again.get_weights())

@@ -63,7 +63,7 @@ class Functional(Function, Model):
         self.input_names = [x._keras_history.operation.name for x in self._inputs]  # type: ignore[attr-defined]
         self.output_names = [x._keras_history.operation.name for x in self._outputs]  # type: ignore[attr-defined]
         if trainable is not None:
-            self.trainable = trainable
+            self._trainable = bool(trainable)  # the model's own flag: its layers keep theirs, as configs need it
         self._tracker.unlock()  # layers of a functional model may be added to it as attributes
 
     def _map_depths(self) -> None:
