@@ -143,3 +143,15 @@ def test_binary_labels_beyond_their_range_give_a_warning(y, pieces):
 def test_fractions_of_binary_labels_are_allowed():
     model(1, "sigmoid", "binary_crossentropy").fit(X, np.abs(Y).clip(0, 1), verbose=0)
     model(1, "sigmoid", "binary_crossentropy").fit(X, CLASSES > 0, verbose=0)
+
+
+def test_metrics_as_the_third_argument_of_compile_are_explained():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    for wrong in (["accuracy"], ["mae", "mse"], [keras.metrics.MeanSquaredError()]):
+        with pytest.raises(ValueError, match=r"metrics=\["):
+            model.compile("adam", "mse", wrong)
+
+
+def test_an_index_out_of_range_names_the_layer():
+    with pytest.raises(IndexError, match=r"\[words\] Embedding.call\(\) failed .*\[take\] expected indices"):
+        keras.layers.Embedding(4, 2, name="words")(np.array([[9]]))

@@ -411,7 +411,7 @@ class Layer(Quantizable):
                     else:
                         with cast:
                             outputs = run(*args, **kwargs)
-                except (TypeError, ValueError) as error:
+                except (TypeError, ValueError, IndexError) as error:
                     self._name_in(error, first)
                     raise
                 if not self.built:

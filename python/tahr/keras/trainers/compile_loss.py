@@ -29,6 +29,11 @@ class CompileLoss:
     """
 
     def __init__(self, loss: Any, loss_weights: Any = None, output_names: list[str] | None = None):
+        if isinstance(loss_weights, (list, tuple)) and any(isinstance(x, str) or callable(x) for x in loss_weights):
+            raise ValueError(
+                f"[compile] expected loss_weights to hold numbers, received {loss_weights}. The third argument of "
+                "compile() is loss_weights: pass metrics by name, compile(optimizer, loss, metrics=[...])."
+            )
         if loss_weights is not None and not isinstance(loss_weights, (list, tuple, dict, float, int)):
             raise ValueError(
                 "[compile] expected loss_weights to be a float (one output) or a list, tuple or dict of floats, "
