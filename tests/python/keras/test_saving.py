@@ -151,8 +151,8 @@ def test_file_editor(tmp_path, capsys):
             mistake()
 
 
-def test_export_is_not_there_yet(tmp_path):
-    with pytest.raises(NotImplementedError, match="save"):
+def test_export_without_a_format_names_those_there_are(tmp_path):
+    with pytest.raises(ValueError, match="onnx.*tahr"):
         small_model().export(tmp_path / "m")
 
 
