@@ -295,3 +295,24 @@ def test_images_through_fit_and_datasets():
 def test_mistakes(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_single_image_and_its_boxes_beside_keras():
+    x, boxes = pictures(10, 8, 3), np.array([[2.0, 1, 4, 3], [6, 4, 8, 6]])
+    ours, theirs = (side.layers.RandomFlip("horizontal", bounding_box_format="xyxy") for side in (keras, real))
+    choices = {"flips": np.array([[True]]), "input_shape": (10, 8, 3)}
+    got = ours.transform_bounding_boxes({"boxes": boxes, "labels": np.array([[1, 2]])}, choices)["boxes"]
+    expected = theirs.transform_bounding_boxes({"boxes": boxes.copy(), "labels": np.array([[1, 2]])}, choices)["boxes"]
+    np.testing.assert_allclose(got.numpy(), expected, rtol=0, atol=16 * EPS)
+    flips = {"flips": np.array([[[[True]]]]), "size": (10, 8)}
+    np.testing.assert_array_equal(ours.transform_images(x, flips).numpy(), x[:, ::-1])
+    waves = keras.layers.RandomElasticTransform()
+    told = {"apply_transform": np.array([True]), "distortion_factor": np.float32(0.9), "seed": 42}
+    assert waves.transform_images(x, told).shape == x.shape
+
+
+def test_patches_of_volumes_through_extract_patches():
+    volume = np.random.default_rng(0).uniform(size=(4, 6, 4, 2)).astype("float32")
+    got = keras.ops.image.extract_patches(volume, (2, 3, 2))
+    np.testing.assert_array_equal(got, keras.ops.image.extract_patches_3d(volume, (2, 3, 2)))
+    assert got.shape == (2, 2, 2, 24)

@@ -719,3 +719,13 @@ def test_text_that_reaches_a_layer_of_numbers():
     lookup = L.StringLookup(vocabulary=["a"])
     with pytest.raises(ValueError, match="of dtype 'string' to go to layers that read text"):
         keras.Model(x, [lookup(x), y])
+
+
+@pytest.mark.parametrize("mode", ["multi_hot", "count"])
+def test_discretization_of_rank_3_encodes_the_axis_after_the_batch(mode):
+    x = np.random.default_rng(0).uniform(-1, 2, (2, 5, 4)).astype("float32")
+    layer = L.Discretization(bin_boundaries=[0.0, 1.0], output_mode=mode)
+    hot = np.eye(3)[np.digitize(x, [0.0, 1.0])]
+    expected = hot.max(axis=1) if mode == "multi_hot" else hot.sum(axis=1)
+    np.testing.assert_array_equal(layer(x).numpy(), expected)
+    assert layer.compute_output_shape((None, 5, 4)) == (None, 4, 3)

@@ -1,8 +1,8 @@
 """keras.preprocessing: preparing data outside of a model, with the names that older scripts know.
 
 - text: `Tokenizer` and its relatives; sequence: windows and pairs out of sequences
-- image: files to arrays and back, `ImageDataGenerator` (image_generator, its image_iterators and image_tables, the changes in
-  image_transforms over image_sampling)
+- image: files to arrays and back, `ImageDataGenerator` (image_generator, with image_iterators and image_tables; what
+  it changes in image_transforms over image_sampling)
 
 Layers that do such work inside a model are in `keras.layers`.
 """
