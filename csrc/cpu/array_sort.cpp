@@ -182,7 +182,8 @@ void in_top_k(const KernelArgs& a) {
       const auto own = KeyOf<T>::template key<false>(row[targets[r]]);
       int64_t larger = 0;
       for (int64_t c = 0; c < classes; ++c) larger += KeyOf<T>::template key<false>(row[c]) > own;
-      y[r] = larger < k;
+      const auto value = load_as(row[targets[r]]);
+      y[r] = larger < k && value == value;  // NaN is never among them
     }
   });
 }

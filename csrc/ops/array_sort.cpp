@@ -116,7 +116,8 @@ Example:
              .inputs = "targets, predictions",
              .doc = R"(Whether the prediction of the target class is among the k largest of its row.
 
-targets: integers (batch,). predictions: (batch, classes). Ties at the k-th place count as in. Returns bool (batch,).
+targets: integers (batch,). predictions: (batch, classes). Ties at the k-th place count as in, NaN never. Returns bool
+(batch,).
 
 Example:
 >>> import tahr

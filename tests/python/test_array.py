@@ -239,3 +239,9 @@ def test_unknown_sizes_of_several_inputs_and_outputs():
     assert ops.bincount(i).shape == (None, None)
     assert x[0].shape == (4,) and x[-1].shape == (4,) and x[:, 1:3].shape == (None, 2) and x[1:].shape == (None, 4)
     assert x[:, None, ..., 0].shape == (None, 1) and x[::-1].shape == (None, 4)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_a_nan_is_never_in_the_top_k(dtype):
+    predictions = ops.cast(np.array([[0.1, np.nan, 0.5], [0.3, 0.2, 0.5]]), dtype)
+    assert ops.in_top_k(np.array([1, 0], "int32"), predictions, k=2).numpy().tolist() == [False, True]

@@ -22,7 +22,7 @@ def _top_k(x, k, sorted=True, is_stable=True):
 
 def _in_top_k(targets, predictions, k):
     own = np.take_along_axis(predictions, targets[:, None], 1)
-    return (predictions > own).sum(1) < k
+    return ((predictions > own).sum(1) < k) & ~np.isnan(own[:, 0])
 
 
 def _bincount(x, weights=None, minlength=0, sparse=False):
