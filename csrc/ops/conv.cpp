@@ -48,6 +48,12 @@ void check_core(const InferArgs& a, const ConvCoreAttrs& at) {
                 "] expected inputs of equal rank 3, 4 or 5 and one value per spatial axis of each attribute, ",
                 "received shapes ", a.in[0].shape.str(), " and ", a.in[1].shape.str(), ".");
   }
+  if (!sensible(at.strides, 1) || !sensible(at.dilation, 1) || !sensible(at.low, -kLargestStep) ||
+      !sensible(at.high, -kLargestStep) || !sensible(at.size, kUnknown))
+    throw_value("[", a.op, "] expected positive strides and dilation, and padding, below 2^31, received others.");
+  const int64_t made = a.in[1].shape.back();
+  if (made != kUnknown && made % at.groups != 0)
+    throw_value("[", a.op, "] expected a number of filters that ", at.groups, " groups divide, received ", made, ".");
   if (!is_float(a.in[0].dtype) || a.in[0].dtype != a.in[1].dtype) {
     throw_type("[", a.op, "] expected two tensors of one floating-point dtype, received ", name_of(a.in[0].dtype),
                " and ", name_of(a.in[1].dtype), ".");
@@ -99,7 +105,17 @@ Specs infer_dx(const InferArgs& a) {
                 ", received shape ", dy.str(), ".");
   }
   Shape out{dy[0]};
-  for (int64_t d : at.size) out.push_back(d);
+  for (size_t i = 0; i < at.size.size(); ++i) {
+    const int axis = static_cast<int>(i) + 1;
+    const int64_t windows = kernel[axis - 1] == kUnknown ? kUnknown
+                                                         : windows_on_axis(at.size[i], kernel[axis - 1], at.strides[i],
+                                                                           at.dilation[i], at.low[i], at.high[i]);
+    if (axis + 1 >= dy.rank() || (windows != kUnknown && dy[axis] != kUnknown && windows != dy[axis]))
+      throw_value("[", a.op, "] expected a size that the kernel's windows make ", dy.str(), " of, received size ",
+                  Shape(std::span<const int64_t>(at.size).first(std::min<size_t>(at.size.size(), kMaxRank))).str(),
+                  ".");
+    out.push_back(at.size[i]);
+  }
   out.push_back(times(kernel[kernel.rank() - 2], at.groups));
   return {{out, a.in[0].dtype}};
 }

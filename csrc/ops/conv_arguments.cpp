@@ -62,6 +62,10 @@ int spatial_axes(const Tensor& x, const char* op) {
   return x.rank() - 2;
 }
 
+bool sensible(const Ints& values, int64_t least) {
+  return std::all_of(values.begin(), values.end(), [&](int64_t v) { return v >= least && v < kLargestStep; });
+}
+
 int64_t windows_on_axis(int64_t size, int64_t window, int64_t stride, int64_t dilation, int64_t low, int64_t high) {
   if (size == kUnknown) return kUnknown;
   const int64_t room = size + low + high - ((window - 1) * dilation + 1);

@@ -53,6 +53,8 @@ Ints per_axis(const Ints& values, int axes, const char* what, const char* op);  
 int spatial_axes(const Tensor& x, const char* op);                              // rank - 2, which is 1, 2 or 3
 void explicit_padding(const Tensor& x, int axes, const std::string& padding, const Ints& window, const Ints& strides,
                       const Ints& dilation, Ints* low, Ints* high);  // of a channels-last x
+inline constexpr int64_t kLargestStep = int64_t{1} << 31;
+bool sensible(const Ints& values, int64_t least);  // all from `least` to below kLargestStep
 int64_t windows_on_axis(int64_t size, int64_t window, int64_t stride, int64_t dilation, int64_t low, int64_t high);
 Tensor to_channels_last(const Tensor& x);
 Tensor to_channels_first(const Tensor& x);

@@ -22,6 +22,9 @@ Shape pooled(const Shape& x, const PoolCoreAttrs& at, const char* op) {
     throw_value("[", op, "] expected an input of rank 3, 4 or 5 and one value per spatial axis of each attribute, ",
                 "received shape ", x.str(), ".");
   }
+  if (!sensible(at.window, 1) || !sensible(at.strides, at.adaptive ? 0 : 1) || !sensible(at.low, 0) ||
+      !sensible(at.high, 0))
+    throw_value("[", op, "] expected positive windows and strides, and padding, below 2^31, received others.");
   Shape y{x[0]};
   for (size_t i = 0; i < axes; ++i) {
     y.push_back(at.adaptive ? at.window[i]

@@ -138,8 +138,7 @@ class Reader {
     const std::string name = string();
     const OpDef* op = find_op(name);
     if (!op) throw_value("[load_graph] expected ops that this version has, received '", name, "'. Update tahr.");
-    if ((op->traits & (kStateful | kRandom)) || name == "host_call" || (op->decompose && !op->infer))
-      bad("with the op '" + name + "', which graph files may not use");
+    if (!allowed(*op) || !op->infer) bad("with the op '" + name + "', which graph files may not use");
     const std::shared_ptr<void> attrs = op->attrs ? op->attrs->make() : nullptr;
     for (size_t n = count(5); n-- > 0;) {
       const std::string field = string();

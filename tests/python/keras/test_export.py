@@ -174,3 +174,57 @@ def test_damaged_files_are_errors(tmp_path):
     for cut in range(0, 32 + header, 37):
         with pytest.raises(ValueError, match="load_graph"):
             _C.LoadedGraph(good[:cut])
+
+
+def image_layers():
+    return keras.Sequential(
+        [
+            layers.Input((8, 8, 3)),
+            layers.Conv2DTranspose(4, 3, strides=2, padding="same"),
+            layers.UpSampling2D(2),
+            layers.ZeroPadding2D(1),
+            layers.Cropping2D(1),
+            layers.PReLU(),
+            layers.SeparableConv2D(4, 3, dilation_rate=2),
+            layers.GroupNormalization(2),
+            layers.MaxPooling2D(3, strides=2, padding="same"),
+            layers.Permute((2, 1, 3)),
+            layers.Reshape((14, -1)),
+            layers.Conv1D(4, 3, padding="causal"),
+            layers.GlobalMaxPooling1D(),
+            layers.RepeatVector(2),
+            layers.Dense(3),
+        ]
+    )
+
+
+def activation(name):
+    return keras.Sequential([layers.Input((6,)), layers.Activation(name), layers.Dense(2)])
+
+
+ACTIVATIONS = ["elu", "selu", "softplus", "softsign", "gelu", "silu", "mish", "relu6", "leaky_relu", "exponential"]
+ACTIVATIONS += ["hard_sigmoid", "hard_silu", "log_softmax", "softmax", "linear"]
+EXPORTED = [*MODELS, image_layers, *(lambda name=name: activation(name) for name in ACTIVATIONS)]
+
+
+@pytest.mark.parametrize("make", EXPORTED, ids=[m.__name__ for m in EXPORTED[:5]] + ACTIVATIONS)
+def test_onnx_computes_what_predict_does(make, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    keras.utils.set_random_seed(0)
+    model = make()
+    model.export(tmp_path / "model.onnx", format="onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    assert [i.shape[0] for i in session.get_inputs()] == ["batch"] * len(names)
+    for batch in (1, 5):
+        inputs = draw(model, batch)
+        for got, want in zip(
+            session.run(None, dict(zip(names, inputs, strict=True))), expected(model, inputs), strict=True
+        ):
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+
+def test_onnx_names_the_layer_that_it_cannot_write(tmp_path):
+    model = keras.Sequential([layers.Input((4, 4)), layers.Dense(4), layers.Lambda(keras.ops.cumsum, name="running")])
+    with pytest.raises(ValueError, match=r"the op 'cumsum.*in the layer 'running'"):
+        model.export(tmp_path / "m.onnx", format="onnx")

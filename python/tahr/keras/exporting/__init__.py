@@ -1,7 +1,8 @@
 """`model.export`: inference graphs for programs without this package.
 
-`signature.py` finds what a model takes and traces one call of it, with the weights as constants; `graph_file` below writes
-the file that csrc/runtime runs. What may not live here: files that a model is loaded from again (`tahr.keras.saving`).
+`signature.py` finds what a model takes and traces one call of it, with the weights as constants. The graph file is written
+by the engine (csrc/runtime), ONNX by `onnx.py` with a rule per op in `onnx_ops.py`. What may not live here: files that a
+model is loaded from again (`tahr.keras.saving`).
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tahr import _C
+from tahr.keras.exporting.onnx import to_onnx
 from tahr.keras.exporting.signature import frozen
 from tahr.keras.saving.atomic import replacing
 
-_FORMATS = ("tahr",)
+_FORMATS = ("onnx", "tahr")
 
 
 def export_model(model: Any, filepath: Any, format: str, verbose: bool | None, input_signature: Any) -> None:
@@ -24,7 +26,10 @@ def export_model(model: Any, filepath: Any, format: str, verbose: bool | None, i
             f"received format={format!r}. Pass one of them."
         )
     graph = frozen(model, input_signature)
-    content = _C.graph_bytes(graph.function, graph.inputs, graph.outputs)
+    if format == "onnx":
+        content = to_onnx(model, graph)
+    else:
+        content = _C.graph_bytes(graph.function, graph.inputs, graph.outputs)
     with replacing(filepath) as temporary:
         temporary.write_bytes(content)
     if verbose:

@@ -1,0 +1,118 @@
+// Graph files: what the writer writes, the reader reads and runs alike; what is no graph file is an error.
+#include "tahr/runtime.h"
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "graph/trace.h"
+#include "ops/functions.h"
+#include "runtime/file.h"
+#include "runtime/session.h"
+
+namespace {
+
+using namespace tahr;
+
+Tensor draw(std::mt19937& rng, const Shape& shape) {
+  std::normal_distribution<float> normal;
+  Tensor t = Tensor::empty(shape, DType::Float32);
+  for (int64_t i = 0; i < t.size(); ++i) t.mutable_data<float>()[i] = normal(rng);
+  return t;
+}
+
+// relu(x @ w + b) and its softmax, over a batch of any size; w in a variable.
+runtime::File two_layers(const Tensor& w, const Tensor& b) {
+  const Ref<VariableImpl> variable(new VariableImpl(w, "w", true));
+  graph::Tracer tracer;
+  const graph::TraceScope scope(tracer);
+  const Tensor x = tracer.input({{kUnknown, w.dim(0)}, DType::Float32});
+  const Tensor read = call1(get_op("read_variable"), {variable->handle()});
+  const Tensor h = call1(get_op("relu"), {ops::add(ops::matmul(x, read), b)});
+  const Tensor p = softmax(h);
+  const Tensor out[2] = {h, p};
+  return {runtime::freeze(tracer.finish(out)), {"x"}, {"h", "p"}};
+}
+
+void check_round_trip(const std::string& bytes, const Tensor& w, const Tensor& b, std::mt19937& rng) {
+  const auto model = runtime::Model::from_memory(bytes.data(), bytes.size());
+  CHECK(model.inputs().size() == 1 && model.inputs()[0].name == "x", "%zu inputs", model.inputs().size());
+  CHECK(model.inputs()[0].shape == (std::vector<int64_t>{-1, w.dim(0)}), "shape");
+  CHECK(model.outputs().size() == 2 && model.outputs()[1].name == "p", "%zu outputs", model.outputs().size());
+  for (const int64_t rows : {1, 7, 1, 0}) {
+    const Tensor x = draw(rng, {rows, w.dim(0)});
+    const auto y = model.run({{x.raw(), {rows, w.dim(0)}}});
+    CHECK(y[0].shape == (std::vector<int64_t>{rows, w.dim(1)}), "rows %d", static_cast<int>(rows));
+    for (int64_t i = 0; i < rows; ++i) {
+      std::vector<double> h(static_cast<size_t>(w.dim(1)));
+      double sum = 0;
+      for (int64_t j = 0; j < w.dim(1); ++j) {
+        double s = b.data<float>()[j];
+        for (int64_t k = 0; k < w.dim(0); ++k)
+          s += static_cast<double>(x.data<float>()[i * w.dim(0) + k]) * w.data<float>()[k * w.dim(1) + j];
+        h[static_cast<size_t>(j)] = std::max(s, 0.0);
+        sum += std::exp(h[static_cast<size_t>(j)]);
+      }
+      for (int64_t j = 0; j < w.dim(1); ++j) {
+        const double want = h[static_cast<size_t>(j)], got = y[0].as<float>()[i * w.dim(1) + j];
+        // w.dim(0) + 2 roundings of terms of size 1
+        CHECK(std::abs(got - want) <= 6e-8 * static_cast<double>(w.dim(0) + 2) * (1 + std::abs(want)), "%g, %g", got,
+              want);
+        const double p = y[1].as<float>()[i * w.dim(1) + j];
+        CHECK(std::abs(p - std::exp(want) / sum) <= 1e-5, "%g, %g", p, std::exp(want) / sum);
+      }
+    }
+  }
+}
+
+bool refused(const std::string& bytes) {
+  try {
+    runtime::Model::from_memory(bytes.data(), bytes.size());
+  } catch (const std::runtime_error&) { return true; }
+  return false;
+}
+
+void check_damage(const std::string& good, std::mt19937& rng) {
+  for (size_t cut = 0; cut < good.size(); cut += 5) CHECK(refused(good.substr(0, cut)), "cut at %zu", cut);
+  CHECK(refused(good + "x"), "more behind the end");
+  uint64_t header = 0;
+  std::memcpy(&header, good.data() + 16, sizeof header);
+  const std::vector<float> x(64, 1.0f);
+  int errors = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string bad = good;
+    for (int i = 0; i < 2; ++i) bad[rng() % (32 + header)] = static_cast<char>(rng() % 256);
+    try {
+      runtime::Model::from_memory(bad.data(), bad.size()).run({{x.data(), {2, 16}}});
+    } catch (const std::exception&) { ++errors; }
+  }
+  CHECK(errors > 1500, "%d errors", errors);
+}
+
+void check_arguments(const std::string& good) {
+  const auto model = runtime::Model::from_memory(good.data(), good.size());
+  const float x[16] = {};
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{16}, {1, 15}, {-1, 16}, {1, 1, 16}}) {
+    bool thrown = false;
+    try {
+      model.run({{x, shape}});
+    } catch (const std::runtime_error&) { thrown = true; }
+    CHECK(thrown, "rank %zu", shape.size());
+  }
+}
+
+}  // namespace
+
+int main() {
+  tahr::init_op_table();
+  std::mt19937 rng(0);
+  const Tensor w = draw(rng, {16, 5}), b = draw(rng, {5});
+  const std::string bytes = runtime::to_bytes(two_layers(w, b));
+  check_round_trip(bytes, w, b, rng);
+  check_damage(bytes, rng);
+  check_arguments(bytes);
+  return tahr::test::check_report();
+}
