@@ -32,8 +32,8 @@ struct File {
   std::vector<std::string> inputs, outputs;
 };
 
-// Whether files may use an op: the public ones that change nothing, and of the internal ones those that inference traces
-// contain and whose infer functions check all that their kernels rely on.
+// Whether files may use an op: the public ones that change nothing, and of the internal ones those that inference
+// traces contain and whose infer functions check all that their kernels rely on.
 bool allowed(const OpDef& op);
 
 // The graph with the present values of its variables as constants, simplified as far as any shape allows.
