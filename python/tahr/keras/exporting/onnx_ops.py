@@ -267,7 +267,7 @@ def _attention(n: Node) -> None:
     scores = n.add("MatMul", query, n.add("Transpose", key, perm=[0, 2, 3, 1]))
     if n.has(3):
         scores = n.add("Add", scores, n.input(3))
-    lowest = _like(n, np.finfo(n.dtype(0)).min)
+    lowest = _like(n, float(np.finfo(n.dtype(0)).min))
     if n.has(4):
         scores = n.add("Where", n.input(4), scores, lowest)
     if n.attrs["causal"]:
