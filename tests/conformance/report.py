@@ -83,6 +83,7 @@ def write_page(path, record):
         lines += [f"### {reason[0].upper()}{reason[1:]} ({len(failures)})", ""]
         for test, failure in sorted(failures):
             error = re.sub(r"[|<>`\s]+", " ", failure["error"] or failure["outcome"]).strip()
+            error = re.sub(r"/[^\s()']*/(?=keras/src/)", "", error)  # where the tests were laid out
             lines.append(f"- `{test.removeprefix('keras/src/')}`: {_shorten(error)}")
         lines.append("")
     with open(path, "w") as f:
