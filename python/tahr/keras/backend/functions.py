@@ -410,19 +410,24 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return ops.prod(x, axis=axis, keepdims=keepdims)
 
 
+def _as_numbers(x: Any) -> Any:
+    """Truth values as numbers of the default floating-point dtype; other tensors as they are."""
+    return ops.cast(x, floatx()) if dtype(x) == "bool" else x
+
+
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over axes; of truth values as numbers."""
-    return ops.mean(x if dtype(x) != "bool" else ops.cast(x, floatx()), axis=axis, keepdims=keepdims)
+    return ops.mean(_as_numbers(x), axis=axis, keepdims=keepdims)
 
 
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Variance over axes."""
-    return ops.var(x if dtype(x) != "bool" else ops.cast(x, floatx()), axis=axis, keepdims=keepdims)
+    return ops.var(_as_numbers(x), axis=axis, keepdims=keepdims)
 
 
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Standard deviation over axes."""
-    return ops.std(x if dtype(x) != "bool" else ops.cast(x, floatx()), axis=axis, keepdims=keepdims)
+    return ops.std(_as_numbers(x), axis=axis, keepdims=keepdims)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

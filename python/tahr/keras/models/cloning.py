@@ -9,7 +9,7 @@ from tahr.keras import tree
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.layers.core.input_layer import InputLayer
 from tahr.keras.layers.layer import Layer
-from tahr.keras.models.functional import Functional
+from tahr.keras.models.functional import Functional, as_input
 from tahr.keras.models.model import Model, _takes_functional
 from tahr.keras.models.sequential import Sequential
 
@@ -124,7 +124,7 @@ def _clone_functional(
                 f"[clone_model] `input_tensors` must have the same structure as model.input, {model.input}; received "
                 f"{input_tensors}."
             )
-        inputs = tree.pack_sequence_as(model.input, [_as_input(x) for x in given])
+        inputs = tree.pack_sequence_as(model.input, [as_input(x, "input_wrapper_for_") for x in given])
 
     def call_of(op: Any) -> Any:
         copy = clone(op)
@@ -147,13 +147,6 @@ def _like(x: KerasTensor) -> KerasTensor:
     """A new input like the input `x`."""
     layer = x._keras_history.operation  # type: ignore[attr-defined]
     return InputLayer.from_config(layer.get_config()).output
-
-
-def _as_input(x: KerasTensor) -> KerasTensor:
-    history = getattr(x, "_keras_history", None)
-    if history is not None and isinstance(history.operation, InputLayer):
-        return x
-    return InputLayer(batch_shape=x.shape, dtype=x.dtype, name=f"input_wrapper_for_{x.name}").output
 
 
 def _with_same_compilation(clone: Model, model: Model) -> Model:

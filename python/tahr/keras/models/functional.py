@@ -40,7 +40,7 @@ class Functional(Function, Model):
         trainable = kwargs.pop("trainable", None)
         Model.__init__(self, name=name, **kwargs)
         self._init_graph(inputs, outputs)
-        fresh = tree.map_structure(_as_input, inputs)
+        fresh = tree.map_structure(as_input, inputs)
         if any(a is not b for a, b in zip(tree.flatten(fresh), self._inputs)):
             # A part of another model: its calls again, on inputs of its own.
             outputs = self._run_through(tree.flatten(fresh), lambda op: op)
@@ -302,12 +302,12 @@ def _names(inputs: Any) -> Any:
     return tree.map_structure(lambda _: "*", inputs)
 
 
-def _as_input(x: KerasTensor) -> KerasTensor:
-    """`x` if it comes from an InputLayer, else an Input like it."""
+def as_input(x: KerasTensor, prefix: str = "") -> KerasTensor:
+    """`x` if it comes from an InputLayer, else an Input like it, whose name begins with `prefix`."""
     history = getattr(x, "_keras_history", None)
     if history is not None and isinstance(history.operation, InputLayer):
         return x
-    return Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
+    return Input(batch_shape=x.shape, dtype=x.dtype, name=prefix + x.name)
 
 
 def _unpacked(outputs: Any) -> Any:
