@@ -73,15 +73,16 @@ MATH1(Tanh, vtanh(x))
 MATH1(Arcsinh, vasinh(x))
 MATH1(Arccosh, vacosh(x))
 MATH1(Arctanh, vatanh(x))
-MATH1(Rsqrt, Lane<V>(1) / sqrt(x))
+MATH1(Rsqrt, vrsqrt(x))
 MATH1(Erf, verf(x))
 MATH1(Erfc, verfc(x))
 MATH2(Power, vpow(x, y))
-MATH2(Logaddexp, larger(x, y) + vlog1p(vexp(gap(x, y))))
-MATH2(Logaddexp2, larger(x, y) + vlog1p(vexp2(gap(x, y))) * static_cast<Lane<V>>(1.44269504088896340736))
+MATH2(Hypot, vhypot(x, y))
+MATH2(Logaddexp, larger(x, y) + log1p_unit(exp_below(gap(x, y))))
+MATH2(Logaddexp2, larger(x, y) + log1p_unit(vexp2(gap(x, y))) * static_cast<Lane<V>>(1.44269504088896340736))
 MATH1(Sigmoid, vsigmoid(x))
 MATH1(Softplus, vsoftplus(x))
-MATH1(LogSigmoid, -vsoftplus(-x))
+MATH1(LogSigmoid, vlog_sigmoid(x))
 MATH1(Silu, x* vsigmoid(x))
 MATH1(Gelu, vgelu(x))
 MATH1(GeluTanh, vgelu_tanh(x))
@@ -96,18 +97,6 @@ MATH2(GeluGrad, x* gelu_slope(y))
 MATH2(GeluTanhGrad, x* gelu_tanh_slope(y))
 MATH2P(EluGrad, x* select(y > T(0), splat<V>(P(2)), P(0) * vexp(P(1) * y)))
 
-void hypot_loop(void* out, const void* const* in, int64_t n, const double*) {
-  const float *a = static_cast<const float*>(in[0]), *b = static_cast<const float*>(in[1]);
-  float* r = static_cast<float*>(out);
-  TAHR_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) {  // no float64 overflows here
-    const double x = a[i], y = b[i];
-    const float h = static_cast<float>(__builtin_sqrt(x * x + y * y));
-    const bool infinite = __builtin_fabsf(a[i]) == __builtin_inff() || __builtin_fabsf(b[i]) == __builtin_inff();
-    r[i] = infinite ? __builtin_inff() : h;
-  }
-}
-
 #define FLOAT1(Op) {Ew::Op, EwType::F32, vector_loop1<Op, float>}
 #define FLOAT2(Op) {Ew::Op, EwType::F32, vector_loop2<Op, float>}
 #define BOTH1(Op) \
@@ -116,15 +105,13 @@ void hypot_loop(void* out, const void* const* in, int64_t n, const double*) {
   FLOAT2(Op), { Ew::Op, EwType::F64, vector_loop2<Op, double> }
 
 constexpr EwEntry kEntries[] = {
-    BOTH1(Exp),          BOTH1(Exp2),       BOTH1(Expm1),      BOTH1(Log),      BOTH1(Log2),
-    BOTH1(Log10),        BOTH1(Log1p),      BOTH1(Sin),        BOTH1(Cos),      BOTH1(Tan),
-    BOTH1(Arcsin),       BOTH1(Arccos),     BOTH1(Arctan),     BOTH2(Arctan2),  BOTH1(Sinh),
-    BOTH1(Cosh),         BOTH1(Tanh),       BOTH1(Arcsinh),    BOTH1(Arccosh),  BOTH1(Arctanh),
-    BOTH1(Rsqrt),        FLOAT1(Erf),       FLOAT1(Erfc),      FLOAT2(Power),   {Ew::Hypot, EwType::F32, hypot_loop},
-    BOTH2(Logaddexp),    BOTH2(Logaddexp2), BOTH1(Sigmoid),    BOTH1(Softplus), BOTH1(LogSigmoid),
-    BOTH1(Silu),         FLOAT1(Gelu),      BOTH1(GeluTanh),   BOTH1(Elu),      BOTH1(Celu),
-    BOTH1(Selu),         BOTH1(Mish),       BOTH1(TanhShrink), BOTH2(SiluGrad), FLOAT2(GeluGrad),
-    BOTH2(GeluTanhGrad), BOTH2(EluGrad),
+    BOTH1(Exp),     BOTH1(Exp2),       BOTH1(Expm1),      BOTH1(Log),       BOTH1(Log2),         BOTH1(Log10),
+    BOTH1(Log1p),   BOTH1(Sin),        BOTH1(Cos),        BOTH1(Tan),       BOTH1(Arcsin),       BOTH1(Arccos),
+    BOTH1(Arctan),  BOTH2(Arctan2),    BOTH1(Sinh),       BOTH1(Cosh),      BOTH1(Tanh),         BOTH1(Arcsinh),
+    BOTH1(Arccosh), BOTH1(Arctanh),    BOTH1(Rsqrt),      FLOAT1(Erf),      FLOAT1(Erfc),        FLOAT2(Power),
+    FLOAT2(Hypot),  BOTH2(Logaddexp),  BOTH2(Logaddexp2), BOTH1(Sigmoid),   BOTH1(Softplus),     BOTH1(LogSigmoid),
+    BOTH1(Silu),    FLOAT1(Gelu),      BOTH1(GeluTanh),   BOTH1(Elu),       BOTH1(Celu),         BOTH1(Selu),
+    BOTH1(Mish),    BOTH1(TanhShrink), BOTH2(SiluGrad),   FLOAT2(GeluGrad), BOTH2(GeluTanhGrad), BOTH2(EluGrad),
 };
 
 }  // namespace

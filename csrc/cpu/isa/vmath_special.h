@@ -1,7 +1,8 @@
 // The error function, powers and activations on vectors; float32 only where a float64 version would need tables.
 //
 // Header only, under the rules of vmath.h. Bounds in units in the last place: verf 2.5, verfc 8,
-// vpow 1 (through float64). vgelu and its relatives: 6 units of the larger of |x| 2^-24 and the result.
+// vpow 1 (through float64), vrsqrt vhypot 1.5. vgelu and its relatives: 6 units of the larger of |x| 2^-24 and the
+// result.
 #pragma once
 
 #include "cpu/isa/vmath.h"
@@ -112,17 +113,23 @@ alignas(64) constexpr float kErf[6][32] = {
     {0,    0,    0,    0,    0,    0,    0,    0,    1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f,
      1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f},
 };
-// Looked up in registers: no division, no exponential.
-TAHR_INLINE f32v verf(f32v x) {
-  const f32v a = vmin(vabs(x), 3.93f);  // erf rounds to 1 from 3.92 on
-  const f32v biased = a + 1572864.f;    // 1.5 * 2^20: rounds to multiples of 1/8, whose count is in the low bits
+// Q and b for a in [0, 3.93]. Looked up in registers: no division, no exponential.
+struct ErfPieces {
+  f32v q, b;
+};
+TAHR_INLINE ErfPieces erf_pieces(f32v a) {
+  const f32v biased = a + 1572864.f;  // 1.5 * 2^20: rounds to multiples of 1/8, whose count is in the low bits
   const f32v t = a - (biased - 1572864.f);
   const i32v k = bits<i32v>(biased);
   const auto c = [k](int j) __attribute__((always_inline)) {
     return __builtin_shuffle(load<f32v>(kErf[j]), load<f32v>(kErf[j] + 16), k);
   };
-  const f32v q = fma(fma(fma(fma(c(4), t, c(3)), t, c(2)), t, c(1)), t, c(0));
-  return vcopysign(fma(a, q, c(5)), x);
+  return {fma(fma(fma(fma(c(4), t, c(3)), t, c(2)), t, c(1)), t, c(0)), c(5)};
+}
+TAHR_INLINE f32v verf(f32v x) {
+  const f32v a = vmin(vabs(x), 3.93f);  // erf rounds to 1 from 3.92 on
+  const auto [q, b] = erf_pieces(a);
+  return vcopysign(fma(a, q, b), x);
 }
 #else
 TAHR_INLINE f32v verf(f32v x) {
@@ -153,8 +160,41 @@ TAHR_INLINE f32v vpow(f32v x, f32v y) {
   return select((x < 0.f) & (a < __builtin_inff()) & ~integral, splat<f32v>(FloatTraits<float>::nan), r);
 }
 
+// 1 / sqrt(x).
+TAHR_INLINE f64v vrsqrt(f64v x) { return 1. / sqrt(x); }
+TAHR_INLINE f32v vrsqrt(f32v x) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  const f32v y = __builtin_ia32_rsqrt14ps512_mask(x, x, static_cast<unsigned short>(-1));
+  const f32v e = fma(-x * y, y, 1.f);  // NaN where x is zero or infinite, whose y is the result
+  return select(e == e, fma(0.5f * y, e, y), y);
+#else
+  return 1.f / sqrt(x);
+#endif
+}
+
+// sqrt(x^2 + y^2), the larger one scaled near 1.
+TAHR_INLINE f32v vhypot(f32v x, f32v y) {
+  const f32v a = vabs(x), b = vabs(y), most = greater(a, b);  // b where one is NaN
+  const i32v field = bits<i32v>(most) & 0x7f800000, low = i32v{} + 0x00800000, high = i32v{} + 0x7e000000;
+  const i32v e = select(field > high, high, select(field < low, low, field));
+  const f32v down = bits<f32v>(0x7f000000 - e), s = a * down, t = b * down;
+  const f32v r = sqrt(fma(s, s, t * t)) * bits<f32v>(e);
+  const f32v inf = splat<f32v>(FloatTraits<float>::inf);
+  return select((a == inf) | (b == inf), inf, r);
+}
+
 // x Phi(x), with Phi(x) = erfc(-x / sqrt(2)) / 2.
+#if defined(__AVX512F__) && !defined(__clang__)
+// With the pieces of verf: erfc(a) itself where they give that, so that small results keep a few digits.
+TAHR_INLINE f32v normal_cdf(f32v x) {
+  const f32v z = x * 0.707106781f, a = vmin(vabs(z), 3.93f);
+  const auto [q, b] = erf_pieces(a);
+  const f32v r = fma(0.5f * vcopysign(a, z), q, fma(vcopysign(b, z), 0.5f, 0.5f));
+  return select(z < -3.93f, f32v{}, r);
+}
+#else
 TAHR_INLINE f32v normal_cdf(f32v x) { return 0.5f * verfc(x * -0.707106781f); }
+#endif
 TAHR_INLINE f32v vgelu(f32v x) { return x * normal_cdf(x); }
 TAHR_INLINE f32v gelu_slope(f32v x) { return fma(x * 0.39894228f, vexp(x * x * -0.5f), normal_cdf(x)); }
 

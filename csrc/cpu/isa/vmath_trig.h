@@ -304,23 +304,39 @@ TAHR_INLINE V vacos(V x) {
 
 // ---- hyperbolic ----
 
-template <class V>
-TAHR_INLINE V vsinh(V x) {
-  using T = Lane<V>;
-  const V a = vabs(x);
-  const T edge = sizeof(T) == 4 ? T(80) : T(700);
-  const V t = expm1_bounded(vmin(a, edge));
-  const V small = T(0.5) * (t + t / (t + T(1)));
-  const V root = vexp(T(0.5) * a);
-  return select(x == T(0), x, vcopysign(select(a > edge, T(0.5) * root * root, small), x));
+TAHR_INLINE f64v vsinh(f64v x) {
+  const f64v a = vabs(x);
+  const f64v t = expm1_bounded(vmin(a, 700.));
+  const f64v small = 0.5 * (t + t / (t + 1.));
+  const f64v root = vexp(0.5 * a);
+  return select(x == 0., x, vcopysign(select(a > 700., 0.5 * root * root, small), x));
 }
-template <class V>
-TAHR_INLINE V vcosh(V x) {
-  using T = Lane<V>;
-  const V a = vabs(x);
-  const T edge = sizeof(T) == 4 ? T(80) : T(700);
-  const V e = vexp(a), root = vexp(T(0.5) * a);
-  return select(a > edge, T(0.5) * root * root, T(0.5) * e + T(0.5) / e);
+TAHR_INLINE f64v vcosh(f64v x) {
+  const f64v a = vabs(x);
+  const f64v e = vexp(a), root = vexp(0.5 * a);
+  return select(a > 700., 0.5 * root * root, 0.5 * e + 0.5 / e);
+}
+// sinh of r, cosh of r less 1, and the sum and difference of 2^n / 4 and 2^-n / 4, where x = n ln 2 + r: no exponential
+// of -x, no division. n is 0 below 3/4, since the two terms of sinh nearly cancel where n is 1 and r negative.
+struct HyperbolicParts {
+  f32v odd, even, sum, difference;
+};
+TAHR_INLINE HyperbolicParts hyperbolic_parts(f32v x) {
+  using T = FloatTraits<float>;
+  x = vmax(vmin(x, 89.5f), -89.5f);
+  const f32v n = select(vabs(x) < 0.75f, f32v{}, round_biased(fma(x, T::log2e, T::magic)).value), minus = -n;
+  const f32v r = fma(n, -T::ln2_lo, fma(n, -T::ln2_hi, x)), z = r * r, quarter = splat<f32v>(0.25f);
+  const f32v up = scale(quarter, {n + T::magic, n}), down = scale(quarter, {minus + T::magic, minus});
+  return {fma(r * z, poly(z, 0.16666667f, 0.008333282f, 0.00019856301f, 2.636824e-06f), r),
+          z * poly(z, 0.5f, 0.041666683f, 0.0013887555f, 2.5143132e-05f), up + down, up - down};
+}
+TAHR_INLINE f32v vsinh(f32v x) {
+  const auto p = hyperbolic_parts(x);
+  return keep_zero(x, 2.f * (p.difference + fma(p.sum, p.odd, p.difference * p.even)));
+}
+TAHR_INLINE f32v vcosh(f32v x) {
+  const auto p = hyperbolic_parts(x);
+  return 2.f * (p.sum + fma(p.difference, p.odd, p.sum * p.even));
 }
 // Beyond `big` a square no longer changes under the root, and would overflow: log(2 a) instead.
 template <class V>
