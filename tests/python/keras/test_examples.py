@@ -156,3 +156,12 @@ def test_korean_chatbot(monkeypatch, tmp_path, capsys):
     assert result["predictions"].shape == (4, 3)
     assert "always the most frequent label" in capsys.readouterr().out
     assert pictures(tmp_path) == ["korean_chatbot.png"]
+
+
+def test_housing_features(tmp_path, monkeypatch):
+    if not os.path.isfile(os.path.join(DATA, "california_housing.npz")):
+        pytest.skip("no California housing in TAHR_DATA_DIR")
+    monkeypatch.setenv("TAHR_DATA_DIR", DATA)
+    result = run("housing_features", tmp_path, "--epochs", "4")
+    assert result["mae"] < 0.55 * result["median_mae"]
+    np.testing.assert_allclose(np.abs(result["predictions"] - result["prices"]).mean(), result["mae"], rtol=1e-4)

@@ -166,15 +166,31 @@ def number_on_host(model: Any) -> int:
     return count
 
 
+def _needed_on_host(nodes: list[Any]) -> set[int]:
+    """Ids of nodes whose layers could run in a step, but have results that layers of the host read: bins to be crossed."""
+    wanted: set[int] = set()
+    needed: set[int] = set()
+    for node in reversed(nodes):
+        leads = getattr(node.operation, "_host_if_needed", False) and any(id(x) in wanted for x in node.outputs)
+        if leads:
+            needed.add(id(node))
+        if leads or runs_on_host(node.operation):
+            wanted.update(id(x) for x in node.input_tensors)
+    return needed
+
+
 class FunctionalHostPart(HostPart):
     """The host part of a functional model; `rest` is what remains, from the values that `encode` gives."""
 
     def __init__(self, model: Any) -> None:
         on_host = {id(x) for x in model._inputs}
+        needed = _needed_on_host(model._nodes)
         self._nodes: list[Any] = []
         others: list[Any] = []
         for node in model._nodes:
-            if runs_on_host(node.operation) and all(id(x) in on_host for x in node.input_tensors):
+            if (runs_on_host(node.operation) or id(node) in needed) and all(
+                id(x) in on_host for x in node.input_tensors
+            ):
                 self._nodes.append(node)
                 on_host.update(id(x) for x in node.outputs)
             else:

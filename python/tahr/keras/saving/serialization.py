@@ -41,6 +41,11 @@ _INTERNAL_NAMES = {  # names that Keras writes although they are not public, and
     ("keras.src.models.functional", "Functional"): ("models", "Functional"),
     ("keras.src.models.sequential", "Sequential"): ("models", "Sequential"),
     ("keras.src.models.model", "Model"): ("models", "Model"),
+    ("keras.utils", "FeatureSpace"): ("utils", "FeatureSpace"),
+    **{
+        ("keras.src.layers.preprocessing.feature_space", name): ("utils.feature_space", name)
+        for name in ("Cross", "Feature", "TFDConcat", "TFDIdentity")
+    },
 }
 
 

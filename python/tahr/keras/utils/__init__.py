@@ -28,6 +28,7 @@ from tahr.keras.utils.random_seed import set_random_seed
 
 _LAZY = {
     "Config": "config",
+    "FeatureSpace": "feature_space",
     "array_to_img": "images",
     "audio_dataset_from_directory": "directory_datasets",
     "get_file": "files",

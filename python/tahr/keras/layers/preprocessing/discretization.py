@@ -40,6 +40,8 @@ class Discretization(Layer):
         [[0, 2, 3, 1]]
     """
 
+    _host_if_needed = True
+
     def __init__(
         self,
         bin_boundaries: Any = None,

@@ -91,6 +91,8 @@ class IntegerLookup(IndexLookup):
             **kwargs,
         )
 
+    _host_if_needed = True
+
     def _runs_on_host(self) -> bool:
         """Whether the values are needed: to hash them, or to refuse unknown ones."""
         return not self.invert and (self.num_oov_indices == 0 or self._hashes())
