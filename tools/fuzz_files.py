@@ -3,10 +3,10 @@
 
     python tools/fuzz_files.py --minutes 10        (or: make fuzz MINUTES=10)
 
-Files of every format that `keras.models.load_model` and `load_weights` read are made, changed at random (bytes, JSON values,
-members of archives, with sums made right again), and loaded, each in a process of its own with bounds on memory and time. A
-finding is a process that dies, takes too long or too much, or an error of a kind that tells a user nothing. The
-files of findings are kept. The same --seed gives the same files.
+Files of every format that `keras.models.load_model` and `load_weights` read, and graph files, are made, changed at random
+(bytes, JSON values, members of archives, attributes of nodes, with sums made right again), and loaded, graphs also run, each
+in a process of its own with bounds on memory and time. A finding is a process that dies, takes too long or too much, or an
+error of a kind that tells a user nothing. The files of findings are kept. The same --seed gives the same files.
 """
 
 from __future__ import annotations
@@ -30,10 +30,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import graph_fields
+
 SECONDS = 20  # for one file; undamaged ones take some hundredths
 MEMORY = 160 << 20  # bytes that loading may add for such small files: variables up to 64 MiB, and what building takes
 EXPECTED = (ValueError, TypeError, OSError, NotImplementedError)
+GRAPH_LIMITS = {"memory": 64 << 20, "seconds": 4.0}  # of a run of a damaged graph, for which more has to be an error
+GRAPH_ERRORS = (MemoryError, IndexError, RuntimeError)  # limits; positions outside of a tensor; what cannot be done
 NUMBERS = [0, 1, -1, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, -(2**63), 2**64, 1e308, -0.0, float("nan"), 0.5]
+EDGES = [-1, 0, 1, 100, 255, 2**15, 2**20, 2**24, 2**31 - 1, -(2**31), 2**31, 2**40, 2**61, 2**62, 2**63 - 1, -(2**63)]
 TEXTS = ["", "\0", "..", "/etc/passwd", "a" * 5000, "relu", "os", "Dense", "Sequential", "__lambda__", "float64", "é"]
 VALUES = [None, True, False, [], {}, [None], [[]], {"class_name": "x", "config": {}}, *NUMBERS, *TEXTS]
 
@@ -63,9 +68,52 @@ def make_model() -> Any:
     return model
 
 
+def make_graphs() -> list[Any]:
+    """Models whose graph files use many kinds of nodes: loops, branches, recurrent layers, convolutions."""
+    import tahr
+    from tahr import keras
+
+    L = keras.layers
+
+    class Rounds(L.Layer):
+        def call(self, x):
+            _, y = tahr.while_loop(lambda i, y: i < 5, lambda i, y: (i + 1, keras.ops.tanh(y) + x), (0, x))
+            _, ys = keras.ops.scan(lambda c, r: (c + r, c * r), keras.ops.zeros_like(y[:, 0]), keras.ops.transpose(y))
+            return tahr.cond(keras.ops.sum(y) > 0, lambda: y * 2.0, lambda: y - 1.0) + keras.ops.sum(ys)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    loops = keras.Sequential([L.Input((4,), batch_size=4), Rounds(), L.Dense(2)])
+    image = keras.Sequential(
+        [
+            L.Input((8, 8, 2)),
+            L.Conv2D(3, 3, padding="same", activation="relu"),
+            L.BatchNormalization(),
+            L.MaxPooling2D(),
+            L.Conv2DTranspose(2, 3, strides=2),
+            L.UpSampling2D(2, interpolation="bilinear"),
+            L.DepthwiseConv2D(3),
+            L.GroupNormalization(2),
+            L.Cropping2D(1),
+            L.ZeroPadding2D(1),
+            L.Flatten(),
+            L.Dense(3, activation="softmax"),
+        ]
+    )
+    words = L.Input((5,), dtype="int32")
+    y = L.Embedding(9, 4, mask_zero=True)(words)
+    y = L.Bidirectional(L.LSTM(3, return_sequences=True))(y)
+    y = L.MultiHeadAttention(2, 2)(y, y)
+    y = L.LayerNormalization()(L.GRU(3, return_sequences=True)(y))
+    return [loops, image, keras.Model(words, [L.GlobalAveragePooling1D()(y), L.SimpleRNN(2)(y)])]
+
+
 def seeds(folder: Path) -> dict[str, Path]:
     """Undamaged files by format."""
     model = make_model()
+    for i, graph in enumerate(make_graphs()):
+        graph.export(folder / f"{i}.tahr", format="tahr")
     for name in ("a.keras", "a.h5"):
         model.save(folder / name)
     for name in ("a.weights.h5", "b.h5", "a.safetensors"):
@@ -80,6 +128,7 @@ def seeds(folder: Path) -> dict[str, Path]:
         "weights.h5": folder / "a.weights.h5",
         "safetensors": folder / "a.safetensors",
         "shards": index,
+        **{f"graph {i}": folder / f"{i}.tahr" for i in range(3)},
     }
 
 
@@ -177,12 +226,39 @@ def change_h5_config(path: Path, data: bytes, rng: random.Random) -> None:
         file.attrs[name] = json.dumps(change_json(json.loads(file.attrs[name]), rng))
 
 
+def change_graph(data: bytes, rng: random.Random) -> bytes:
+    """A graph file with a damaged header whose lengths are those of the file."""
+    length = struct.unpack("<Q", data[16:24])[0]
+    rest = data[-(-(32 + length) // 64) * 64 :]
+    header = bytearray(data[32 : 32 + length])
+    known = graph_fields.fields(bytes(header))
+    kinds = ("attribute", "attribute", "dimension", "value", "dtype", "count")
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        kind = rng.choice(kinds)
+        chosen = [f for f in known if f.kind == kind]
+        at, code, _ = rng.choice(chosen)
+        old = struct.unpack_from(code, header, at)[0]
+        if code == "<d":
+            struct.pack_into(code, header, at, rng.choice((0.0, -1.0, 0.5, 1e30, -1e300, float("nan"), float("inf"))))
+            continue
+        nearby = (old - 2, old - 1, old + 1, old + 2, -old, 2 * old, *range(8))
+        new = rng.choice(nearby if rng.random() < 0.7 else EDGES) % 256 ** struct.calcsize(code)
+        header[at : at + struct.calcsize(code)] = new.to_bytes(struct.calcsize(code), "little")
+    if rng.random() < 0.1:
+        header = bytearray(change_bytes(bytes(header), rng))
+    begin = -(-(32 + len(header)) // 64) * 64
+    prefix = data[:16] + struct.pack("<QQ", len(header), begin + len(rest))
+    return (prefix + bytes(header)).ljust(begin, b"\0") + rest
+
+
 def change(kind: str, seed: Path, target: Path, rng: random.Random) -> Path:
     """A damaged copy of `seed` in the folder `target`; returns its path."""
     data = seed.read_bytes()
     path = target / seed.name
     if kind == "keras" and rng.random() < 0.7:
         path.write_bytes(change_archive(data, rng))
+    elif kind.startswith("graph") and rng.random() < 0.9:
+        path.write_bytes(change_graph(data, rng))
     elif kind == "h5" and rng.random() < 0.5:
         change_h5_config(path, data, rng)
     elif kind == "shards":
@@ -208,9 +284,28 @@ def change(kind: str, seed: Path, target: Path, rng: random.Random) -> Path:
 # Running.
 
 
+def run_graph(path: Path) -> None:
+    import numpy as np
+    import tahr
+    from tahr import _C
+
+    try:
+        graph = _C.LoadedGraph(path.read_bytes(), **GRAPH_LIMITS)
+        for rows in (4, 1):
+            known = [(dtype, [rows if d is None else d for d in shape]) for _, dtype, shape in graph.inputs]
+            if sum(int(np.prod(shape, dtype="float64")) for _, shape in known) > 1 << 20:
+                raise ValueError("inputs that nobody would give")
+            graph([tahr.constant(np.ones(shape, dtype)) for dtype, shape in known])
+    except GRAPH_ERRORS as error:
+        raise ValueError(str(error)) from None
+
+
 def load(kind: str, path: Path, model: Any) -> None:
     from tahr import keras
 
+    if kind.startswith("graph"):
+        run_graph(path)
+        return
     if kind in ("keras", "h5"):
         keras.models.load_model(path)
     if kind != "h5":
@@ -274,6 +369,7 @@ def fuzz(
     minutes: float | None = None,
     rounds: int | None = None,
     seed: int = 0,
+    only: str = "",
     keep: Path | None = None,
     log: Callable[[str], None] = print,
 ) -> tuple[list[Finding], Counter[str]]:
@@ -283,7 +379,7 @@ def fuzz(
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="tahr-fuzz-") as folder:
         root = Path(folder)
-        files = seeds(root)
+        files = {kind: path for kind, path in seeds(root).items() if only in kind}
         model = make_model()
         for kind, path in files.items():  # also imports what loading needs, before any fork
             load(kind, path, model)
@@ -315,11 +411,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=None, help="default: one from the clock, which is printed")
+    parser.add_argument("--only", default="", help="formats with this in their names: 'graph', 'h5', ...")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="where files of findings go")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else int(time.time())
     print(f"fuzzing for {arguments.minutes:g} minutes, seed {seed}")
-    findings, counts = fuzz(arguments.minutes, seed=seed, keep=arguments.keep)
+    findings, counts = fuzz(arguments.minutes, seed=seed, only=arguments.only, keep=arguments.keep)
     for name, count in sorted(counts.items()):
         print(f"{count:8,}  {name}")
     print(f"{sum(counts.values()):,} files, {len(findings)} findings")

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "core/limits.h"
 
 namespace tahr {
 namespace {
@@ -102,8 +103,14 @@ void release_locked(State& s) {
 }  // namespace
 
 void* allocate(size_t bytes) {
+  // Beyond this the size of a class does not fit in a number.
+  constexpr size_t kMost = size_t{1} << 62;
+  if (bytes > kMost) throw Error(ErrorKind::Memory, concat("out of memory: could not allocate ", bytes, " bytes."));
   size_t size;
   const int c = class_of(bytes, &size);
+  LimitScope* const limits = LimitScope::current();
+  if (limits) [[unlikely]]
+    limits->charge(size);
   State& s = state();
   {
     Guard g(s.lock);
@@ -121,10 +128,14 @@ void* allocate(size_t bytes) {
     p = system_allocate(size);
   }
   if (!p) {
-    Guard g(s.lock);
-    s.live -= size;
+    size_t live = 0;
+    {
+      Guard g(s.lock);
+      live = s.live -= size;
+    }
+    if (limits) limits->refund(size);
     throw Error(ErrorKind::Memory,
-                concat("out of memory: could not allocate ", bytes, " bytes on the CPU (", s.live,
+                concat("out of memory: could not allocate ", bytes, " bytes on the CPU (", live,
                        " bytes are in use by tensors). Use a smaller batch or delete unused tensors."));
   }
   return p;
@@ -133,6 +144,8 @@ void* allocate(size_t bytes) {
 void deallocate(void* p, size_t bytes) noexcept {
   size_t size;
   const int c = class_of(bytes, &size);
+  if (LimitScope* const limits = LimitScope::current()) [[unlikely]]
+    limits->refund(size);
   State& s = state();
   {
     Guard g(s.lock);

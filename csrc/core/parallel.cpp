@@ -14,16 +14,18 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "core/float_mode.h"
+#include "core/limits.h"
 
 namespace tahr {
 namespace {
@@ -160,9 +162,10 @@ class Pool {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     try {
+      workers_.reserve(static_cast<size_t>(threads));
       for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
-    } catch (const std::system_error&) {
-      // The system refuses more threads: those that exist take the whole work.
+    } catch (const std::exception&) {
+      // The system refuses more threads, or memory for them: those that exist take the whole work.
     }
     pthread_sigmask(SIG_SETMASK, &old, nullptr);
   }
@@ -197,6 +200,7 @@ class Pool {
     const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
     const int64_t parts = std::min<int64_t>(threads_, chunks);
     const FloatMode mode = float_mode();
+    LimitScope* const limits = LimitScope::current();
     for (int64_t t = parts, end = chunks; t-- > 0;) {  // the caller's own slot last
       Slot& slot = slots_[t];
       const int64_t share = chunks / parts + (t < chunks % parts);
@@ -204,6 +208,7 @@ class Pool {
       slot.end = end;
       slot.body = &body;
       slot.mode = mode;
+      slot.limits = limits;
       slot.left.store(share, std::memory_order_release);
       slot.epoch.store(epoch, std::memory_order_release);
       end -= share;
@@ -212,6 +217,10 @@ class Pool {
     if (sleepers_.load() > 0) epoch_.notify_all();
     help(0);
     wait_for_all();
+    if (failed_.load(std::memory_order_relaxed)) [[unlikely]] {
+      failed_.store(false, std::memory_order_relaxed);
+      std::rethrow_exception(std::exchange(error_, nullptr));
+    }
   }
 
  private:
@@ -222,18 +231,30 @@ class Pool {
     int64_t end = 0;
     Body* body = nullptr;
     FloatMode mode = 0;              // the caller's
+    LimitScope* limits = nullptr;    // likewise
     std::atomic<uint32_t> epoch{0};  // of the last job that had chunks for this thread
   };
 
   // Runs one chunk of the slot; false if none is left. After a claim the job stays alive until the claimed chunk is
   // counted in pending_, so the rest of the slot may be read.
-  static bool run_one(Slot& slot) {
+  bool run_one(Slot& slot) {
     if (slot.left.load(std::memory_order_relaxed) <= 0) return false;
     const int64_t left = slot.left.fetch_sub(1, std::memory_order_acq_rel);
     if (left <= 0) return false;
+    if (failed_.load(std::memory_order_relaxed)) [[unlikely]]
+      return true;  // its results are not wanted any more
     if (float_mode() != slot.mode) set_float_mode(slot.mode);
-    (*slot.body)(slot.end - left);
+    try {
+      const AdoptLimits bounds(slot.limits);
+      (*slot.body)(slot.end - left);
+    } catch (...) { keep_error(); }
     return true;
+  }
+
+  // The first error of a job is thrown again by its caller, when all threads have left the job.
+  void keep_error() noexcept {
+    if (failed_.exchange(true, std::memory_order_acq_rel)) return;
+    error_ = std::current_exception();
   }
 
   // Whether the job is finished.
@@ -315,6 +336,8 @@ class Pool {
   std::atomic<int32_t> sleepers_{0};
   alignas(64) std::atomic<int64_t> pending_{0};  // chunks of the job not yet finished
   std::atomic<uint32_t> caller_sleeps_{0};
+  std::atomic<bool> failed_{false};  // some chunk of the job threw
+  std::exception_ptr error_;         // written by who set failed_, before it counts its chunk
   std::vector<std::thread> workers_;
   int short_jobs_ = 0;  // in a row
   Clock::time_point last_short_;
@@ -355,19 +378,26 @@ void parallel_chunks(int64_t chunks, double cost_ns, Body body, double shared_fr
   const int threads = num_threads();
   // The pool is held during a job, so a nested call and a call from another thread both run inline.
   if (threads == 1 || g_held.exchange(true, std::memory_order_acquire)) return run_inline();
+  struct Hold {  // let go of also when something throws
+    ~Hold() { release(); }
+    void release() {
+      if (held) g_held.store(false, std::memory_order_release);
+      held = false;
+    }
+    bool held = true;
+  } hold;
   if (!g_pool || g_pool->threads() != threads) {
     static std::once_flag once;
     std::call_once(once, [] { pthread_atfork(nullptr, nullptr, forget_pool); });
-    delete g_pool;
+    delete std::exchange(g_pool, nullptr);
     g_pool = new Pool(threads);
   }
   if (cost_ns < kSharedFromNs && !g_pool->awake()) {
     g_pool->note_short_job();
-    g_held.store(false, std::memory_order_release);
+    hold.release();
     return run_inline();
   }
   g_pool->run(chunks, body);
-  g_held.store(false, std::memory_order_release);
 }
 
 }  // namespace tahr

@@ -33,7 +33,8 @@ inline constexpr double kSharedFromNs = 15e3;
 // of all chunks together on one thread: a job shorter than `shared_from_ns`, and one shorter than the default while the
 // workers sleep, runs inline, as it does when nested or when another thread holds the pool. A lower bound is for jobs
 // whose cut leaves the data they share with their neighbours with one thread; else moving it costs more than is gained.
-// body must not throw.
+// Where a chunk throws, the others may or may not run; the first error is thrown again when all threads have left the
+// job.
 void parallel_chunks(int64_t chunks, double cost_ns, FunctionRef<void(int64_t)> body,
                      double shared_from_ns = kSharedFromNs);
 

@@ -16,11 +16,10 @@ void* TensorImpl::operator new(size_t n) { return allocate_small(n); }
 void TensorImpl::operator delete(void* p, size_t n) { deallocate_small(p, n); }
 
 Ref<Storage> Storage::make(size_t bytes) {
-  void* data = allocate(bytes);
-  auto* s = new Storage;
-  s->data_ = data;
+  Ref<Storage> s(new Storage);
+  s->data_ = allocate(bytes);
   s->bytes_ = bytes;
-  return Ref<Storage>(s);
+  return s;
 }
 
 Ref<Storage> Storage::borrow(void* data, size_t bytes, void* owner, Release release, bool writable) {
@@ -36,7 +35,7 @@ Ref<Storage> Storage::borrow(void* data, size_t bytes, void* owner, Release rele
 
 Storage::~Storage() {
   if (release_) release_(owner_);
-  else deallocate(data_, bytes_);
+  else if (data_) deallocate(data_, bytes_);
 }
 
 TensorImpl::TensorImpl(const Shape& sh, DType d, Ref<Storage> st, size_t byte_offset)

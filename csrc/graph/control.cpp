@@ -182,9 +182,56 @@ Shape merged(const Shape& a, const Shape& b) {
 
 Spec output_spec(const Graph& g, size_t i) { return g.value(g.outputs[i]).spec; }
 
-void check_operands(const InferArgs& a, const Graph& body, size_t operands) {
-  if (body.inputs.size() != operands)
-    throw_runtime("[", a.op, "] expected ", body.inputs.size(), " operands, received ", operands, ".");
+// What the ops rely on when they run. Tracing makes no other nodes, but files may hold any.
+void require(bool holds, const InferArgs& a, const char* what) {
+  if (!holds) throw_value("[", a.op, "] expected ", what, ", received bodies or operands of another kind.");
+}
+
+bool may_be(const Spec& given, const Spec& taken) {
+  bool fits = given.dtype == taken.dtype && given.shape.rank() == taken.shape.rank();
+  for (int i = 0; fits && i < taken.shape.rank(); ++i)
+    fits = taken.shape[i] == kUnknown || given.shape[i] == kUnknown || given.shape[i] == taken.shape[i];
+  return fits;
+}
+
+void check_operands(const InferArgs& a, const Graph& body, std::span<const Spec> operands) {
+  if (body.inputs.size() != operands.size())
+    throw_value("[", a.op, "] expected ", body.inputs.size(), " operands, received ", operands.size(), ".");
+  for (size_t i = 0; i < operands.size(); ++i)
+    require(may_be(operands[i], body.value(body.inputs[i]).spec), a, "operands of the body's dtypes and shapes");
+}
+
+bool is_single(const Spec& s) { return s.shape.size() == 1; }
+
+void check_loop(const InferArgs& a, const LoopAttrs& attrs) {
+  const auto& list = attrs.bodies->list;
+  const Graph& g = list[0]->traced();
+  Specs operands(a.in.begin() + 1, a.in.end());
+  require(attrs.carries >= 0 && attrs.slices >= 0 && attrs.length >= kUnknown && attrs.maximum >= kUnknown &&
+              attrs.carries <= static_cast<int64_t>(std::min(operands.size(), g.outputs.size())) &&
+              attrs.slices <= static_cast<int64_t>(operands.size()) - attrs.carries,
+          a, "as many carries and slices as there are operands");
+  for (int64_t i = attrs.carries; i < attrs.carries + attrs.slices; ++i) {
+    Shape& rows = operands[static_cast<size_t>(i)].shape;
+    require(rows.rank() > 0, a, "slices with a first axis");
+    rows.erase(0);
+  }
+  check_operands(a, g, operands);
+  for (size_t i = 0; i < static_cast<size_t>(attrs.carries); ++i) {
+    const Spec &before = g.value(g.inputs[i]).spec, &after = output_spec(g, i);
+    require(before.dtype == after.dtype && before.shape == after.shape, a, "carries that keep dtype and shape");
+  }
+  if (attrs.conditional) {
+    require(list.size() == 2 && attrs.slices == 0 && !attrs.reverse, a, "a body and a condition, and no slices");
+    const Graph& c = list[1]->traced();
+    check_operands(a, c, operands);
+    require(c.outputs.size() == 1 && output_spec(c, 0).dtype == DType::Bool && is_single(output_spec(c, 0)), a,
+            "a condition that is one bool");
+  } else {
+    require(list.size() == 1, a, "one body");
+    require(a.has(0) || attrs.length != kUnknown || attrs.slices > 0, a, "a number of rounds");
+    if (a.has(0)) require(!is_float(a.in[0].dtype), a, "an integer number of rounds");
+  }
 }
 
 Specs infer_cond(const InferArgs& a) {
@@ -192,9 +239,12 @@ Specs infer_cond(const InferArgs& a) {
   Specs out;
   for (size_t b = 0; b < bodies.size(); ++b) {
     const Graph& g = bodies[b]->traced();
-    check_operands(a, g, a.in.size() - 1);
+    check_operands(a, g, a.in.subspan(1));
+    require(b == 0 || g.outputs.size() == out.size(), a, "branches with equally many results");
     for (size_t i = 0; i < g.outputs.size(); ++i) {
       const Spec s = output_spec(g, i);
+      require(b == 0 || (s.dtype == out[i].dtype && s.shape.rank() == out[i].shape.rank()), a,
+              "branches whose results have one dtype and rank");
       if (b == 0) out.push_back(s);
       else out[i].shape = merged(out[i].shape, s.shape);
     }
@@ -205,7 +255,7 @@ Specs infer_cond(const InferArgs& a) {
 Specs infer_loop(const InferArgs& a) {
   const auto& attrs = a.as<LoopAttrs>();
   const Graph& g = attrs.bodies->list[0]->traced();
-  check_operands(a, g, a.in.size() - 1);
+  check_loop(a, attrs);
   const auto carries = static_cast<size_t>(attrs.carries);
   Specs out;
   for (size_t i = 0; i < carries; ++i) out.push_back(output_spec(g, i));
@@ -221,7 +271,11 @@ Specs infer_loop(const InferArgs& a) {
 
 Specs infer_call(const InferArgs& a) {
   const Graph& g = a.as<BodiesAttrs>().bodies->list[0]->traced();
-  check_operands(a, g, a.in.size());
+  check_operands(a, g, a.in);
+  for (size_t i = 0; i < a.in.size(); ++i) {
+    for (int d = 0; d < a.in[i].shape.rank(); ++d)
+      require(a.in[i].shape[d] != kUnknown || g.value(g.inputs[i]).spec.shape[d] == kUnknown, a, "operands as known");
+  }
   Specs out;
   for (size_t i = 0; i < g.outputs.size(); ++i) out.push_back(output_spec(g, i));
   return out;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "autodiff/tape.h"
+#include "core/limits.h"
 #include "graph/control.h"
 
 namespace tahr::graph {
@@ -19,6 +20,8 @@ std::atomic<void (*)()> interrupt_check{nullptr};
 class Watch {
  public:
   void tick(int64_t round) {
+    if (limits_) [[unlikely]]
+      limits_->check_time();
     if (round & 15) return;
     const auto now = std::chrono::steady_clock::now();
     if (now < next_) return;
@@ -27,6 +30,7 @@ class Watch {
   }
 
  private:
+  const LimitScope* const limits_ = LimitScope::current();
   std::chrono::steady_clock::time_point next_{};
 };
 

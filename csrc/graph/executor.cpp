@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "core/limits.h"
 #include "graph/plan.h"
 #include "graph/report.h"
 
@@ -219,7 +220,12 @@ struct Executable::Impl {
   }
 
   void step() {
-    if (!timed) {
+    if (const LimitScope* const limits = LimitScope::current(); limits && !timed) [[unlikely]] {
+      for (const Step& s : steps) {
+        limits->check_time();
+        run_step(s);
+      }
+    } else if (!timed) {
       for (const Step& s : steps) run_step(s);
     } else {
       auto before = std::chrono::steady_clock::now();

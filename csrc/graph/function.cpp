@@ -92,10 +92,17 @@ std::shared_ptr<Executable> GraphFunction::borrow() {
             std::unique_ptr<Executable> back(p);
             if (const auto f = owner.lock()) {
               back->release();
-              const std::lock_guard lock(f->mutex_);
-              f->idle_.push_back(std::move(back));
+              f->give_back(std::move(back));
             }
           }};
+}
+
+void GraphFunction::give_back(std::unique_ptr<Executable> e) noexcept {
+  const std::lock_guard lock(mutex_);
+  try {
+    idle_.push_back(std::move(e));
+  } catch (const std::bad_alloc&) {  // the next run compiles again
+  }
 }
 
 const Executable& GraphFunction::compiled() {
@@ -116,10 +123,7 @@ Tensors GraphFunction::run(std::span<const Tensor> inputs) {
   struct GiveBack {
     GraphFunction* f;
     std::unique_ptr<Executable>& e;
-    ~GiveBack() {
-      const std::lock_guard lock(f->mutex_);
-      f->idle_.push_back(std::move(e));
-    }
+    ~GiveBack() { f->give_back(std::move(e)); }
   } guard{this, e};
   const PauseTracing now;
   const PauseRecording quiet;

@@ -42,6 +42,7 @@ class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
   static void cut(Graph whole, size_t boundary, size_t inputs, Derivative& d);
   explicit GraphFunction(Graph traced) : traced_(std::move(traced)) {}
   std::unique_ptr<Executable> compile() const;
+  void give_back(std::unique_ptr<Executable> e) noexcept;
   Tensors call_recorded(std::span<const Tensor> inputs);
 
   Graph traced_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+
 namespace tahr::graph {
 namespace {
 
@@ -9,6 +11,23 @@ constexpr size_t kAlign = 64;
 
 bool known(const Spec& s) { return s.shape.fully_known(); }
 size_t bytes_of(const Spec& s) { return static_cast<size_t>(s.shape.size()) * size_of(s.dtype); }
+
+// Graphs from files may have any attributes, and inference follows them: sums of sizes must stay numbers.
+void check_sizes(const Graph& g) {
+  constexpr int64_t kMost = int64_t{1} << 46;  // bytes: the addresses of a process
+  int64_t total = 0;
+  for (const Value& v : g.values) {
+    const Shape& s = v.spec.shape;
+    bool negative = false;
+    for (int64_t d : s) negative |= d < 0 && d != kUnknown;
+    if (negative || (known(v.spec) && s.size() > kMost / static_cast<int64_t>(size_of(v.spec.dtype))))
+      throw Error(ErrorKind::Memory, concat("[function] expected tensors that fit into memory, received a graph with ",
+                                            name_of(v.spec.dtype), " of shape ", s.str(), "."));
+    if (known(v.spec)) total += s.size() * static_cast<int64_t>(size_of(v.spec.dtype));
+    if (total > kMost * 1024)
+      throw Error(ErrorKind::Memory, "[function] expected tensors that fit into memory, received a graph of more.");
+  }
+}
 
 class Planner {
  public:
@@ -315,6 +334,9 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Graph& g) { return Planner(g).make(); }
+Plan make_plan(const Graph& g) {
+  check_sizes(g);
+  return Planner(g).make();
+}
 
 }  // namespace tahr::graph

@@ -52,10 +52,12 @@ void bind_runtime(py::module_& m) {
     return py::bytes(runtime::to_bytes({g, std::move(inputs), std::move(outputs)}));
   });
   py::class_<runtime::Session, std::shared_ptr<runtime::Session>>(m, "LoadedGraph")
-      .def(py::init([](const py::bytes& bytes) {
-        const std::string_view s = bytes;
-        return std::make_shared<runtime::Session>(runtime::from_bytes(runtime::aligned_copy(s.data(), s.size())));
-      }))
+      .def(py::init([](const py::bytes& bytes, size_t memory, double seconds) {
+             const std::string_view s = bytes;
+             return std::make_shared<runtime::Session>(runtime::aligned_copy(s.data(), s.size()),
+                                                       runtime::Limits{memory, seconds});
+           }),
+           py::arg("bytes"), py::kw_only(), py::arg("memory") = 0, py::arg("seconds") = 0.0)
       .def_property_readonly(
           "inputs",
           [](const runtime::Session& s) { return infos(s.file().graph, s.file().graph.inputs, s.file().inputs); })

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "autodiff/tape.h"
+#include "core/limits.h"
 #include "graph/control.h"
 #include "graph/trace.h"
 #include "runtime/file.h"
@@ -13,6 +14,23 @@ constexpr int kDeepest = 16;  // bodies within bodies
 
 [[noreturn]] void bad(const std::string& what) {
   throw_value("[load_graph] expected a whole graph file, received one ", what, ". Export the model again.");
+}
+
+// Names go to people and to Python: they must be text.
+bool is_utf8(const std::string& s) {
+  for (size_t i = 0; i < s.size();) {
+    const auto first = static_cast<unsigned char>(s[i++]);
+    const int more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : (first & 0xf0) == 0xe0 ? 2 : 3;
+    if (more == 3 && (first < 0xf0 || first > 0xf4)) return false;
+    uint32_t code = more == 0 ? first : first & (0x3fu >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      if (i == s.size() || (static_cast<unsigned char>(s[i]) & 0xc0) != 0x80) return false;
+      code = code << 6 | (static_cast<unsigned char>(s[i]) & 0x3fu);
+    }
+    const bool too_long = (more == 2 && code < 0x800) || (more == 3 && code < 0x10000);
+    if (too_long || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+  }
+  return true;
 }
 
 class Reader {
@@ -38,6 +56,7 @@ class Reader {
     const size_t n = count(1);
     std::string s(at_, n);
     at_ += n;
+    if (!is_utf8(s)) bad("with a name that is no text");
     return s;
   }
   bool flag() {
@@ -173,7 +192,13 @@ class Reader {
         bad("without an input that '" + name + "' needs");
     }
     const auto results = number<uint32_t>();
+    if (const LimitScope* const limits = LimitScope::current()) limits->check_time();
     Tensors out = apply(*op, in, attrs.get());
+    for (const Tensor& t : out) {
+      for (int64_t d : t.shape()) {
+        if (d < 0 && d != kUnknown) bad("in which '" + name + "' has results of negative size");
+      }
+    }
     if (out.size() != results) bad("with a wrong number of results of '" + name + "'");
     for (Tensor& t : out) values.push_back(std::move(t));
   }

@@ -9,7 +9,7 @@
 namespace tahr::runtime {
 
 struct Model::Impl {
-  explicit Impl(const Ref<Storage>& bytes) : session(from_bytes(bytes)) {
+  Impl(const Ref<Storage>& bytes, const Limits& limits) : session(bytes, limits) {
     const auto describe = [&](const std::vector<graph::ValueId>& ids, const std::vector<std::string>& names) {
       std::vector<Info> list;
       for (size_t i = 0; i < ids.size(); ++i) {
@@ -25,12 +25,12 @@ struct Model::Impl {
   std::vector<Info> inputs, outputs;
 };
 
-Model Model::from_memory(const void* bytes, size_t count) {
+Model Model::from_memory(const void* bytes, size_t count, const Limits& limits) {
   init_op_table();
-  return Model(std::make_shared<Impl>(aligned_copy(bytes, count)));
+  return Model(std::make_shared<Impl>(aligned_copy(bytes, count), limits));
 }
 
-Model Model::load(const std::string& path) {
+Model Model::load(const std::string& path, const Limits& limits) {
   init_op_table();
   std::ifstream in(path, std::ios::binary | std::ios::ate);
   const std::streamoff size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
@@ -39,7 +39,7 @@ Model Model::load(const std::string& path) {
   in.seekg(0);
   if (!in.read(static_cast<char*>(bytes->data()), size))
     throw_value("[load_graph] '", path, "' could not be read to its end.");
-  return Model(std::make_shared<Impl>(bytes));
+  return Model(std::make_shared<Impl>(bytes, limits));
 }
 
 const std::vector<Info>& Model::inputs() const { return impl_->inputs; }

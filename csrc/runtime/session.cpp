@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autodiff/tape.h"
+#include "core/limits.h"
 #include "graph/trace.h"
 
 namespace tahr::runtime {
@@ -19,7 +20,25 @@ bool accepts(const Shape& known, const Shape& given) {
   return true;
 }
 
+Limits with_defaults(Limits limits) {
+  constexpr double kSeconds = 300;
+  if (!(limits.seconds > 0)) limits.seconds = kSeconds;
+  return limits;
+}
+
 }  // namespace
+
+Session::Session(const Ref<Storage>& bytes, const Limits& limits)
+    : limits_(with_defaults(limits)), size_(bytes->bytes()) {
+  const LimitScope bounds(memory(0), limits_.seconds);
+  file_ = from_bytes(bytes);
+}
+
+size_t Session::memory(size_t inputs) const {
+  constexpr size_t kBase = size_t{1} << 30, kPerByte = 4, kPerInput = 64, kMost = size_t{1} << 52;
+  if (limits_.memory) return limits_.memory;
+  return kBase + kPerByte * std::min(size_, kMost) + kPerInput * std::min(inputs, kMost);
+}
 
 Tensors Session::run(std::span<const Tensor> inputs) {
   const graph::Graph& g = file_.graph;
@@ -31,6 +50,9 @@ Tensors Session::run(std::span<const Tensor> inputs) {
       throw_value("[run] expected the input '", file_.inputs[i], "' of dtype ", name_of(s.dtype), " and shape ",
                   s.shape.str(), ", received ", name_of(inputs[i].dtype()), " of shape ", inputs[i].shape().str(), ".");
   }
+  size_t bytes = 0;
+  for (const Tensor& t : inputs) bytes += t.nbytes();
+  const LimitScope bounds(memory(bytes), limits_.seconds);
   return prepared(inputs)->run(inputs);
 }
 

@@ -44,6 +44,46 @@ void every_chunk_once() {
   }
 }
 
+void errors_reach_the_caller() {
+  for (int threads : {1, 2, 4}) {
+    tahr::set_num_threads(threads);
+    for (int round = 0; round < 200; ++round) {
+      std::atomic<int> inside{0};
+      bool caught = false;
+      try {
+        std::vector<int64_t> here(64);  // gone as soon as the error leaves: no thread may be in the body by then
+        tahr::parallel_for(64, 1, kMuch, [&](int64_t begin, int64_t) {
+          inside++;
+          here[begin] = begin;
+          if (begin % 7 == round % 7) throw std::bad_alloc();
+          here[begin]++;
+          inside--;
+        });
+      } catch (const std::bad_alloc&) { caught = true; }
+      CHECK(caught, "%d threads, round %d", threads, round);
+      CHECK(sum_to(1000, 10) == 499500, "the pool works on after an error");
+    }
+  }
+  // From a thread of the pool while the caller works, and the other way round.
+  tahr::set_num_threads(2);
+  const auto caller = std::this_thread::get_id();
+  for (const bool by_caller : {false, true}) {
+    bool met = false;
+    for (int tries = 0; tries < 100 && !met; ++tries) {
+      std::atomic<int> inside{0};
+      auto body = [&](int64_t) {
+        inside++;
+        for (int i = 0; i < 20000 && inside < 2; ++i) std::this_thread::yield();
+        if ((std::this_thread::get_id() == caller) == by_caller) throw std::bad_alloc();
+      };
+      try {
+        tahr::parallel_chunks(2, kMuch, body);
+      } catch (const std::bad_alloc&) { met = inside == 2; }
+    }
+    CHECK(met, "an error of the %s", by_caller ? "caller" : "pool");
+  }
+}
+
 void work_is_shared() {
   tahr::set_num_threads(2);
   std::atomic<int> inside{0};
@@ -110,6 +150,7 @@ void refuses_no_threads() {
 
 int main() {
   every_chunk_once();
+  errors_reach_the_caller();
   work_is_shared();
   nested_runs_inline();
   callers_do_not_disturb_each_other();

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "check.h"
+#include "graph/control.h"
 #include "graph/trace.h"
+#include "ops/array_attrs.h"
 #include "ops/functions.h"
 #include "ops/reduce.h"
 #include "runtime/file.h"
@@ -93,6 +95,132 @@ void check_damage(const std::string& good, std::mt19937& rng) {
   CHECK(errors > 1500, "%d errors", errors);
 }
 
+// What a file could say and tracing never does: graphs made by hand, which must be refused, not run.
+
+struct Hostile {
+  graph::Graph g;
+  graph::ValueId x;
+  Hostile() : x(g.add_input({{4}, DType::Float32})) {}
+  template <class A>
+  void node(const char* op, A attrs, std::vector<graph::ValueId> in, const Spec& out) {
+    const graph::Node& n = g.add_node(get_op(op), std::make_shared<A>(std::move(attrs)), std::move(in), Specs{out});
+    g.outputs = {n.out[0]};
+  }
+  std::string bytes() const { return runtime::to_bytes({g, {"x"}, {"y"}}); }
+};
+
+std::shared_ptr<graph::GraphFunction> body(const Spec& in, const Spec& out, const char* op) {
+  graph::Graph g;
+  const graph::ValueId x = g.add_input(in);
+  g.outputs = {g.add_node(get_op(op), nullptr, {x}, Specs{out}).out[0]};
+  return graph::GraphFunction::make(std::move(g));
+}
+
+std::shared_ptr<graph::GraphFunction> constant_body(const Spec& in, const Tensor& value) {
+  graph::Graph g;
+  g.add_input(in);
+  g.outputs = {g.add_constant(value)};
+  return graph::GraphFunction::make(std::move(g));
+}
+
+GraphBodies list_of(std::vector<std::shared_ptr<graph::GraphFunction>> list) {
+  return std::make_shared<const graph::Bodies>(std::move(list));
+}
+
+std::string error_of(const std::string& bytes, const runtime::Limits& limits) {
+  const std::vector<float> x(4, 1.0f);
+  try {
+    runtime::Model::from_memory(bytes.data(), bytes.size(), limits).run({{x.data(), {4}}});
+  } catch (const std::exception& e) { return e.what(); }
+  return "";
+}
+
+void check_error(const Hostile& h, const char* part, const runtime::Limits& limits = {64 << 20, 1}) {
+  const std::string error = error_of(h.bytes(), limits);
+  CHECK(error.find(part) != std::string::npos, "expected an error with '%s', received '%s'", part, error.c_str());
+}
+
+void check_hostile_loops() {
+  const Spec four{{4}, DType::Float32}, many{{100000}, DType::Float32};
+  const Tensor yes = Tensor::full({}, DType::Bool, 1);
+  {  // a carry that grows: the round after would write behind its buffer
+    Hostile h;
+    graph::LoopAttrs a;
+    a.bodies = list_of({constant_body(four, Tensor::zeros({100000}, DType::Float32))});
+    a.carries = 1;
+    a.length = 3;
+    h.node("loop", a, {graph::kAbsent, h.x}, many);
+    check_error(h, "carries that keep dtype and shape");
+  }
+  {  // a condition that is not there
+    Hostile h;
+    graph::LoopAttrs a;
+    a.bodies = list_of({body(four, four, "relu")});
+    a.carries = 1;
+    a.conditional = true;
+    h.node("loop", a, {graph::kAbsent, h.x}, four);
+    check_error(h, "a body and a condition");
+  }
+  for (const int64_t carries : {int64_t{2}, int64_t{-1}, int64_t{1} << 62}) {
+    Hostile h;
+    graph::LoopAttrs a;
+    a.bodies = list_of({body(four, four, "relu")});
+    a.carries = carries;
+    a.length = 3;
+    h.node("loop", a, {graph::kAbsent, h.x}, four);
+    check_error(h, "as many carries and slices");
+  }
+  for (const bool conditional : {false, true}) {  // rounds without end
+    Hostile h;
+    graph::LoopAttrs a;
+    a.bodies = list_of({body(four, four, "relu")});
+    if (conditional) a.bodies = list_of({body(four, four, "relu"), constant_body(four, yes)});
+    a.carries = 1;
+    a.conditional = conditional;
+    if (!conditional) a.length = int64_t{1} << 62;
+    graph::Node n = h.g.add_node(get_op("loop"), std::make_shared<graph::LoopAttrs>(a), {graph::kAbsent, h.x},
+                                 Specs{four, {{}, DType::Int32}});
+    h.g.outputs = {n.out[0]};
+    check_error(h, "within 0.2 seconds", {64 << 20, 0.2});
+  }
+  {  // branches that give different things
+    Hostile h;
+    const graph::ValueId index = h.g.add_constant(yes);
+    graph::BodiesAttrs a;
+    a.bodies = list_of({body(four, four, "relu"), constant_body(four, Tensor::zeros({4, 4}, DType::Float32))});
+    h.node("cond", a, {index, h.x}, four);
+    check_error(h, "one dtype and rank");
+  }
+  {  // a body for other operands
+    Hostile h;
+    const graph::ValueId index = h.g.add_constant(yes);
+    graph::BodiesAttrs a;
+    a.bodies = list_of({body(many, many, "relu")});
+    h.node("cond", a, {index, h.x}, many);
+    check_error(h, "operands of the body's dtypes and shapes");
+  }
+}
+
+void check_hostile_sizes() {
+  const auto broadcast = [](Ints shape) {
+    Hostile h;
+    ShapeAttrs a;
+    a.shape = shape;
+    h.node("broadcast_to", a, {h.x}, {Shape(std::span<const int64_t>(shape)), DType::Float32});
+    h.g.outputs = {h.g.add_node(get_op("relu"), nullptr, {h.g.outputs[0]},
+                                Specs{{Shape(std::span<const int64_t>(shape)), DType::Float32}})
+                       .out[0]};
+    return h;
+  };
+  check_error(broadcast({int64_t{1} << 60, 4}), "fit into memory");  // 2^64 bytes: nothing, if counted in 64 bits
+  check_error(broadcast({int64_t{1} << 30, 4}), "at most 67108864 bytes");
+  check_error(broadcast({int64_t{1} << 30, 4}), "at most", {});  // 1 GiB and a little, unless asked otherwise
+  const std::string fits = error_of(broadcast({1 << 20, 4}).bytes(), {64 << 20, 0});
+  CHECK(fits.empty(), "%s", fits.c_str());
+  const std::string no_more = error_of(broadcast({1 << 20, 4}).bytes(), {8 << 20, 0});
+  CHECK(no_more.find("at most 8388608 bytes") != std::string::npos, "%s", no_more.c_str());
+}
+
 void check_arguments(const std::string& good) {
   const auto model = runtime::Model::from_memory(good.data(), good.size());
   const float x[16] = {};
@@ -114,6 +242,8 @@ int main() {
   const std::string bytes = runtime::to_bytes(two_layers(w, b));
   check_round_trip(bytes, w, b, rng);
   check_damage(bytes, rng);
+  check_hostile_loops();
+  check_hostile_sizes();
   check_arguments(bytes);
   return tahr::test::check_report();
 }

@@ -20,7 +20,7 @@ RUN = f"""
 import json, pathlib, sys
 sys.path.insert(0, {str(TOOLS)!r})
 import fuzz_files
-findings, counts = fuzz_files.fuzz(rounds=180, seed=11, keep=pathlib.Path(sys.argv[1]))
+findings, counts = fuzz_files.fuzz(rounds=360, seed=11, keep=pathlib.Path(sys.argv[1]))
 print(json.dumps([[str(f) for f in findings], counts]))
 """
 
@@ -30,8 +30,8 @@ def test_no_findings(tmp_path):
     done = subprocess.run([sys.executable, "-c", RUN, str(tmp_path)], capture_output=True, text=True, check=True)
     findings, counts = json.loads(done.stdout.splitlines()[-1])
     assert findings == []
-    assert sum(counts.values()) == 180
-    for kind in ("keras", "h5", "old h5", "weights.h5", "safetensors", "shards"):
+    assert sum(counts.values()) == 360
+    for kind in ("keras", "h5", "old h5", "weights.h5", "safetensors", "shards", "graph 0", "graph 1", "graph 2"):
         assert counts[f"{kind}: refused"] > 0
 
 

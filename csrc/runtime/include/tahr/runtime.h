@@ -40,10 +40,18 @@ class Array {
   std::shared_ptr<const void> owner;  // of the memory
 };
 
+// What loading a file, preparing it for new shapes, or one run may take. A file that asks for more is an exception.
+struct Limits {
+  // Bytes beside the file itself. 0: 1 GiB, four times the file and 64 times the inputs of the run.
+  size_t memory = 0;
+  // 0: 300. Looked at between the steps of the graph and the rounds of its loops; one step that has begun ends.
+  double seconds = 0;
+};
+
 class Model {
  public:
-  static Model load(const std::string& path);
-  static Model from_memory(const void* bytes, size_t count);  // copied
+  static Model load(const std::string& path, const Limits& limits = {});
+  static Model from_memory(const void* bytes, size_t count, const Limits& limits = {});  // copied
 
   const std::vector<Info>& inputs() const;
   const std::vector<Info>& outputs() const;
