@@ -84,6 +84,8 @@ def _written(default: ast.expr | None) -> str:
         return ""
     if isinstance(default, ast.Name):
         return repr(default.id.lower())
+    if isinstance(default, ast.Call) and ast.unparse(default) == "backend.epsilon()":
+        return _canonical(1e-7)
     if isinstance(default, (ast.Call, ast.Attribute)):
         return ast.unparse(default).partition("(")[0].rpartition(".")[2]
     if isinstance(default, ast.BinOp) and isinstance(default.op, ast.Pow):

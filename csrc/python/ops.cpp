@@ -1,5 +1,6 @@
 // The Python functions of the op table: one callable object per op, its parameters read off the op's inputs and
 // attribute fields.
+#include <pybind11/eval.h>
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 #include <structmember.h>
@@ -298,6 +299,23 @@ PyObject* op_module(PyObject*, void*) { return PyUnicode_FromString("tahr.ops");
 PyObject* op_text_signature(PyObject* o, void*) {
   return PyUnicode_FromString(op_signature(*reinterpret_cast<OpFunction*>(o)->op).c_str());
 }
+// What `inspect.signature` gives. It parses no text signatures of classes it does not know, so that of a lambda with the
+// same parameters stands here; it is asked for rarely, and made each time. A few internal ops have none: required
+// parameters after optional ones.
+PyObject* op_inspect_signature(PyObject* o, void*) {
+  return guarded([&] {
+    const std::string text = op_signature(*reinterpret_cast<OpFunction*>(o)->op);
+    py::object same;
+    try {
+      same = py::eval("lambda " + text.substr(1, text.size() - 2) + ": None", py::dict());
+    } catch (py::error_already_set& e) {
+      if (!e.matches(PyExc_SyntaxError)) throw;
+      PyErr_SetString(PyExc_AttributeError, "__signature__");
+      throw py::error_already_set();
+    }
+    return py::module_::import("inspect").attr("signature")(same).release().ptr();
+  });
+}
 PyObject* op_repr(PyObject* o) {
   return PyUnicode_FromFormat("<op tahr.ops.%s>", reinterpret_cast<OpFunction*>(o)->op->name.c_str());
 }
@@ -315,6 +333,7 @@ PyGetSetDef op_getset[] = {{"__name__", op_name, nullptr, nullptr, nullptr},
                            {"__doc__", op_doc, nullptr, nullptr, nullptr},
                            {"__module__", op_module, nullptr, nullptr, nullptr},
                            {"__text_signature__", op_text_signature, nullptr, nullptr, nullptr},
+                           {"__signature__", op_inspect_signature, nullptr, nullptr, nullptr},
                            {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
                            {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};

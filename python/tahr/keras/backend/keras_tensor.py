@@ -70,6 +70,16 @@ class KerasTensor:
         return False
 
     @property
+    def ragged_rank(self) -> None:
+        """Always None: tensors are dense."""
+        return None
+
+    @property
+    def row_splits_dtype(self) -> None:
+        """Always None: tensors are dense."""
+        return None
+
+    @property
     def is_symbolic(self) -> bool:
         """Always True: there is no value."""
         return True

@@ -13,9 +13,12 @@ class name_scope:
 
     Args:
         name: one path component.
-        caller: the object on whose behalf the scope opens; entering again for the same object adds nothing.
-        deduplicate: set to False to nest even then.
-        override_parent: an absolute path that replaces the scopes around.
+        kwargs: `caller`, the object on whose behalf the scope opens: entering again for the same object adds nothing;
+            `deduplicate=False`, to nest even then; `override_parent`, an absolute path that replaces the scopes around.
+
+    Raises:
+        ValueError: for a name with "/".
+        TypeError: for other arguments.
 
     >>> from tahr import keras
     >>> with keras.name_scope("encoder"):
@@ -24,9 +27,11 @@ class name_scope:
     'encoder/scale'
     """
 
-    def __init__(
-        self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
-    ) -> None:
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        caller, deduplicate = kwargs.pop("caller", None), kwargs.pop("deduplicate", True)
+        override_parent = kwargs.pop("override_parent", None)
+        if kwargs:
+            raise TypeError(f"[name_scope] expected caller, deduplicate or override_parent, received {sorted(kwargs)}.")
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"[name_scope] expected a name without '/', received name={name!r}.")
         if override_parent is None and deduplicate:

@@ -257,6 +257,52 @@ class LayerState(Operation):
                 scope.add_loss(x)
                 self._loss_ids.add(id(x))
 
+    def add_metric(self, value: Any, name: str | None = None, aggregation: str | None = "mean") -> None:
+        """Reports the mean of a value over the batches of an epoch, beside the metrics of `compile`.
+
+        To be called inside `call`. Keras 3 has no such method any more; in new code make a `keras.metrics.Mean` in
+        `__init__` and call its `update_state`.
+
+        Args:
+            value: tensor; its elements are averaged.
+            name: what the logs call it.
+            aggregation: "mean"; None, for the results of a metric, is refused: keep that metric as an attribute.
+
+        Raises:
+            ValueError: without a name, or for something else than a tensor with values or of a trace.
+
+        >>> import numpy as np
+        >>> from tahr import keras
+        >>> class Watched(keras.layers.Layer):
+        ...     def call(self, inputs):
+        ...         self.add_metric(keras.ops.mean(inputs), name="level")
+        ...         return inputs
+        >>> model = keras.Sequential([Watched(), keras.layers.Dense(1)])
+        >>> model.compile(loss="mse")
+        >>> logs = model.evaluate(np.full((4, 2), 3.0), np.zeros((4, 1)), verbose=0, return_dict=True)
+        >>> logs["level"]
+        3.0
+        """
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"[{self.name}] expected a name in add_metric(value, name=...), received {name!r}.")
+        if aggregation != "mean":
+            raise ValueError(
+                f"[{self.name}] expected aggregation='mean' in add_metric(), received {aggregation!r}. To report a metric "
+                "of your own, keep it as an attribute of the layer and call its update_state()."
+            )
+        if not is_tensor(value):
+            raise ValueError(
+                f"[{self.name}] expected a tensor in add_metric(), received {type(value).__name__}. Compute the value "
+                "in call() of a layer and add it there."
+            )
+        from tahr.keras.metrics import Mean
+
+        kept = next((m for m in self._metrics if m.name == name), None)
+        if kept is None:
+            kept = Mean(name=name)
+            self._tracker.track(kept)
+        kept.update_state(value)
+
     def _get_own_losses(self) -> list[Any]:
         scope = scopes.get_stateless_scope()
         if scope is None:

@@ -140,6 +140,31 @@ class Model(Trainer, Layer):
 
     build._is_default = True  # type: ignore[attr-defined]
 
+    @property
+    def distribute_strategy(self) -> Any:
+        """Always raises: strategies are TensorFlow's.
+
+        Raises:
+            AttributeError: that says so.
+        """
+        raise AttributeError(
+            f"[{self.name}] has no distribute_strategy: strategies are TensorFlow's, and one process computes with all "
+            "cores of the machine. `keras.distribution` is where Keras 3 describes several devices."
+        )
+
+    @property
+    def distribute_reduction_method(self) -> str:
+        """How results of replicas are combined: "auto". There is one replica, and nothing else can be set."""
+        return "auto"
+
+    @distribute_reduction_method.setter
+    def distribute_reduction_method(self, value: str) -> None:
+        if value != "auto":
+            raise ValueError(
+                f"[{self.name}] expected distribute_reduction_method='auto', received {value!r}. There is one replica, and "
+                "nothing to combine."
+            )
+
     def summary(
         self,
         line_length: int | None = None,

@@ -1,7 +1,7 @@
 """keras.ops: the ops of the engine, which here also take KerasTensors.
 
 Each name of `tahr.ops` is published as it is, wrapped so that a call on a KerasTensor becomes a recorded operation of
-the graph. Nothing is defined here: a new op belongs in the engine.
+the graph. Nothing is defined here: a new op belongs in the engine; `forms` has those few that take other arguments.
 """
 
 from __future__ import annotations

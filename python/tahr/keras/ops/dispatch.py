@@ -10,6 +10,7 @@ from typing import Any
 from tahr.keras import tree
 from tahr.keras.backend import engine
 from tahr.keras.backend.keras_tensor import KerasTensor, any_symbolic
+from tahr.keras.ops.forms import FORMS
 from tahr.keras.symbolic.operation import Operation
 
 # Asked of a KerasTensor, these answer at once; nothing is to be recorded.
@@ -59,7 +60,7 @@ class OpCall(Operation):
         from tahr import ops
         from tahr.keras.symbolic.trace import compute_output_spec
 
-        fn = _resolve(ops, self.op)
+        fn = FORMS.get(self.op) or _resolve(ops, self.op)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             result = fn(*args, **kwargs)
@@ -94,7 +95,7 @@ def _resolve(module: Any, op: str) -> Any:
 
 def find(module: types.ModuleType, name: str) -> Any:
     """The function `name` of `module` (or a namespace of such functions), taking KerasTensors."""
-    fn = getattr(module, name)
+    fn = FORMS.get(name) or getattr(module, name)
     if isinstance(fn, types.ModuleType):
         return _Namespace(fn)
     return accept_symbolic(fn, name) if callable(fn) and not isinstance(fn, type) else fn

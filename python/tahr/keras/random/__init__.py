@@ -4,19 +4,9 @@ Every function takes `seed`: an integer (the same numbers at each call), a `Seed
 None for the global generator, which `keras.utils.set_random_seed` resets.
 """
 
+from tahr.keras.random.functions import normal, shuffle, truncated_normal, uniform
 from tahr.keras.random.seed_generator import SeedGenerator
-from tahr.random import (
-    beta,
-    binomial,
-    categorical,
-    dropout,
-    gamma,
-    normal,
-    randint,
-    shuffle,
-    truncated_normal,
-    uniform,
-)
+from tahr.random import beta, binomial, categorical, dropout, gamma, randint
 
 __all__ = [
     "SeedGenerator",

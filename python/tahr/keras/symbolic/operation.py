@@ -55,6 +55,17 @@ class Operation:
             f"[{type(self).__name__}] expected a call() method, received none. Implement call(self, ...)."
         )
 
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """`call` with quantized weights, in place of it in operations that have a quantization mode.
+
+        Raises:
+            NotImplementedError: unless a subclass implements it.
+        """
+        raise NotImplementedError(
+            f"[{type(self).__name__}] expected a quantized_call() method, received none. Implement "
+            "quantized_call(self, ...)."
+        )
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Shapes and dtypes of the outputs, as KerasTensors: by default found by running `call` without values."""
         from tahr.keras.symbolic.trace import compute_output_spec

@@ -13,12 +13,13 @@ from tahr.config import functions_run_eagerly
 from tahr.data.structure import flatten, map_structure
 from tahr.keras import metrics as metrics_module
 from tahr.keras import optimizers
-from tahr.keras.backend import config
+from tahr.keras.backend import config, scopes
 from tahr.keras.callbacks.callback import CallbackList
 from tahr.keras.trainers.compile_loss import CompileLoss
 from tahr.keras.trainers.compile_metrics import CompileMetrics
 from tahr.keras.trainers.data import EpochIterator
 from tahr.keras.trainers.loop import run_loop
+from tahr.keras.trainers.step_functions import StepFunctions
 from tahr.keras.trainers.steps import TracedStep
 from tahr.keras.utils.batches import unpack_x_y_sample_weight
 
@@ -45,7 +46,7 @@ def _to_float(value: Any) -> Any:
     return array
 
 
-class Stepping:
+class Stepping(StepFunctions):
     """What makes a layer into something that can be trained a batch at a time.
 
     One step is `_train_step(batch)`: forward pass, loss, gradients, optimizer, metrics, as a function of the batch and
@@ -81,7 +82,8 @@ class Stepping:
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles, which make traces of their own."""
         traces = ("_traced_steps", "_inference_step", "_step_variables")
-        return {name: value for name, value in self.__dict__.items() if name not in traces}
+        functions = ("_made_functions", "train_function", "test_function", "predict_function")
+        return {name: value for name, value in self.__dict__.items() if name not in (*traces, *functions)}
 
     # ---------------------------------------------------------------- compile
 
@@ -157,6 +159,9 @@ class Stepping:
             _compile_arguments=given,
             _step_variables=None,
             _traced_steps=None,
+            train_function=None,
+            test_function=None,
+            predict_function=None,
         )
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -279,6 +284,44 @@ class Stepping:
         """The compiled metrics, for training steps written against older versions of Keras."""
         return self._compile_metrics if self._compile_metrics is not None else CompileMetrics(None)
 
+    def stateless_compute_loss(
+        self,
+        trainable_variables: list[Any],
+        non_trainable_variables: list[Any],
+        metrics_variables: list[Any],
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """`compute_loss` with the variables' values given, and without changing any variable.
+
+        Args:
+            trainable_variables, non_trainable_variables, metrics_variables: values for the model's lists of these names.
+            x, y, y_pred, sample_weight, training: as in `compute_loss`.
+
+        Returns:
+            (loss, (new values of the trainable variables, of the others, of the metrics' variables)).
+
+        Raises:
+            ValueError: if a list has the wrong length.
+        """
+        lists = []
+        for what, given in (
+            ("trainable_variables", trainable_variables),
+            ("non_trainable_variables", non_trainable_variables),
+            ("metrics_variables", metrics_variables),
+        ):
+            own = getattr(self, what)
+            if len(own) != len(given):
+                raise ValueError(f"[compute_loss] expected {len(own)} values in {what}, received {len(given)}.")
+            lists.append((own, given))
+        mapping = [pair for own, given in lists for pair in zip(own, given)]
+        with scopes.StatelessScope(state_mapping=mapping) as scope:
+            loss = self._compute_loss(x, y, y_pred, sample_weight, training)
+        return loss, tuple([scope.get_current_value(v) for v in own] for own, _ in lists)
+
     def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         if self._loss_takes_training is None:
             self._set(_loss_takes_training="training" in inspect.signature(self.compute_loss).parameters)
@@ -381,6 +424,11 @@ class Stepping:
 
     def _traced_step(self, phase: str) -> TracedStep | None:
         """The traced form of the step of a phase; None where steps run op by op."""
+        if self._own_function(phase) is not None:
+            return None
+        return self._traced_default(phase)
+
+    def _traced_default(self, phase: str) -> TracedStep | None:
         if self.run_eagerly or functions_run_eagerly():
             return None
         steps = self._traced_steps
@@ -396,7 +444,10 @@ class Stepping:
 
     def _make_step(self, phase: str) -> Callable[[Any], Any]:
         """The function of a host batch that one phase calls per step."""
-        function, traced = self._step_function(phase), self._traced_step(phase)
+        return self._own_step(phase) or self._default_step(phase)
+
+    def _default_step(self, phase: str) -> Callable[[Any], Any]:
+        function, traced = self._step_function(phase), self._traced_default(phase)
         if traced is None:
             return lambda batch: function(_to_tensors(batch))
         return lambda batch: traced(function, batch)

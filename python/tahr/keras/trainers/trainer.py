@@ -120,6 +120,9 @@ class Trainer(OldMethods, Stepping):
                 steps=iterator.num_batches,
             )
         self._set(stop_training=False, _step_variables=None)
+        self._prepare_function("train")
+        if validation is not None:
+            self._prepare_function("test")
         callbacks.on_train_begin()
         initial_epoch = getattr(self, "_initial_epoch", None) or initial_epoch  # a callback may resume an earlier run
         logs: dict[str, Any] = {}
@@ -199,6 +202,7 @@ class Trainer(OldMethods, Stepping):
         self._watch_targets(source, "evaluate")
         iterator = EpochIterator(source, steps, "evaluate")
         callbacks = self._callbacks(callbacks, verbose, iterator)
+        self._prepare_function("test")
         callbacks.on_test_begin()
         self.reset_metrics()
         logs = self._run_steps("test", iterator, callbacks)
@@ -231,6 +235,7 @@ class Trainer(OldMethods, Stepping):
             (5, 3)
         """
         x, host = self._host_inputs(x)
+        self._prepare_function("predict")
         if callbacks is None and verbose == 0 and steps is None and host is None and x.__class__ is np.ndarray:
             rows = len(x) if x.ndim else 0
             if 0 < rows <= (batch_size or 32) and x.dtype.kind in "fiub":  # one batch, nobody watching
@@ -318,6 +323,7 @@ class Trainer(OldMethods, Stepping):
             sample_weight = class_weight_to_sample_weight(y, class_weight, "train_on_batch")
         batch = self._single_batch("train_on_batch", x, y, sample_weight)
         self._set(_step_variables=None)
+        self._prepare_function("train")
         self.reset_metrics()
         return self._flat_logs(self._logs(self._make_step("train")(batch)), return_dict)
 
@@ -325,12 +331,14 @@ class Trainer(OldMethods, Stepping):
         """Loss and metrics on the batch `x`, `y`; arguments and result as `train_on_batch`, without training."""
         self._require_compiled("test_on_batch")
         batch = self._single_batch("test_on_batch", x, y, sample_weight)
+        self._prepare_function("test")
         self.reset_metrics()
         return self._flat_logs(self._logs(self._make_step("test")(batch)), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch, as NumPy arrays."""
         x = x if self._host_part is None else self._host_part.encode(x)
+        self._prepare_function("predict")
         outputs = self._make_step("predict")((to_arrays(x, "x", "predict_on_batch"),))
         return map_structure(ops.convert_to_numpy, outputs)
 

@@ -7,11 +7,11 @@ from typing import Any
 from tahr import ops
 from tahr.keras.backend.engine import is_tensor
 from tahr.keras.backend.keras_tensor import KerasTensor
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.preprocessing.data_layer import DataLayer
 from tahr.keras.layers.preprocessing.encoding import check_output_mode, encode, encoded_shape, refuse_sparse
 
 
-class CategoryEncoding(Layer):
+class CategoryEncoding(DataLayer):
     """Integers 0 .. num_tokens - 1 to one-hot or multi-hot vectors, or counts. Other integers leave zeros.
 
     Args:

@@ -10,12 +10,12 @@ from tahr import ops
 from tahr.keras.backend.config import floatx
 from tahr.keras.backend.engine import convert_to_numpy, is_tensor
 from tahr.keras.backend.keras_tensor import KerasTensor
-from tahr.keras.layers.layer import Layer
 from tahr.keras.layers.preprocessing.adapting import batches_of
+from tahr.keras.layers.preprocessing.data_layer import DataLayer
 from tahr.keras.layers.preprocessing.encoding import check_output_mode, encode, encoded_shape, refuse_sparse
 
 
-class Discretization(Layer):
+class Discretization(DataLayer):
     """Numbers to the bins that they fall into: i where boundaries[i - 1] <= x < boundaries[i].
 
     The boundaries are given, or `adapt` finds those that part the data into `num_bins` bins of about the same size.

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tahr import ops
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.preprocessing.data_layer import DataLayer
 
 
-class MelSpectrogram(Layer):
+class MelSpectrogram(DataLayer):
     """Mel spectrograms of signals: magnitudes of short-time Fourier transforms, gathered in bands as wide as ears hear them.
 
     Args:

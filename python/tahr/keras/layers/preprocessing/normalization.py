@@ -11,10 +11,10 @@ import numpy as np
 from tahr import ops
 from tahr.keras.backend.config import epsilon
 from tahr.keras.backend.engine import is_tensor
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.preprocessing.data_layer import DataLayer
 
 
-class Normalization(Layer):
+class Normalization(DataLayer):
     """(inputs - mean) / sqrt(variance), with mean and variance given or found from data by `adapt`.
 
     Args:
@@ -97,6 +97,9 @@ class Normalization(Layer):
     def variance(self) -> Any:
         """The variance, broadcast to the rank of the inputs; None before the layer is built."""
         return self._statistic(1, "adapt_variance")
+
+    def finalize_state(self) -> None:
+        """Puts adapted statistics to use. Nothing is left to do: `mean` and `variance` follow the weights at all times."""
 
     def _statistic(self, index: int, name: str) -> Any:
         if self.input_mean is not None:

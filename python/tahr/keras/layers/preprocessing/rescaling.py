@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tahr import ops
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.preprocessing.data_layer import DataLayer
 
 
-class Rescaling(Layer):
+class Rescaling(DataLayer):
     """inputs * scale + offset, in floating point.
 
     Args:

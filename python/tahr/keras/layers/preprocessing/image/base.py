@@ -7,7 +7,7 @@ from typing import Any
 from tahr import ops
 from tahr.keras import random
 from tahr.keras.backend.config import standardize_data_format
-from tahr.keras.layers.layer import Layer
+from tahr.keras.layers.preprocessing.data_layer import DataLayer
 from tahr.keras.utils.bounding_boxes import clip_to_image_size, convert_format, warp
 
 
@@ -66,7 +66,7 @@ def per_image(x: Any) -> Any:
     return ops.reshape(x, (-1, 1, 1, 1))
 
 
-class ImageLayer(Layer):
+class ImageLayer(DataLayer):
     """A layer that takes images (height, width, channels), a batch of them, or a dict with the key "images".
 
     A dict may hold "labels", "bounding_boxes" ({"boxes", "labels"}) and "segmentation_masks" too, which change along.

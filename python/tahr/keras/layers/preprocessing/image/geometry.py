@@ -38,6 +38,48 @@ def _eight(*entries: Any) -> Any:
     return ops.stack([ops.full_like(like, e) if isinstance(e, (int, float)) else e for e in entries], -1)
 
 
+class _BoxWarp(_Warp):
+    """A warp whose steps on boxes can be called by name."""
+
+    def get_transformed_x_y(self, x: Any, y: Any, transform: Any) -> tuple[Any, Any]:
+        """Where the point (x, y) goes by a projective transform.
+
+        Args:
+            x, y: coordinates (n, 1).
+            transform: the transform's eight numbers (n, 8).
+
+        Returns:
+            The new coordinates (n, 1) each.
+        """
+        a0, a1, a2, b0, b1, b2, c0, c1 = ops.split(ops.convert_to_tensor(transform), 8, axis=-1)
+        depth = c0 * x + c1 * y + 1
+        return (a0 * x + a1 * y + a2) / depth, (b0 * x + b1 * y + b2) / depth
+
+
+class _ShiftedBoxes(_BoxWarp):
+    """A warp that moves both ends of a box by the same way."""
+
+    def get_shifted_bbox(self, bounding_boxes: Any, w_shift_factor: Any, h_shift_factor: Any) -> Any:
+        """Boxes moved against a shift.
+
+        Args:
+            bounding_boxes: dict with "boxes" (n, k, 4) or (k, 4), in "xyxy".
+            w_shift_factor: how far to the left (n, 1).
+            h_shift_factor: how far up (n, 1).
+
+        Returns:
+            `bounding_boxes` itself, its "boxes" replaced.
+        """
+        boxes = ops.convert_to_tensor(bounding_boxes["boxes"])
+        shifts = [ops.cast(ops.convert_to_tensor(f), boxes.dtype) for f in (w_shift_factor, h_shift_factor)]
+        if len(boxes.shape) == 3:
+            shifts = [ops.expand_dims(s, -1) for s in shifts]
+        corners = ops.split(boxes, 4, axis=-1)
+        moved = [corner - shifts[i % 2] for i, corner in enumerate(corners)]
+        bounding_boxes["boxes"] = ops.concatenate(moved, axis=-1)
+        return bounding_boxes
+
+
 class RandomFlip(ImageLayer):
     """While training, mirrors about half of the images.
 
@@ -143,7 +185,7 @@ class RandomRotation(_Warp):
         return affine_matrix(angle, zero, zero, one, zero, zero, 0.5 * (width - 1), 0.5 * (height - 1))
 
 
-class RandomZoom(_Warp):
+class RandomZoom(_BoxWarp):
     """While training, enlarges or shrinks images about their centre.
 
     Args:
@@ -198,8 +240,30 @@ class RandomZoom(_Warp):
         wide = ops.reshape(transformation["width_zoom"], (-1,))
         return _eight(wide, 0, (width - 1) / 2 * (1.0 - wide), 0, high, (height - 1) / 2 * (1.0 - high), 0, 0)
 
+    def get_clipped_bbox(self, bounding_boxes: Any, h_end: Any, h_start: Any, w_end: Any, w_start: Any) -> Any:
+        """Boxes within a window, in the coordinates of the window.
 
-class RandomTranslation(_Warp):
+        Args:
+            bounding_boxes: dict with "boxes" (n, k, 4) or (k, 4), in "xyxy".
+            h_end, h_start, w_end, w_start: the window's edges, (n, 1) for a batch.
+
+        Returns:
+            `bounding_boxes` itself, its "boxes" replaced.
+        """
+        boxes = ops.convert_to_tensor(bounding_boxes["boxes"])
+        edges = [ops.cast(ops.convert_to_tensor(e), boxes.dtype) for e in (w_start, h_start, w_end, h_end)]
+        if len(boxes.shape) == 3:
+            edges = [ops.expand_dims(e, -1) for e in edges]
+        corners = ops.split(boxes, 4, axis=-1)
+        cut = [
+            ops.minimum(ops.maximum(corner, edges[i % 2]), edges[2 + i % 2]) - edges[i % 2]
+            for i, corner in enumerate(corners)
+        ]
+        bounding_boxes["boxes"] = ops.concatenate(cut, axis=-1)
+        return bounding_boxes
+
+
+class RandomTranslation(_ShiftedBoxes):
     """While training, shifts images.
 
     Args:
@@ -250,7 +314,7 @@ class RandomTranslation(_Warp):
         return _eight(1, 0, -shifts[:, 0], 0, 1, -shifts[:, 1], 0, 0)
 
 
-class RandomShear(_Warp):
+class RandomShear(_ShiftedBoxes):
     """While training, slants images.
 
     Args:
@@ -422,13 +486,21 @@ class RandomElasticTransform(ImageLayer):
             "size": size,
         }
 
+    def get_elastic_transform_params(self, height: int, width: int, factor: Any) -> tuple[Any, Any]:
+        """Height and width of the waves (alpha, sigma) in pixels, for images of this size.
+
+        Args:
+            height, width: of the images.
+            factor: strength of the waves.
+        """
+        return 0.1 * max(height, width) * factor, 0.05 * min(height, width) * factor
+
     def _change(self, images: Any, transformation: Any, interpolation: str) -> Any:
-        height, width = self._known_size(images)
-        factor = transformation["distortion_factor"]
+        alpha, sigma = self.get_elastic_transform_params(*self._known_size(images), transformation["distortion_factor"])
         bent = image.elastic_transform(
             images,
-            0.1 * max(height, width) * factor,
-            ops.maximum(0.05 * min(height, width) * factor, 1e-3),
+            alpha,
+            ops.maximum(sigma, 1e-3),
             interpolation,
             self.fill_mode,
             self.fill_value,

@@ -194,6 +194,7 @@ class RandomCrop(_Sized):
         width: the width of the result.
         seed: integer from which the random numbers start.
         data_format: "channels_last" or "channels_first"; None for that of `keras.config`.
+        name: the layer's name.
 
     Images that are too small, and all images outside of training, give their largest centred part of the result's
     proportions.
@@ -207,9 +208,15 @@ class RandomCrop(_Sized):
     _config = ("height", "width", "seed")
 
     def __init__(
-        self, height: int, width: int, seed: int | None = None, data_format: str | None = None, **kwargs: Any
+        self,
+        height: int,
+        width: int,
+        seed: int | None = None,
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(height, width, data_format, **kwargs)
+        super().__init__(height, width, data_format, name=name, **kwargs)
         self._set_seed(seed)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
