@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 WERROR ?= OFF
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 BUILD_DIR := build/pip
-CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.define.TAHR_WERROR=$(WERROR)
+CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.define.TAHR_RUNTIME=ON -C cmake.define.TAHR_WERROR=$(WERROR)
 # Real data sets beside the checkout are used where there are any.
 export TAHR_DATA_DIR ?= $(wildcard $(abspath ../shared/data))
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
@@ -44,7 +44,7 @@ test: compiler $(VENV)/ready
 	@$(PIP) install cmake ninja
 	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) install $(CONFIG) '.[test,plot,sklearn]'
 	$(BIN)/ctest --test-dir $(BUILD_DIR) --output-on-failure
-	$(BIN)/python -m pytest tests/python
+	TAHR_BUILD_DIR=$(BUILD_DIR) $(BIN)/python -m pytest tests/python
 
 lint: $(VENV)/ready
 	@$(PIP) install ruff==0.17.5 mypy==2.4.1 clang-format==23.1.5 numpy h5py
