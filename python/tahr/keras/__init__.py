@@ -17,6 +17,7 @@ install()
 # Namespaces: `keras.layers`, ... one folder each.
 _MODULES = (
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",

@@ -46,6 +46,12 @@ _INTERNAL_NAMES = {  # names that Keras writes although they are not public, and
         ("keras.src.layers.preprocessing.feature_space", name): ("utils.feature_space", name)
         for name in ("Cross", "Feature", "TFDConcat", "TFDIdentity")
     },
+    ("keras.src.applications.convnext", "LayerScale"): ("applications.convnext", "LayerScale"),
+    ("keras.src.applications.convnext", "StochasticDepth"): ("applications.convnext", "StochasticDepth"),
+    ("keras.src.applications.inception_resnet_v2", "CustomScaleLayer"): (
+        "applications.inception_resnet_v2",
+        "CustomScaleLayer",
+    ),
 }
 
 

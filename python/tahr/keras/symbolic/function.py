@@ -51,7 +51,8 @@ class Function(Operation):
         seen: dict[int, Operation] = {}
         for node in self._nodes:
             seen.setdefault(id(node.operation), node.operation)
-        self._operations = list(seen.values())
+        # Past the tracking, too: a functional model files its layers, and so its weights, in an order of its own.
+        object.__setattr__(self, "_operations", list(seen.values()))
         # After which step a value is no longer needed, so that it can be dropped.
         keep = {id(x) for x in self._outputs}
         last: dict[int, int] = {}
