@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "autodiff/remat.h"
 #include "ops/functions.h"
 
 namespace tahr {
@@ -10,9 +11,17 @@ namespace {
 
 struct TapeStack : Recorder {
   std::vector<std::shared_ptr<Tape>> tapes;
+  std::shared_ptr<Segment> segment;  // while one is open, the first `before` tapes wait for it to close
+  size_t before = 0;
+  int inner = 0;  // segments within it
   int paused = 0;
 
   void record(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) override {
+    if (segment && !Segment::passes_by(op)) {
+      segment->record(op, in, attrs, out);
+      for (size_t i = before; i < tapes.size(); ++i) tapes[i]->record(op, in, attrs, out);
+      return;
+    }
     for (const auto& tape : tapes) tape->record(op, in, attrs, out);
   }
   void update() { set_recorder(paused == 0 && !tapes.empty() ? this : nullptr); }
@@ -35,6 +44,7 @@ void pop_tape(const Tape* tape) {
   for (size_t i = tapes.size(); i-- > 0;) {
     if (tapes[i].get() == tape) {
       tapes.erase(tapes.begin() + static_cast<std::ptrdiff_t>(i));
+      if (i < stack().before) --stack().before;
       break;
     }
   }
@@ -56,30 +66,76 @@ PauseRecording::~PauseRecording() { resume_recording(); }
 
 int recording_depth(std::span<const Tensor> values) {
   int depth = 0;
+  const Segment* segment = stack().segment.get();
+  const bool within =
+      segment && std::any_of(values.begin(), values.end(), [&](const Tensor& t) { return segment->has(t); });
   for (const auto& tape : recording() ? stack().tapes : std::vector<std::shared_ptr<Tape>>()) {
     const bool watches = std::any_of(values.begin(), values.end(), [&](const Tensor& t) {
       const VariableImpl* v = t.impl()->variable;
       return tape->watches(t) || (v && v->trainable && tape->watches_variables());
     });
-    if (watches) depth += tape->persistent() ? 2 : 1;
+    if (watches || within) depth += tape->persistent() ? 2 : 1;
   }
   return depth;
 }
 
 RecordOnly::RecordOnly(std::shared_ptr<Tape> tape)
-    : tapes_(std::exchange(stack().tapes, {})), paused_(std::exchange(stack().paused, 0)) {
+    : tapes_(std::exchange(stack().tapes, {})),
+      segment_(std::exchange(stack().segment, nullptr)),
+      before_(stack().before),
+      inner_(std::exchange(stack().inner, 0)),
+      paused_(std::exchange(stack().paused, 0)) {
   if (tape) stack().tapes.push_back(std::move(tape));
   stack().update();
 }
 RecordOnly::~RecordOnly() {
   stack().tapes = std::move(tapes_);
+  stack().segment = std::move(segment_);
+  stack().before = before_;
+  stack().inner = inner_;
   stack().paused = paused_;
   stack().update();
 }
 
 void record_custom_on_tapes(std::span<const Tensor> in, std::span<const Tensor> out, const CustomVjp& vjp) {
   if (!recording()) return;
-  for (const auto& tape : stack().tapes) tape->record_custom(in, out, vjp);
+  TapeStack& s = stack();
+  if (s.segment) s.segment->record_custom(in, out, vjp);
+  for (size_t i = s.segment ? s.before : 0; i < s.tapes.size(); ++i) s.tapes[i]->record_custom(in, out, vjp);
+}
+
+bool begin_segment() {
+  TapeStack& s = stack();
+  if (!recording()) return false;
+  if (s.segment) {
+    s.segment->mark_inner(true);
+    ++s.inner;
+    return true;
+  }
+  s.segment = std::make_shared<Segment>();
+  s.before = s.tapes.size();
+  return true;
+}
+
+void end_segment() {
+  TapeStack& s = stack();
+  if (s.inner > 0) {
+    s.segment->mark_inner(false);
+    --s.inner;
+    return;
+  }
+  const auto segment = std::exchange(s.segment, nullptr);
+  segment->close_on(std::span(s.tapes).first(s.before));
+}
+
+void abandon_segment() {
+  TapeStack& s = stack();
+  if (s.inner > 0) {
+    s.segment->mark_inner(false);
+    --s.inner;
+  } else {
+    s.segment = nullptr;
+  }
 }
 
 void record_on_tapes(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out) {
@@ -131,6 +187,17 @@ void Tape::record(const OpDef& op, std::span<const Tensor> in, const void* attrs
 }
 
 void Tape::record_custom(std::span<const Tensor> in, std::span<const Tensor> out, CustomVjp vjp) {
+  std::vector<uint64_t> ids;
+  Specs specs;
+  for (const Tensor& t : out) {
+    ids.push_back(t.id());
+    specs.push_back(t.spec());
+  }
+  record_custom(in, ids, specs, std::move(vjp));
+}
+
+void Tape::record_custom(std::span<const Tensor> in, const std::vector<uint64_t>& out_ids, const Specs& out_specs,
+                         CustomVjp vjp) {
   TapeNode node;
   bool watched = false;
   for (const Tensor& t : in) {
@@ -143,12 +210,10 @@ void Tape::record_custom(std::span<const Tensor> in, std::span<const Tensor> out
   if (!watched) return;
   node.custom = std::make_shared<const CustomVjp>(std::move(vjp));
   node.in.resize(in.size());
-  node.out.resize(out.size());
-  for (const Tensor& t : out) {
-    node.out_ids.push_back(t.id());
-    node.out_specs.push_back(t.spec());
-    watched_.insert(t.id());
-  }
+  node.out.resize(out_ids.size());
+  node.out_ids = out_ids;
+  node.out_specs = out_specs;
+  watched_.insert(out_ids.begin(), out_ids.end());
   nodes_.push_back(std::move(node));
 }
 

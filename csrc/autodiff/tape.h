@@ -25,6 +25,8 @@ struct TapeNode {
   Tensors in, out;  // saved values; undefined where the vjp does not read them
 };
 
+class Segment;  // remat.h
+
 class Tape {
  public:
   explicit Tape(bool persistent, bool watch_variables) : persistent_(persistent), watch_variables_(watch_variables) {}
@@ -38,6 +40,9 @@ class Tape {
 
   void record(const OpDef& op, std::span<const Tensor> in, const void* attrs, std::span<const Tensor> out);
   void record_custom(std::span<const Tensor> in, std::span<const Tensor> out, CustomVjp vjp);
+  // The same for outputs of which only ids and specs are left.
+  void record_custom(std::span<const Tensor> in, const std::vector<uint64_t>& out_ids, const Specs& out_specs,
+                     CustomVjp vjp);
   void reset();
 
   // d(sum of targets . output_gradients) / d(sources). Undefined where a source is unconnected.
@@ -81,7 +86,9 @@ class RecordOnly {
 
  private:
   std::vector<std::shared_ptr<Tape>> tapes_;
-  int paused_;
+  std::shared_ptr<Segment> segment_;
+  size_t before_;
+  int inner_, paused_;
 };
 // Records a custom node on every active tape that watches one of the inputs.
 void record_custom_on_tapes(std::span<const Tensor> in, std::span<const Tensor> out, const CustomVjp& vjp);

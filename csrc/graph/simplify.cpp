@@ -192,6 +192,7 @@ class Simplifier {
 
   ValueId visit_view(Node& n, bool alike) {
     const ValueId x = n.in[0];
+    if (n.op == &barrier_) return kAbsent;
     if (alike) return x;
     if (n.op == &view_) return kAbsent;
     const Node* before = g_.producer(x);
@@ -203,7 +204,8 @@ class Simplifier {
     return kAbsent;
   }
   bool is_reshape(const Node& n) const {
-    return (n.op->traits & (kView | kElementwise)) == kView && n.op != &view_ && spec(n.in[0]).shape.fully_known();
+    return (n.op->traits & (kView | kElementwise)) == kView && n.op != &view_ && n.op != &barrier_ &&
+           spec(n.in[0]).shape.fully_known();
   }
 
   Ints permutation(const Node& n) const {
@@ -285,15 +287,15 @@ class Simplifier {
   std::vector<ValueId> same_;
   std::vector<std::optional<std::optional<double>>> uniform_;  // per value; none: not looked at yet
   bool changed_ = false;
-  const OpDef &reshape_ = get_op("reshape"), &view_ = get_op("view"), &transpose_ = get_op("transpose"),
-              &broadcast_to_ = get_op("broadcast_to"), &cast_ = get_op("cast"), &negative_ = get_op("negative"),
-              &not_ = get_op("logical_not"), &select_ = get_op("where_select"), &add_ = get_op("add"),
-              &subtract_ = get_op("subtract"), &multiply_ = get_op("multiply"), &divide_ = get_op("divide"),
-              &sum_ = get_op("sum"), &mean_ = get_op("mean"), &max_ = get_op("max"), &min_ = get_op("min"),
-              &prod_ = get_op("reduce_prod"), &slice_ = get_op("strided_slice"), &concatenate_ = get_op("concatenate"),
-              &tile_ = get_op("tile"), &power_ = get_op("power"), &square_ = get_op("square"),
-              &absolute_ = get_op("absolute"), &exp_ = get_op("exp"), &abs_ = get_op("abs"),
-              &softmax_ = get_op("softmax");
+  const OpDef &reshape_ = get_op("reshape"), &view_ = get_op("view"), &barrier_ = get_op("remat_barrier"),
+              &transpose_ = get_op("transpose"), &broadcast_to_ = get_op("broadcast_to"), &cast_ = get_op("cast"),
+              &negative_ = get_op("negative"), &not_ = get_op("logical_not"), &select_ = get_op("where_select"),
+              &add_ = get_op("add"), &subtract_ = get_op("subtract"), &multiply_ = get_op("multiply"),
+              &divide_ = get_op("divide"), &sum_ = get_op("sum"), &mean_ = get_op("mean"), &max_ = get_op("max"),
+              &min_ = get_op("min"), &prod_ = get_op("reduce_prod"), &slice_ = get_op("strided_slice"),
+              &concatenate_ = get_op("concatenate"), &tile_ = get_op("tile"), &power_ = get_op("power"),
+              &square_ = get_op("square"), &absolute_ = get_op("absolute"), &exp_ = get_op("exp"),
+              &abs_ = get_op("abs"), &softmax_ = get_op("softmax");
 };
 
 }  // namespace

@@ -145,6 +145,14 @@ Example:
              .eager = [](std::span<const Tensor> in, const void*) -> Tensors {
                return {in[0].with_shape(raveled(in[0].shape()))};
              }});
+  define_op(
+      {.name = "remat_barrier",
+       .inputs = "x",
+       .doc = "x itself, as a value that graphs take for another one: what is computed from it is computed again.",
+       .traits = kView | kRandom | kHidden,
+       .infer = [](const InferArgs& a) -> Specs { return {a.in[0]}; },
+       .vjp = view_vjp,
+       .eager = [](std::span<const Tensor> in, const void*) -> Tensors { return {in[0].with_shape(in[0].shape())}; }});
 }
 
 // ---- transpose

@@ -4,6 +4,7 @@
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
+#include "autodiff/remat.h"
 #include "python/convert.h"
 
 namespace tahr::python {
@@ -87,6 +88,9 @@ void bind_tape(py::module_& m) {
   m.def("recording", &recording);
   m.def("pause_recording", &pause_recording);
   m.def("resume_recording", &resume_recording);
+  m.def("begin_segment", &begin_segment);
+  m.def("end_segment", &end_segment);
+  m.def("abandon_segment", &abandon_segment);
   m.def("record_custom", &record_custom);
   // The engine's name for a value: equal for a variable and its handle.
   m.def("value_id", [](py::handle o) { return watched_value(o, "the argument").id(); });

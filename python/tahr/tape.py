@@ -253,6 +253,19 @@ def no_gradient() -> Iterator[None]:
         _C.resume_recording()
 
 
+def rematerialize(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`f(*args, **kwargs)`, of which tapes keep only what it reads from outside; gradients compute the rest again."""
+    if not _C.begin_segment():
+        return f(*args, **kwargs)
+    try:
+        result = f(*args, **kwargs)
+    except BaseException:
+        _C.abandon_segment()
+        raise
+    _C.end_segment()
+    return result
+
+
 def stop_gradient(variable: Any) -> Tensor:
     """The same values, through which no gradient flows back."""
     return _C.ops.stop_gradient(_C.to_tensor(variable, None, "[stop_gradient]"))

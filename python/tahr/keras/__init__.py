@@ -59,12 +59,14 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Quantizer": "quantizers",
     "Regularizer": "regularizers",
+    "RematScope": "backend.remat",
     "Sequential": "models",
     "StatelessScope": "backend",
     "SymbolicScope": "backend",
     "Variable": "backend",
     "device": "backend",
     "name_scope": "backend",
+    "remat": "backend.remat",
     "version": "backend",
 }
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from tahr import keras
 from tahr.data import Dataset
 

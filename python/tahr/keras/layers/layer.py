@@ -24,6 +24,7 @@ from tahr.keras.backend.dtypes import is_float_dtype
 from tahr.keras.backend.engine import Tensor, is_tensor
 from tahr.keras.backend.keras_tensor import KerasTensor, any_symbolic
 from tahr.keras.backend.masking import get_keras_mask, set_keras_mask
+from tahr.keras.backend.remat import remat
 from tahr.keras.backend.variables import Variable
 from tahr.keras.layers.call_spec import CallSpec, is_tensor_like, shapes_for, signature_of
 from tahr.keras.layers.input_spec import assert_input_compatibility
@@ -122,6 +123,7 @@ class Layer(Quantizable):
     """
 
     _keras_module: str | None = None
+    _remat_by_part = False  # whether it is nothing but layers, each of which has a mode of its own
 
     input_shape: Any = _ShapeIn("input")
     output_shape: Any = _ShapeIn("output")
@@ -404,6 +406,8 @@ class Layer(Quantizable):
             # 6. The computation.
             with self._open_name_scope():
                 run = self.compute_output_spec if symbolic else self._call_of_mode()
+                if self._remat_mode is not None and not symbolic:
+                    run = self.rematerialized_call(run, *args, **kwargs)
                 cast = self._autocast_scope()
                 try:
                     if cast is None:
@@ -434,6 +438,37 @@ class Layer(Quantizable):
         if original is not None:
             Node(self, original[0], original[1], outputs)
         return outputs
+
+    def rematerialized_call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """`fn`, rematerialized as far as the `RematScope` that the layer was made in says.
+
+        Args:
+            fn: `call`, or what stands for it.
+            args: the arguments that it is about to get, and `kwargs`: of them the size of the output follows.
+        """
+        mode = None if self._remat_mode is None else self._remat_mode.mode
+        if mode == "activations":
+            return self._with_remat_activation(fn)
+        if mode == "list_of_layers":
+            return remat(fn) if self.name in self._remat_mode.layer_names else fn
+        if self._remat_by_part:
+            return fn
+        return super().rematerialized_call(fn, *args, **kwargs)
+
+    def _with_remat_activation(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        activation = getattr(self, "activation", None)
+        if activation is None:
+            return fn
+
+        @functools.wraps(fn)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            object.__setattr__(self, "activation", remat(activation))  # not a change that asks for a new trace
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                object.__setattr__(self, "activation", activation)
+
+        return wrapped
 
     def _name_in(self, error: Exception, first: Any) -> None:
         """Puts this layer's name and its input's shape before the message of an op that failed in `call`."""

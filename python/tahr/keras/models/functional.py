@@ -32,6 +32,8 @@ class Functional(Function, Model):
         ValueError: if an output does not follow from the inputs, or two layers have the same name.
     """
 
+    _remat_by_part = True
+
     _keras_module = "keras.src.models.functional"
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:

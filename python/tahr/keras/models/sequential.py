@@ -36,6 +36,8 @@ class Sequential(Model):
     ((None, 2), 4)
     """
 
+    _remat_by_part = True
+
     _keras_module = "keras"
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:

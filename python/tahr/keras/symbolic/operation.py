@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import math
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from tahr.keras import tree
 from tahr.keras.backend import state
 from tahr.keras.backend.keras_tensor import any_symbolic
+from tahr.keras.backend.remat import RematMode, get_current_remat_mode, remat
 from tahr.keras.symbolic.node import Node
 
 
@@ -23,9 +26,13 @@ class Operation:
 
     _init_arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _keras_module: str | None = None
+    _remat_mode: RematMode | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls)
+        mode = get_current_remat_mode()
+        if mode is not None:
+            object.__setattr__(instance, "_remat_mode", mode)
         object.__setattr__(instance, "_init_arguments", (args, kwargs))
         return instance
 
@@ -41,7 +48,32 @@ class Operation:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
-        return self.call(*args, **kwargs)
+        call = self.call if getattr(self, "quantization_mode", None) is None else self.quantized_call
+        if self._remat_mode is not None:
+            call = self.rematerialized_call(call, *args, **kwargs)
+        return call(*args, **kwargs)
+
+    def rematerialized_call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """`fn`, rematerialized if the scope that the operation was made in says so.
+
+        Args:
+            fn: `call` or `quantized_call`.
+            args: the arguments that it is about to get, and `kwargs`: of them the size of the output follows.
+        """
+        if self._remat_mode is None:
+            return fn
+        if self._remat_mode.mode == "full":
+            return remat(fn)
+        if self._remat_mode.mode == "larger_than":
+            outputs = tree.flatten(self.compute_output_spec(*args, **kwargs))
+            size = sum(math.prod(d or 1 for d in x.shape) for x in outputs if hasattr(x, "shape"))
+            if size > self._remat_mode.output_size_threshold:
+                return remat(fn)
+        return fn
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation where `quantization_mode` is set; subclasses that have one implement it."""
+        raise NotImplementedError(f"[{self.name}] expected a quantized_call() method, received none.")
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors, recorded as a `Node`."""
