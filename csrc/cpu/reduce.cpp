@@ -62,6 +62,33 @@ class Reduction {
 
   int64_t outputs() const { return layout_.kept_count * (layout_.columns ? layout_.n : layout_.rows); }
 
+  // Calls finish(a, b, first, n) on finished partials of all outputs, n at a time from `first` on. Where one step makes
+  // whole outputs, its partials stay in the first-level cache until then.
+  template <class Finish>
+  void finished(Finish finish) const {
+    constexpr int64_t kRun = 512;
+    const int64_t outputs = this->outputs();
+    if (layout_.columns || steps_ > 1 || k_.a_size + k_.b_size > 16) {
+      const Scratch a(outputs * k_.a_size), b(outputs * k_.b_size);
+      run(a.get(), b.get());
+      return finish(a.get(), b.get(), int64_t{0}, outputs);
+    }
+    auto body = [&](int64_t item) {
+      alignas(64) std::byte a[kRun * 8], b[kRun * 8];
+      const int64_t tile = item % tiles_, kept = item / tiles_,
+                    base = Layout::offset(layout_.kept, layout_.kept_axes, kept);
+      const int64_t end = std::min((tile + 1) * tile_, layout_.rows);
+      for (int64_t r = tile * tile_; r < end; r += kRun) {
+        const int64_t n = std::min(kRun, end - r);
+        row_step(base + r * layout_.n, n, layout_.n, 0, a, b);
+        finish(a, b, kept * layout_.rows + r, n);
+      }
+    };
+    const int64_t items = layout_.kept_count * tiles_;
+    if (items == 1) body(0);
+    else parallel_chunks(items, cost_ns_, body);
+  }
+
   // a and b have room for one partial per output.
   void run(std::byte* a, std::byte* b) const {
     const int64_t outputs = this->outputs(), items = layout_.kept_count * tiles_ * slots_;
@@ -200,8 +227,8 @@ void fill_identity(const Tensor& out, double value) {
   visit_dtype(out.dtype(), [&]<class T>() { fill_out(out, store_as<T>(value)); });
 }
 
-// Runs the kernel with partials landing in the output itself where they have its type, else in `partials`, of which
-// finish(p, n) makes the output.
+// Runs the kernel with partials landing in the output itself where they have its type. finish(a, b, first, n) makes the
+// n outputs from `first` on of their partials.
 template <class Finish>
 void reduce_to(const KernelArgs& a, ReduceKind kind, const Layout& layout, double identity, double ns_per_byte,
                Finish finish) {
@@ -210,21 +237,20 @@ void reduce_to(const KernelArgs& a, ReduceKind kind, const Layout& layout, doubl
   if (x.size() == 0) return fill_identity(out, identity);
   const ReduceKernel& k = kernel_for(kind, x.dtype());
   const Reduction r(k, x, layout, kind, cost_of(x, ns_per_byte));
-  const bool direct = k.b_size == 0 && k.a_size == size_of(out.dtype()) && !is_half(out.dtype());
-  const Scratch partials(direct ? 0 : out.size() * (k.a_size + k.b_size));
-  std::byte* pa = direct ? static_cast<std::byte*>(out.mutable_raw()) : partials.get();
-  std::byte* pb = partials.get() + (direct ? 0 : out.size() * k.a_size);
-  r.run(pa, pb);
-  finish(pa, pb, x.size() / out.size());
+  if (k.b_size == 0 && k.a_size == size_of(out.dtype()) && !is_half(out.dtype())) {
+    r.run(static_cast<std::byte*>(out.mutable_raw()), nullptr);
+    return finish(static_cast<std::byte*>(out.mutable_raw()), nullptr, int64_t{0}, out.size());
+  }
+  r.finished(finish);
 }
 
 // Halves: float partials to the output.
-void narrow_partials(const Tensor& out, const std::byte* pa) {
+void narrow_partials(const Tensor& out, const std::byte* pa, int64_t at, int64_t n) {
   const float* p = reinterpret_cast<const float*>(pa);
   visit_dtype(out.dtype(), [&]<class T>() {
     if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
-      T* y = out.mutable_data<T>();
-      for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(p[i]);
+      T* y = out.mutable_data<T>() + at;
+      for (int64_t i = 0; i < n; ++i) y[i] = store_as<T>(p[i]);
     }
   });
 }
@@ -236,26 +262,27 @@ template <ReduceKind kKind>
 void plain_kernel(const KernelArgs& a) {
   const double identity = kKind == ReduceKind::Prod || kKind == ReduceKind::All ? 1 : 0;
   reduce_to(a, kKind, Layout(a.in[0].shape(), a.as<ReduceAttrs>().axis), identity, 0.1,
-            [&](std::byte* pa, std::byte*, int64_t) {
-              if (is_half(a.out[0].dtype())) narrow_partials(a.out[0], pa);
+            [&](std::byte* pa, std::byte*, int64_t at, int64_t n) {
+              if (is_half(a.out[0].dtype())) narrow_partials(a.out[0], pa, at, n);
             });
 }
 
 void count_kernel(const KernelArgs& a) {
   reduce_to(a, ReduceKind::Count, Layout(a.in[0].shape(), a.as<CountAttrs>().axis), 0, 0.1,
-            [](std::byte*, std::byte*, int64_t) {});
+            [](std::byte*, std::byte*, int64_t, int64_t) {});
 }
 
 void mean_kernel(const KernelArgs& a) {
   const Tensor& out = a.out[0];
+  const int64_t count = out.size() ? a.in[0].size() / out.size() : 0;
   reduce_to(a, ReduceKind::Sum, Layout(a.in[0].shape(), a.as<ReduceAttrs>().axis), kNan, 0.1,
-            [&](std::byte* pa, std::byte*, int64_t n) {
+            [&](std::byte* pa, std::byte*, int64_t at, int64_t n) {
               visit_dtype(out.dtype(), [&]<class T>() {
                 using C = Compute<T>;
                 if constexpr (std::is_floating_point_v<C>) {
                   const C* p = reinterpret_cast<const C*>(pa);
-                  T* y = out.mutable_data<T>();
-                  for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(p[i] / static_cast<C>(n));
+                  T* y = out.mutable_data<T>() + at;
+                  for (int64_t i = 0; i < n; ++i) y[i] = store_as<T>(p[i] / static_cast<C>(count));
                 }
               });
             });
@@ -267,14 +294,14 @@ void extreme_kernel(const KernelArgs& a) {
   const Tensor& out = a.out[0];
   constexpr ReduceKind kind = kMax ? ReduceKind::Max : ReduceKind::Min;
   reduce_to(a, kind, Layout(a.in[0].shape(), attrs.axis), attrs.initial.value_or(0), 0.1,
-            [&](std::byte* pa, std::byte*, int64_t) {
-              if (is_half(out.dtype())) narrow_partials(out, pa);
+            [&](std::byte* pa, std::byte*, int64_t at, int64_t n) {
+              if (is_half(out.dtype())) narrow_partials(out, pa, at, n);
               if (!attrs.initial) return;
               visit_dtype(out.dtype(), [&]<class T>() {
                 const T initial = store_as<T>(*attrs.initial);
                 const Compute<T> limit = load_as(initial);
-                T* y = out.mutable_data<T>();
-                for (int64_t i = 0; i < out.size(); ++i) {
+                T* y = out.mutable_data<T>() + at;
+                for (int64_t i = 0; i < n; ++i) {
                   const Compute<T> v = load_as(y[i]);
                   if (kMax ? limit > v : limit < v) y[i] = initial;
                 }
@@ -287,35 +314,28 @@ void arg_kernel(const KernelArgs& a) {
   const ArgAttrs& attrs = a.as<ArgAttrs>();
   const std::span<const int64_t> axis = attrs.axis ? std::span(&*attrs.axis, 1) : std::span<const int64_t>();
   reduce_to(a, kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin, Layout(a.in[0].shape(), !attrs.axis, axis), 0, 0.2,
-            [&](std::byte*, std::byte* pb, int64_t) { std::memcpy(a.out[0].mutable_raw(), pb, a.out[0].nbytes()); });
+            [&](std::byte*, std::byte* pb, int64_t at, int64_t n) {
+              if (pb) std::copy_n(reinterpret_cast<const int32_t*>(pb), n, a.out[0].mutable_data<int32_t>() + at);
+            });
 }
 
 template <bool kRoot>
 void variance_kernel(const KernelArgs& a) {
   const Tensor& out = a.out[0];
+  const double count = out.size() ? static_cast<double>(a.in[0].size() / out.size()) : 0;
   reduce_to(a, ReduceKind::Moments, Layout(a.in[0].shape(), a.as<ReduceAttrs>().axis), kNan, 0.2,
-            [&](std::byte*, std::byte* pb, int64_t n) {
+            [&](std::byte*, std::byte* pb, int64_t at, int64_t n) {
               const double* m2 = reinterpret_cast<const double*>(pb);
+              if (out.dtype() == DType::Float32)
+                return reduce_table().variance(m2, count, kRoot, out.mutable_data<float>() + at, n);
               visit_dtype(out.dtype(), [&]<class T>() {
-                T* y = out.mutable_data<T>();
-                for (int64_t i = 0; i < out.size(); ++i) {
-                  const double v = m2[i] / static_cast<double>(n);
+                T* y = out.mutable_data<T>() + at;
+                for (int64_t i = 0; i < n; ++i) {
+                  const double v = m2[i] / count;
                   y[i] = store_as<T>(kRoot ? std::sqrt(v) : v);
                 }
               });
             });
-}
-
-// Two partials of a log-sum-exp: sums of exponentials relative to the larger maximum.
-void merge_logsumexp(void* av, void* bv, double, const void* cv, const void* dv, double, int64_t m) {
-  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  const double *c = static_cast<const double*>(cv), *d = static_cast<const double*>(dv);
-  for (int64_t j = 0; j < m; ++j) {
-    const double peak = std::max(a[j], c[j]);
-    auto factor = [peak](double v) { return v == peak ? 1 : std::exp(v - peak); };  // 1 for infinities too
-    b[j] = b[j] * factor(a[j]) + d[j] * factor(c[j]);
-    a[j] = peak;
-  }
 }
 
 void logsumexp_kernel(const KernelArgs& a) {
@@ -324,18 +344,28 @@ void logsumexp_kernel(const KernelArgs& a) {
   if (x.size() == 0) return fill_identity(out, -kInf);
   const SoftmaxTable& t = softmax_table();
   const bool wide = x.dtype() == DType::Float64;
-  const ReduceKernel k{wide ? t.f64.lse_rows : t.f32.lse_rows, wide ? t.f64.lse_cols : t.f32.lse_cols, merge_logsumexp,
-                       8, 8};
+  const ReduceKernel k{wide ? t.f64.lse_rows : t.f32.lse_rows, wide ? t.f64.lse_cols : t.f32.lse_cols, t.lse_merge, 8,
+                       8};
   const Layout layout(x.shape(), a.as<ReduceAttrs>().axis);
+  if (!layout.columns && layout.reduced_count == 1 && layout.kept_count == 1 && layout.n <= kLseNarrow) {
+    const auto narrow = [&]<class T>(const SoftmaxKernels<T>& kernels) {
+      const int64_t n = layout.n, block = std::max<int64_t>(1, kMomentsChunk / n / 64) * 64;
+      const double cost = static_cast<double>(x.size()) * sizeof(T) / 4;
+      parallel_for(layout.rows, block, cost, [&](int64_t begin, int64_t end) {
+        kernels.lse_narrow(x.data<T>() + begin * n, out.mutable_data<T>() + begin, end - begin, n);
+      });
+    };
+    if (x.dtype() == DType::Float32) return narrow(t.f32);
+    if (x.dtype() == DType::Float64) return narrow(t.f64);
+  }
   const Reduction r(k, x, layout, ReduceKind::Moments, static_cast<double>(x.size()) * (wide ? 2 : 1));
-  const Scratch partials(out.size() * 16);
-  std::byte *pa = partials.get(), *pb = pa + out.size() * 8;
-  r.run(pa, pb);
-  double *peak = reinterpret_cast<double*>(pa), *total = reinterpret_cast<double*>(pb);
-  t.lse_finish(peak, total, total, out.size());
-  visit_dtype(out.dtype(), [&]<class T>() {
-    T* y = out.mutable_data<T>();
-    for (int64_t i = 0; i < out.size(); ++i) y[i] = store_as<T>(total[i]);
+  r.finished([&](std::byte* pa, std::byte* pb, int64_t at, int64_t n) {
+    double *peak = reinterpret_cast<double*>(pa), *total = reinterpret_cast<double*>(pb);
+    t.lse_finish(peak, total, total, n);
+    visit_dtype(out.dtype(), [&]<class T>() {
+      T* y = out.mutable_data<T>() + at;
+      for (int64_t i = 0; i < n; ++i) y[i] = store_as<T>(total[i]);
+    });
   });
 }
 

@@ -37,6 +37,8 @@ struct ReduceKernel {
 //   Moments (floats)   a: double, mean; b: double, sum of squared distances from it
 struct ReduceTable {
   ReduceKernel kernel[kReduceKinds][kElems];
+  // y = m2 / count, or its root.
+  void (*variance)(const double* m2, double count, bool root, float* y, int64_t n);
   void (*widen_f16)(const uint16_t* x, float* y, int64_t n);
   void (*widen_bf16)(const uint16_t* x, float* y, int64_t n);
 };

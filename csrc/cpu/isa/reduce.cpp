@@ -260,9 +260,9 @@ void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, v
   T* a = static_cast<T*>(av);
   int32_t* b = static_cast<int32_t*>(bv);
   if constexpr (kIsFloat<T>) {
-    if (n <= kNarrow && rows > 1) {
+    if (n <= kMedium && rows > 1) {
       using I = Mask<Vec<T>>;
-      return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
+      return each_block<T, kMedium>(x, rows, n, [&](int64_t r, int64_t count, auto& block) TAHR_LAMBDA {
         Vec<T> best = load<Vec<T>>(block.t);
         I at{};
         for (int64_t k = 1; k < n; ++k) {
@@ -284,6 +284,8 @@ void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, v
       const T m = fold<Op>(x + k, size);
       if (k && !beats<kMax>(m, best)) continue;
       best = m;
+      for (int64_t l = 0; l < size; l += 64 / static_cast<int64_t>(sizeof(T)))
+        __builtin_prefetch(x + k + size + l);  // the row or part that follows: the search leaves the memory idle
       at = k + (m == m ? first_where(x + k, size, [m](T v) { return v == m; })
                        : first_where(x + k, size, [](T v) { return v != v; }));
     }
@@ -347,16 +349,26 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
   constexpr int W = kVecBytes / sizeof(T), NV = 4;
   const T* x = static_cast<const T*>(xv);
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  if (n <= kNarrow) {
-    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
-      Vec<T> mean{}, s{}, s2{};
-      for (int64_t k = 0; k < n; ++k) mean += load<Vec<T>>(block.t + k * block.W);
-      mean /= static_cast<T>(n);
-      for (int64_t k = 0; k < n; ++k) {
-        const Vec<T> d = load<Vec<T>>(block.t + k * block.W) - mean;
-        s += d;
-        s2 += d * d;
+  if (n <= kMedium) {
+    return each_block<T, kMedium>(x, rows, n, [&](int64_t r, int64_t count, auto& block) TAHR_LAMBDA {
+      using V = Vec<T>;
+      const auto at = [&](int64_t k) TAHR_LAMBDA { return load<V>(block.t + k * block.W); };
+      V mean{}, other{}, s{}, t{}, s2{}, t2{};  // two chains each
+      const auto add = [](V d, V& to, V& square) TAHR_LAMBDA {
+        to += d;
+        square = fma(d, d, square);
+      };
+      const int64_t odd = n & 1;
+      if (odd) mean = at(0);
+      for (int64_t k = odd; k < n; k += 2) mean += at(k), other += at(k + 1);
+      mean = (mean + other) * (T(1) / static_cast<T>(n));
+      if (odd) add(at(0) - mean, s, s2);
+      for (int64_t k = odd; k < n; k += 2) {
+        add(at(k) - mean, s, s2);
+        add(at(k + 1) - mean, t, t2);
       }
+      s += t;
+      s2 += t2;
       double to[2][kLanes<float>];
       const double share = 1 / static_cast<double>(n);
       const auto finish = [share](f64v* result, f64v m, f64v d, f64v d2) TAHR_LAMBDA {  // as moments_of
@@ -365,8 +377,8 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
         result[1] = select(left < 0., f64v{}, left);
       };
       in_doubles<2>(to, finish, mean, s, s2);
-      __builtin_memcpy(a + r, to[0], static_cast<size_t>(count) * sizeof(double));
-      __builtin_memcpy(b + r, to[1], static_cast<size_t>(count) * sizeof(double));
+      copy_first<block.W>(a + r, to[0], count);
+      copy_first<block.W>(b + r, to[1], count);
     });
   }
   for (int64_t i = 0; i < rows; ++i, x += n) {
@@ -403,6 +415,20 @@ void moments_merge(void* av, void* bv, double na, const void* cv, const void* dv
     const double delta = c[j] - a[j];
     a[j] += delta * share;
     b[j] += d[j] + delta * delta * weight;
+  }
+}
+
+void variance(const double* m2, double count, bool root, float* y, int64_t n) {
+  const double share = 1 / count;
+  int64_t i = 0;
+  for (; i + kLanes<float> <= n; i += kLanes<float>) {
+    f64v lo = load<f64v>(m2 + i) * share, hi = load<f64v>(m2 + i + kLanes<double>) * share;
+    if (root) lo = sqrt(lo), hi = sqrt(hi);
+    store(y + i, narrow(lo, hi));
+  }
+  for (; i < n; ++i) {
+    const double v = m2[i] * share;
+    y[i] = static_cast<float>(root ? sqrt(splat<f64v>(v))[0] : v);
   }
 }
 
@@ -473,6 +499,7 @@ constexpr ReduceTable make_table() {
   fill<int64_t>(t, Elem::I64);
   fill<float>(t, Elem::F32);
   fill<double>(t, Elem::F64);
+  t.variance = variance;
   t.widen_f16 = widen_f16;
   t.widen_bf16 = widen_bf16;
   return t;

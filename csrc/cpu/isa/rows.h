@@ -12,7 +12,9 @@ namespace {
 
 #define TAHR_LAMBDA __attribute__((always_inline))
 
-inline constexpr int64_t kNarrow = 32;  // at most so many elements
+inline constexpr int64_t kNarrow = 32;       // at most so many elements
+inline constexpr int64_t kMedium = 128;      // the same where much is computed per element
+inline constexpr int64_t kRowsAhead = 2048;  // bytes by which long runs of rows are fetched ahead
 inline constexpr int kQuads = kVecBytes / 16;
 
 using Quad = VecOf<float, 16>::type;
@@ -88,33 +90,48 @@ TAHR_INLINE void store_quad(char* p, f32v v) {
 #endif
 }
 
+// t[k * lanes + row] = element k of each of a vector of rows; of those that there are not, zero. n is at most kMost,
+// and t has room for n rounded up to whole quads. The last block of a call goes through a buffer, since quads reach
+// beyond the end of a row.
+template <class T, int64_t kMost>
+TAHR_INLINE void transpose_rows(const T* x, int64_t rows, int64_t n, bool last, T* t) {
+  constexpr int64_t W = kLanes<T>;
+  constexpr int G = 16 / sizeof(T);
+  if (n < 1 || n > kMost) __builtin_unreachable();
+  T buffer[kMost * W + G];
+  if (last) {
+    __builtin_memcpy(buffer, x, static_cast<size_t>(rows * n) * sizeof(T));
+    for (int64_t i = rows * n; i < W * n + G; ++i) buffer[i] = 0;
+    x = buffer;
+  }
+  const int64_t row = n * static_cast<int64_t>(sizeof(T));
+  for (int64_t k = 0; k < n; k += G) {
+    Vec<T> v[G];
+    for (int i = 0; i < G; ++i)
+      v[i] = bits<Vec<T>>(load_quads(reinterpret_cast<const char*>(x + k) + i * row, G * row));
+    transpose_quads(v);
+    for (int i = 0; i < G; ++i) store(t + (k + i) * W, v[i]);
+  }
+}
+// Fetches what comes kRowsAhead behind a vector of rows.
 template <class T>
+TAHR_INLINE void fetch_rows(const T* x, int64_t n) {
+  const char* ahead = reinterpret_cast<const char*>(x) + kRowsAhead;
+  for (int64_t i = 0; i < n; ++i) __builtin_prefetch(ahead + i * kVecBytes);
+}
+
+template <class T, int64_t kMost = kNarrow>
 struct RowBlock {
   static constexpr int64_t W = kLanes<T>;
   static constexpr int G = 16 / sizeof(T);  // elements of a quad
-  T t[kNarrow * W];                         // t[k * W + row]; rows that there are not hold zeros
+  T t[kMost * W];                           // see transpose_rows
 
-  // The last block of a call reads and writes through a buffer, since quads reach beyond the end of a row.
   TAHR_INLINE RowBlock(const T* x, int64_t rows, int64_t n, bool last) : last_(last) {
-    if (n < 1 || n > kNarrow) __builtin_unreachable();
-    T buffer[kNarrow * W + G];
-    if (last) {
-      __builtin_memcpy(buffer, x, static_cast<size_t>(rows * n) * sizeof(T));
-      for (int64_t i = rows * n; i < W * n + G; ++i) buffer[i] = 0;
-      x = buffer;
-    }
-    const int64_t row = n * static_cast<int64_t>(sizeof(T));
-    for (int64_t k = 0; k < n; k += G) {
-      Vec<T> v[G];
-      for (int i = 0; i < G; ++i)
-        v[i] = bits<Vec<T>>(load_quads(reinterpret_cast<const char*>(x + k) + i * row, G * row));
-      transpose_quads(v);
-      for (int i = 0; i < G; ++i) store(t + (k + i) * W, v[i]);
-    }
+    transpose_rows<T, kMost>(x, rows, n, last, t);
   }
   TAHR_INLINE void write(T* y, int64_t rows, int64_t n) const {
-    if (n < 1 || n > kNarrow) __builtin_unreachable();
-    T buffer[kNarrow * W + G];
+    if (n < 1 || n > kMost) __builtin_unreachable();
+    T buffer[kMost * W + G];
     T* to = last_ ? buffer : y;
     // A row's last quad reaches into the next row, which is written later.
     for (int64_t k = (n - 1) / G * G; k >= 0; k -= G) {
@@ -137,13 +154,22 @@ struct RowBlock {
   bool last_;
 };
 
+// The first n of kAll numbers; all of them without a call.
+template <int64_t kAll>
+TAHR_INLINE void copy_first(double* to, const double* from, int64_t n) {
+  if (n == kAll) __builtin_memcpy(to, from, kAll * sizeof(double));
+  else __builtin_memcpy(to, from, static_cast<size_t>(n) * sizeof(double));
+}
+
 // Calls body(first row, rows, block) for each block of narrow rows.
-template <class T, class F>
+template <class T, int64_t kMost = kNarrow, class F>
 TAHR_INLINE void each_block(const T* x, int64_t rows, int64_t n, F body) {
   constexpr int64_t W = kLanes<T>;
+  const bool many = rows * n >= 2048;
   for (int64_t r = 0; r < rows; r += W) {
     const int64_t count = rows - r < W ? rows - r : W;
-    RowBlock<T> block(x + r * n, count, n, r + W >= rows);
+    if (many) fetch_rows(x + r * n, n);
+    RowBlock<T, kMost> block(x + r * n, count, n, r + W >= rows);
     body(r, count, block);
   }
 }
