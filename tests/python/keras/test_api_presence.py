@@ -45,10 +45,6 @@ LISTED = {
 }
 
 DIFFERENT = {
-    "random.normal": "also takes TensorFlow's `name`: tahr.random is the same module",
-    "random.shuffle": "as random.normal",
-    "random.truncated_normal": "as random.normal",
-    "random.uniform": "as random.normal; `maxval=None` means 1.0 for floats, as in TensorFlow",
 }
 
 METHODS = {

@@ -16,6 +16,10 @@ from tahr.keras.backend.config import floatx, image_data_format
 from tahr.keras.backend.engine import convert_to_numpy
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.backend.scopes import name_scope as name_scope
+from tahr.keras.backend.sequences import ctc_batch_cost as ctc_batch_cost
+from tahr.keras.backend.sequences import ctc_decode as ctc_decode
+from tahr.keras.backend.sequences import gradients as gradients
+from tahr.keras.backend.sequences import rnn as rnn
 from tahr.keras.backend.variables import Variable
 
 # Variables and values.
@@ -859,7 +863,6 @@ def _pool(x: Any, pool_size: Any, strides: Any, padding: str, data_format: Any, 
 # What has no meaning any more.
 
 GONE = {
-    "gradients": "record the computation: with tahr.GradientTape() as tape, then tape.gradient(loss, variables)",
     "get_session": "there are no sessions: values are computed at once, and tahr.function compiles",
     "set_session": "there are no sessions: values are computed at once, and tahr.function compiles",
     "learning_phase": "whether layers train is an argument: model(x, training=True)",
@@ -867,11 +870,8 @@ GONE = {
     "in_train_phase": "take `training` in call(): y = a if training else b",
     "in_test_phase": "take `training` in call(): y = b if training else a",
     "manual_variable_initialization": "variables have their values as soon as they exist",
-    "rnn": "keras.layers.RNN(cell), or keras.ops.scan",
     "image_dim_ordering": "keras.backend.image_data_format()",
     "set_image_dim_ordering": "keras.backend.set_image_data_format('channels_last' or 'channels_first')",
-    "ctc_batch_cost": "keras.losses.CTC, or keras.ops.ctc_loss",
-    "ctc_decode": "keras.ops.ctc_decode",
     "ctc_label_dense_to_sparse": "keras.losses.CTC takes dense labels",
 }
 
@@ -890,7 +890,7 @@ def find(name: str) -> Any:
     return value
 
 
-_HOMES = (__name__, name_scope.__module__)
+_HOMES = (__name__, name_scope.__module__, rnn.__module__)
 NAMES = frozenset(
     name
     for name, value in globals().items()

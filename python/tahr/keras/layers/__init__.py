@@ -30,6 +30,7 @@ _NAMES = {
     # activation
     "Activation": "activation.activation",
     "ELU": "activation.elementwise",
+    "ThresholdedReLU": "activation.elementwise",
     "LeakyReLU": "activation.elementwise",
     "PReLU": "activation.prelu",
     "ReLU": "activation.elementwise",
@@ -152,6 +153,8 @@ _NAMES = {
     "RandomShear": "preprocessing.image.geometry",
     "RandomPerspective": "preprocessing.image.geometry",
     "RandomElasticTransform": "preprocessing.image.geometry",
+    "RandomHeight": "preprocessing.image.old_sizes",
+    "RandomWidth": "preprocessing.image.old_sizes",
     "RandomBrightness": "preprocessing.image.color",
     "RandomContrast": "preprocessing.image.color",
     "RandomHue": "preprocessing.image.color",

@@ -1,9 +1,10 @@
-"""ReLU, LeakyReLU and ELU."""
+"""ReLU, LeakyReLU, ThresholdedReLU and ELU."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from tahr import ops
 from tahr.keras import activations
 from tahr.keras.layers.layer import Layer
 
@@ -92,6 +93,40 @@ class LeakyReLU(Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the layer."""
         return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ThresholdedReLU(Layer):
+    """x above a threshold, else 0. Of Keras 2: `ReLU(threshold=theta)` of Keras 3 is the same above and at 0 below.
+
+    Args:
+        theta: the threshold, which itself gives 0.
+
+    Raises:
+        ValueError: if `theta` is None or negative.
+
+    >>> import numpy as np
+    >>> from tahr import keras
+    >>> keras.layers.ThresholdedReLU(theta=1.0)(np.array([-1.0, 1.0, 3.0])).numpy()
+    array([0., 0., 3.], dtype=float32)
+    """
+
+    def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.theta = float(_not_negative("ThresholdedReLU", "theta", theta))
+        self.supports_masking = True
+        self._build_at_init()
+
+    def call(self, inputs: Any) -> Any:
+        """`inputs` where they are greater than `theta`, else 0."""
+        return inputs * ops.cast(ops.greater(inputs, self.theta), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """`input_shape`."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the layer."""
+        return {**super().get_config(), "theta": self.theta}
 
 
 class ELU(Layer):

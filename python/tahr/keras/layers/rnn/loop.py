@@ -37,6 +37,7 @@ def run_steps(
     go_backwards: bool = False,
     unroll: bool = False,
     zero_output_for_mask: bool = False,
+    before_first: Callable[[Any, Any], Any] = _before_first,
 ) -> tuple[Any, Any, Any]:
     """`output, states = step(inputs, states)` for each step of `sequences`.
 
@@ -48,6 +49,7 @@ def run_steps(
         go_backwards: whether to run from the last step to the first; outputs come in the order of the computation.
         unroll: whether to write the steps out.
         zero_output_for_mask: whether outputs of masked steps are zeros instead.
+        before_first: from the initial state and an output to what counts as the output before the first.
 
     Returns:
         The last output, the outputs (batch, steps, ...), the last states.
@@ -79,7 +81,7 @@ def run_steps(
     before: list[Any] = []
     if kept is not None and not zero_output_for_mask:
         first, _ = step(tree.map_structure(lambda x: x[0], xs), initial_state)  # for its shape
-        before = [_before_first(initial_state, first)]
+        before = [before_first(initial_state, first)]
     carry = (list(initial_state), before)
     rows = xs if kept is None else (xs, kept)
     if unroll:
