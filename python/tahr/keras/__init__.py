@@ -26,6 +26,7 @@ _MODULES = (
     "dtype_policies",
     "initializers",
     "layers",
+    "legacy",
     "losses",
     "metrics",
     "mixed_precision",
@@ -39,6 +40,7 @@ _MODULES = (
     "saving",
     "tree",
     "utils",
+    "visualization",
     "wrappers",
 )
 

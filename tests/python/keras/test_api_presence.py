@@ -44,8 +44,7 @@ LISTED = {
     + ["Optimizer", "Initializer", "Regularizer", "Sequential", "Variable"],
 }
 
-DIFFERENT = {
-}
+DIFFERENT = {}
 
 METHODS = {
     "Layer": "__call__ add_loss add_weight build call compute_mask compute_output_shape compute_output_spec count_params "

@@ -71,10 +71,6 @@ class Operation:
                 return remat(fn)
         return fn
 
-    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
-        """The computation where `quantization_mode` is set; subclasses that have one implement it."""
-        raise NotImplementedError(f"[{self.name}] expected a quantized_call() method, received none.")
-
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors, recorded as a `Node`."""
         outputs = self.compute_output_spec(*args, **kwargs)
