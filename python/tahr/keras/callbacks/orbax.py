@@ -32,6 +32,6 @@ class OrbaxCheckpoint(Callback):
         save_weights_only: bool = False,
     ) -> None:
         raise NotImplementedError(
-            "[OrbaxCheckpoint] expected Orbax's checkpoints of JAX, which are not available. Use keras.callbacks.ModelCheckpoint "
-            "for files of the best or each epoch, or keras.callbacks.BackupAndRestore to go on after an interruption."
+            "[OrbaxCheckpoint] expected Orbax's checkpoints of JAX, which are not available. Use "
+            "keras.callbacks.ModelCheckpoint for files of the best or each epoch, or keras.callbacks.BackupAndRestore to go on after an interruption."
         )
