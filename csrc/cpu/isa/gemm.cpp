@@ -88,8 +88,11 @@ void store_part(T* p, Vec<T> v, int count);
 
 // ---- the tile ----
 
+// A column of tiles, each below the one before: between two calls the multiply-adds would rest for 60 cycles.
 template <class T>
 struct Tile {
+  int64_t count;   // tiles
+  int64_t a_next;  // from one's rows of A to those of the next
   const T* a;
   int64_t a_stride;  // between rows if they are strided, else between steps of k
   const T* b;
@@ -107,7 +110,8 @@ struct Tile {
   T factor;
   bool accumulate, relu;
   bool fetch_b;
-  const T* next_c;  // the tile of C to fetch ahead, or null
+  bool fetch_c;     // each tile fetches the next one's part of C,
+  const T* next_c;  // the last tile this, or null
 };
 
 // p + ld, in a way that keeps the compiler from forming all rows' addresses ahead of the loop, where they cost
@@ -152,128 +156,137 @@ TAHR_INLINE V relu(V v) {
 template <class T, int MR, int NV, bool kRowsStrided, bool kKeeps = false>
 void tile(const Tile<T>& t) {
   constexpr int L = kLanes<T>;
-  Vec<T> acc[MR][NV] = {};
-  const T* b = t.b;
-  const int64_t as = t.a_stride;
-  int64_t bs = t.b_stride, k = t.k;
-  // Strided rows are reached from every third one, which x86's addressing does with few registers.
-  constexpr int kBases = kRowsStrided ? (MR + 2) / 3 : 1;
-  const T* a[kBases];
-  TAHR_UNROLL for (int q = 0; q < kBases; ++q) {
-    a[q] = t.a + 3 * q * as;
-    asm("" : "+r"(a[q]));  // keeps the compiler from deriving one from another
-  }
-  if (t.next_c) {  // the next tile of C arrives while the sums are formed
-    const T* row = t.next_c;
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) fetch_for_writing(row + v * L);
-      fetch_for_writing(row + NV * L - 1);
-      row = next_row(row, t.ldc);
-    }
-  }
-  T* kept = t.b_kept;
-  const auto sum = [&]<bool kFetches>() TAHR_INLINE_LAMBDA {
-#pragma GCC unroll 4
-    for (int64_t p = 0; p < k; ++p) {
-      Vec<T> bv[NV];
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) bv[v] = load(b + v * L);
-      if constexpr (kFetches) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) __builtin_prefetch(b + kStepsAhead * bs + v * L);
-      }
-      if constexpr (kKeeps) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) store(kept + v * L, bv[v]);
-        kept += NV * L;
-      }
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        const T x = kRowsStrided ? a[i / 3][i % 3 * as] : a[0][i];
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
-      }
-      TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] += kRowsStrided ? 1 : as;
-      b += bs;
-    }
-  };
-  alignas(64) T first[MR * NV * L];  // sums of the first chain
-  asm("" : "=m"(first));
-  int64_t rest = 0;
-  if (t.chain) {
-    rest = k - t.chain;
-    k = t.chain;
-  }
-  while (true) {
-    if (MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
-    else sum.template operator()<false>();
-    if (!rest) break;
-    k = rest;
-    rest = 0;
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) {
-        store(first + (i * NV + v) * L, acc[i][v]);
-        acc[i][v] = Vec<T>{};
-      }
-    }
-  }
-  if (t.k_tail) {
-    b = t.b_tail;
-    k = t.k_tail;
-    bs = NV * L;
-    sum.template operator()<false>();
-  }
-  if (t.chain) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(first + (i * NV + v) * L);
-    }
-  }
-  if (t.before) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(t.before + i * kNr<T> + v * L);
-    }
-  }
+  const T* first_row = t.a;
   T* c = t.c;
-  const int64_t ldc = t.ldc;
-  const int last = kMasks ? t.cols - (NV - 1) * L : L;  // lanes wanted of the last vector
-  if (t.factor != 1) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = rounded<T>(acc[i][v] * t.factor);
+  int64_t left = t.count;
+  do {
+    Vec<T> acc[MR][NV] = {};
+    const T* b = t.b;
+    const int64_t as = t.a_stride;
+    int64_t bs = t.b_stride, k = t.k;
+    // Strided rows are reached from every third one, which x86's addressing does with few registers.
+    constexpr int kBases = kRowsStrided ? (MR + 2) / 3 : 1;
+    const T* a[kBases];
+    TAHR_UNROLL for (int q = 0; q < kBases; ++q) {
+      a[q] = first_row + 3 * q * as;
+      asm("" : "+r"(a[q]));  // keeps the compiler from deriving one from another
     }
-  }
-  if (t.accumulate) {
-    const T* row = c;
+    first_row += t.a_next;
+    T* kept = t.b_kept;
+    const T* next_c = left > 1 ? c + MR * t.ldc : t.next_c;  // arrives while the sums are formed, a row with each step
+    const auto sum = [&]<bool kFetches, bool kFetchesC = false>() TAHR_INLINE_LAMBDA {
+#pragma GCC unroll 4
+      for (int64_t p = 0; p < k; ++p) {
+        Vec<T> bv[NV];
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) bv[v] = load(b + v * L);
+        if constexpr (kFetches) {
+          TAHR_UNROLL for (int v = 0; v < NV; ++v) __builtin_prefetch(b + kStepsAhead * bs + v * L);
+        }
+        if constexpr (kFetchesC) {
+          TAHR_UNROLL for (int v = 0; v < NV; ++v) fetch_for_writing(next_c + v * L);
+          fetch_for_writing(next_c + NV * L - 1);
+          next_c += t.ldc;
+        }
+        if constexpr (kKeeps) {
+          TAHR_UNROLL for (int v = 0; v < NV; ++v) store(kept + v * L, bv[v]);
+          kept += NV * L;
+        }
+        TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+          const T x = kRowsStrided ? a[i / 3][i % 3 * as] : a[0][i];
+          TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
+        }
+        TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] += kRowsStrided ? 1 : as;
+        b += bs;
+      }
+    };
+    alignas(64) T first[MR * NV * L];  // sums of the first chain
+    asm("" : "=m"(first));
+    int64_t rest = 0;
+    if (t.chain) {
+      rest = k - t.chain;
+      k = t.chain;
+    }
+    if (t.fetch_c && next_c && k > MR) {
+      const int64_t all = k;
+      k = MR;
+      sum.template operator()<(MR > kMr / 2), true>();
+      k = all - MR;
+    }
+    while (true) {
+      if (MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
+      else sum.template operator()<false>();
+      if (!rest) break;
+      k = rest;
+      rest = 0;
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) {
+          store(first + (i * NV + v) * L, acc[i][v]);
+          acc[i][v] = Vec<T>{};
+        }
+      }
+    }
+    if (t.k_tail) {
+      b = t.b_tail;
+      k = t.k_tail;
+      bs = NV * L;
+      sum.template operator()<false>();
+    }
+    if (t.chain) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(first + (i * NV + v) * L);
+      }
+    }
+    if (t.before) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(t.before + i * kNr<T> + v * L);
+      }
+    }
+    const int64_t ldc = t.ldc;
+    const int last = kMasks ? t.cols - (NV - 1) * L : L;  // lanes wanted of the last vector
+    if (t.factor != 1) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = rounded<T>(acc[i][v] * t.factor);
+      }
+    }
+    if (t.accumulate) {
+      const T* row = c;
+      if (last == L) {
+        TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+          TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(row + v * L);
+          row = next_row(row, ldc);
+        }
+      } else if constexpr (kMasks) {
+        TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+          TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) acc[i][v] += load(row + v * L);
+          acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
+          row = next_row(row, ldc);
+        }
+      }
+    }
+    if (t.bias) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) {
+        Vec<T> x{};
+        if (v + 1 < NV || last == L) x = load(t.bias + v * L);
+        else if constexpr (kMasks) x = load_part(t.bias + v * L, last);
+        TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
+      }
+    }
+    if (t.relu) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) { TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = relu(acc[i][v]); }
+    }
     if (last == L) {
       TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(row + v * L);
-        row = next_row(row, ldc);
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + v * L, acc[i][v]);
+        c = next_row(c, ldc);
       }
     } else if constexpr (kMasks) {
       TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) acc[i][v] += load(row + v * L);
-        acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
-        row = next_row(row, ldc);
+        TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) store(c + v * L, acc[i][v]);
+        store_part(c + (NV - 1) * L, acc[i][NV - 1], last);
+        c = next_row(c, ldc);
       }
     }
-  }
-  if (t.bias) {
-    TAHR_UNROLL for (int v = 0; v < NV; ++v) {
-      Vec<T> x{};
-      if (v + 1 < NV || last == L) x = load(t.bias + v * L);
-      else if constexpr (kMasks) x = load_part(t.bias + v * L, last);
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
-    }
-  }
-  if (t.relu) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) { TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = relu(acc[i][v]); }
-  }
-  if (last == L) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + v * L, acc[i][v]);
-      c = next_row(c, ldc);
-    }
-  } else if constexpr (kMasks) {
-    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-      TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) store(c + v * L, acc[i][v]);
-      store_part(c + (NV - 1) * L, acc[i][NV - 1], last);
-      c = next_row(c, ldc);
-    }
-  }
+  } while (--left > 0);
 }
 
 // Vectors across a tile of few rows, at most: more of them, so that there are enough independent sums.
@@ -597,8 +610,12 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
         t.k_tail = copied;
       }
 
-      for (int64_t i = i0; i < i1; i += g.mr) {
+      int64_t done;  // rows
+      for (int64_t i = i0; i < i1; i += done) {
         const int rows = static_cast<int>(i1 - i < g.mr ? i1 - i : g.mr);
+        done = rows;
+        t.count = 1;
+        t.next_c = nullptr;
         if (g.a_panel) {
           t.a = g.a + i / g.mr * g.a_panel + p0 * g.mr;
           t.a_stride = g.mr;
@@ -614,21 +631,24 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.bias = bias ? bias + j : nullptr;
           t.accumulate = accumulate;
           t.relu = rectify;
-          // The next tile is below this one, or at the top of the next panel.
-          t.next_c = nullptr;
-          if (g.c_ahead && i + rows < i1) t.next_c = t.c + rows * g.ldc;
-          else if (g.c_ahead && j + cols < j1) t.next_c = g.c + i0 * g.ldc + j + cols;
+          t.fetch_c = g.c_ahead;
         } else {
           t.c = tmp;
           t.ldc = width;
           t.bias = nullptr;
-          t.accumulate = t.relu = false;
-          t.next_c = nullptr;
+          t.accumulate = t.relu = t.fetch_c = false;
         }
         t.factor = g.factor;
         t.before = g.before ? g.before + i * kNrT + (j - j0) : nullptr;
         const bool keep = g.b_room && g.b_col == 1 && i == i0 && rows > kMr / 2 && i + rows < i1;
         t.b_kept = g.b_room;
+        if (direct && !keep && !t.before && rows == g.mr) {
+          t.count = (i1 - i) / g.mr;
+          t.a_next = g.a_panel ? g.a_panel : g.mr * g.a_row;
+          done = t.count * g.mr;
+        }
+        if (direct && i + done < i1) t.next_c = t.c + done * g.ldc;
+        else if (direct && j + cols < j1) t.next_c = g.c + i0 * g.ldc + j + cols;
         const TileFn<T> fn = keep                          ? kTiles<T>.keeping[strided][width == kNrT][rows]
                              : single                      ? kTiles<T>.row[strided][width / L]
                              : width == kNrT || width == L ? kTiles<T>.fn[strided][width == kNrT][rows]
