@@ -258,3 +258,9 @@ def test_images_with_names_of_tf_image(tmp_path):
     )
     assert tf.image.central_crop(pixels, 0.5).shape == (3, 5, 3)
     assert tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(unit)).shape == (5, 7, 3)
+
+
+@pytest.mark.parametrize("name", ["DenseFeatures", "LocallyConnected1D", "LocallyConnected2D"])
+def test_layers_without_a_counterpart_say_what_to_use(name):
+    with pytest.raises(AttributeError, match=rf"{name} is not offered any more: .*keras\."):
+        getattr(keras.layers, name)

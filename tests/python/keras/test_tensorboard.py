@@ -282,3 +282,26 @@ def test_without_the_package():
         "else: raise SystemExit('no error')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ, timeout=60)
+
+
+def test_values_of_ones_own(tmp_path):
+    class Board(TensorBoard):
+        def on_epoch_end(self, epoch, logs=None):
+            self.summary.scalar("half", keras.ops.convert_to_tensor(logs["loss"]) / 2, step=epoch)
+            self.summary.histogram("spread", keras.ops.arange(4))
+            self.summary.image("grey", np.full((1, 2, 2, 1), 0.5), step=epoch)
+            self.summary.text("note", "**done**", step=epoch)
+            super().on_epoch_end(epoch, logs)
+
+    history = fit(compiled(), Board(tmp_path)).history
+    events = read(tmp_path / "train")
+    half = events.Tensors("half")
+    assert [e.step for e in half] == [0, 1]
+    assert np.allclose([make_ndarray(e.tensor_proto) for e in half], np.array(history["loss"]) / 2, rtol=1e-6)
+    assert [e.step for e in events.Tensors("spread")] == [3, 6]  # steps of the optimizer
+    assert make_ndarray(events.Tensors("spread")[0].tensor_proto)[:, 2].sum() == 4
+    assert make_ndarray(events.Tensors("grey")[0].tensor_proto)[0] == b"2"
+    assert make_ndarray(events.Tensors("note")[0].tensor_proto).item() == b"**done**"
+    board = TensorBoard(tmp_path)
+    with pytest.raises(ValueError, match="images"):
+        board.summary.image("flat", np.zeros((2, 2)))

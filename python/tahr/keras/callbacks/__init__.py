@@ -3,7 +3,8 @@
 One subject per file: `callback.py` (the base class and the list that calls them), `history.py`, `progbar_logger.py`,
 `plateaus.py` (what watches a metric and acts when it stops improving), `schedules.py`, `averages.py`, `lambdas.py`,
 `nans.py`, `logs.py`, and, imported when they are asked for, `checkpoints.py` (files of the model), `remote_monitor.py`,
-`orbax.py` (which refuses) and `tensorboard.py`, which writes through `event_files.py`. A new callback derives from
+`orbax.py` (which refuses) and `tensorboard.py`, which writes through
+`event_files.py` and lets others write through `summaries.py`. A new callback derives from
 Callback, overrides the hooks it needs and is added to `__all__` here. Callbacks see the model only through its public
 methods.
 """

@@ -33,5 +33,6 @@ class OrbaxCheckpoint(Callback):
     ) -> None:
         raise NotImplementedError(
             "[OrbaxCheckpoint] expected Orbax's checkpoints of JAX, which are not available. Use "
-            "keras.callbacks.ModelCheckpoint for files of the best or each epoch, or keras.callbacks.BackupAndRestore to go on after an interruption."
+            "keras.callbacks.ModelCheckpoint for files of the best or each epoch, or keras.callbacks.BackupAndRestore to go "
+            "on after an interruption."
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from tahr.keras.callbacks.callback import Callback
 from tahr.keras.callbacks.rates import rates_of
+from tahr.keras.callbacks.summaries import Summaries
 from tahr.keras.old_arguments import gone
 
 _BATCH_HOOKS = (
@@ -121,6 +122,26 @@ class TensorBoard(Callback):
 
             self._writers[name] = EventWriter(os.path.join(self.log_dir, name))
         return self._writers[name]
+
+    @property
+    def summary(self) -> Summaries:
+        """Writes values of one's own to `train/`: `summary.scalar(name, data, step)`, `histogram`, `image`, `text`.
+
+        The step is that of the optimizer where none is given. For hooks of subclasses, while a model trains.
+
+        Example:
+            >>> import tempfile, numpy as np
+            >>> from tahr import keras
+            >>> class Board(keras.callbacks.TensorBoard):
+            ...     def on_epoch_end(self, epoch, logs=None):
+            ...         self.summary.scalar("half_loss", logs["loss"] / 2, step=epoch)
+            ...         super().on_epoch_end(epoch, logs)
+            >>> model = keras.Sequential([keras.layers.Dense(1)])
+            >>> model.compile("sgd", "mse")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     history = model.fit(np.ones((4, 2)), np.ones((4, 1)), callbacks=[Board(folder)], verbose=0)
+        """
+        return Summaries(self._writer("train"), _iterations(self.model) if self.model is not None else 0)
 
     def _close(self) -> None:
         writers, self._writers = self._writers, {}

@@ -197,6 +197,13 @@ _ALIASES = {
     **{f"{w}AvgPool{r}D": f"{w}AveragePooling{r}D" for w in ("", "Global") for r in (1, 2, 3)},
 }
 
+# Names of older versions without a counterpart, and what to write instead.
+_GONE = {
+    "DenseFeatures": "keras.utils.FeatureSpace, or preprocessing layers such as keras.layers.StringLookup",
+    "LocallyConnected1D": "a layer of your own with keras.ops.unfold and einsum",
+    "LocallyConnected2D": "a layer of your own with keras.ops.unfold and einsum",
+}
+
 __all__ = [*_NAMES, *_ALIASES, "deserialize", "serialize"]
 
 
@@ -207,6 +214,8 @@ def __getattr__(name: str) -> Any:
         return value
     if name in _ALIASES:
         return __getattr__(_ALIASES[name])
+    if name in _GONE:
+        raise AttributeError(f"[keras.layers] {name} is not offered any more: {_GONE[name]}.")
     return submodule(__name__, name)
 
 
