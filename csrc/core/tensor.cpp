@@ -22,7 +22,17 @@ Ref<Storage> Storage::make(size_t bytes) {
   return s;
 }
 
-Ref<Storage> Storage::borrow(void* data, size_t bytes, void* owner, Release release, bool writable) {
+Ref<Storage> Storage::make_on(Device device, size_t bytes) {
+  if (device.is_cpu()) return make(bytes);
+  void* data = device_allocate(device, bytes);
+  auto* s = new Storage;
+  s->data_ = data;
+  s->bytes_ = bytes;
+  s->device_ = device;
+  return Ref<Storage>(s);
+}
+
+Ref<Storage> Storage::borrow(void* data, size_t bytes, void* owner, Release release, bool writable, Device device) {
   static std::byte nothing[64];  // a tensor without address would be symbolic; others' empty arrays may have none
   auto* s = new Storage;
   s->data_ = data ? data : nothing;
@@ -30,12 +40,17 @@ Ref<Storage> Storage::borrow(void* data, size_t bytes, void* owner, Release rele
   s->owner_ = owner;
   s->release_ = release;
   s->writable_ = writable;
+  s->device_ = device;
   return Ref<Storage>(s);
 }
 
 Storage::~Storage() {
   if (release_) release_(owner_);
-  else if (data_) deallocate(data_, bytes_);
+  else if (device_.is_cpu()) [[likely]] {
+    if (data_) deallocate(data_, bytes_);
+  } else {
+    device_deallocate(device_, data_, bytes_);
+  }
 }
 
 TensorImpl::TensorImpl(const Shape& sh, DType d, Ref<Storage> st, size_t byte_offset)
@@ -43,21 +58,24 @@ TensorImpl::TensorImpl(const Shape& sh, DType d, Ref<Storage> st, size_t byte_of
       size(sh.size()),
       data(st ? static_cast<std::byte*>(st->data()) + byte_offset : nullptr),
       storage(std::move(st)),
-      dtype(d) {}
+      dtype(d),
+      device(storage ? storage->device() : kCpu) {}
 
 uint64_t next_value_id() {
   static std::atomic<uint64_t> next{1};
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-Tensor Tensor::empty(const Shape& shape, DType dtype) {
+Tensor Tensor::empty(const Shape& shape, DType dtype) { return empty_on(kCpu, shape, dtype); }
+
+Tensor Tensor::empty_on(Device device, const Shape& shape, DType dtype) {
   const int64_t n = shape.size();
   if (n < 0) throw_runtime("cannot allocate a tensor of unknown shape ", shape.str());
   if (n > std::numeric_limits<int64_t>::max() / static_cast<int64_t>(size_of(dtype))) {
     throw Error(ErrorKind::Memory, concat("out of memory: a tensor of shape ", shape.str(), " and dtype ",
                                           name_of(dtype), " has more bytes than there are addresses."));
   }
-  return Tensor(new TensorImpl(shape, dtype, Storage::make(static_cast<size_t>(n) * size_of(dtype)), 0));
+  return Tensor(new TensorImpl(shape, dtype, Storage::make_on(device, static_cast<size_t>(n) * size_of(dtype)), 0));
 }
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype) {
@@ -111,12 +129,14 @@ void check_single(const Tensor& t) {
 
 double Tensor::item() const {
   check_single(*this);
-  return visit_dtype(dtype(), [&]<class T>() { return static_cast<double>(load_as(*data<T>())); });
+  const Tensor t = on_host(*this);
+  return visit_dtype(dtype(), [&]<class T>() { return static_cast<double>(load_as(*t.data<T>())); });
 }
 
 int64_t Tensor::item_int() const {
   check_single(*this);
-  return visit_dtype(dtype(), [&]<class T>() { return static_cast<int64_t>(load_as(*data<T>())); });
+  const Tensor t = on_host(*this);
+  return visit_dtype(dtype(), [&]<class T>() { return static_cast<int64_t>(load_as(*t.data<T>())); });
 }
 
 uint64_t Tensor::id() const {
@@ -155,19 +175,12 @@ void VariableImpl::set_value(Tensor v) {
   if (v.dtype() != value_.dtype()) {
     throw_type("[assign] variable '", name, "' has dtype ", name_of(value_.dtype()), ", received ", name_of(v.dtype()));
   }
+  if (v.device() != value_.device()) v = to_device(v, value_.device());
   const Lock lock(*this);
-  if (held()) std::memcpy(value_.mutable_raw(), v.raw(), v.nbytes());
+  if (held()) copy_into(value_, v);
   else std::swap(value_, v);  // the old value goes after the lock does
   touch();
 }
-
-namespace {
-Tensor copy_of(const Tensor& t) {
-  Tensor copy = Tensor::empty(t.shape(), t.dtype());
-  std::memcpy(copy.mutable_raw(), t.raw(), t.nbytes());
-  return copy;
-}
-}  // namespace
 
 Tensor VariableImpl::snapshot() const {
   const Lock lock(*this);
@@ -186,6 +199,12 @@ const Tensor& VariableImpl::writable_value() {
   if (!held()) own_storage();
   touch();
   return value_;
+}
+
+void VariableImpl::exchange_value(Tensor v) {
+  const Lock lock(*this);
+  std::swap(value_, v);
+  touch();
 }
 
 // The variable's own tensor is to be the one holder of the storage; anyone else must keep seeing the old value.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 
+#include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/ref.h"
@@ -23,11 +24,14 @@ struct Spec {
 class Storage : public RefCounted {
  public:
   using Release = void (*)(void* owner);
-  static Ref<Storage> make(size_t bytes);
-  static Ref<Storage> borrow(void* data, size_t bytes, void* owner, Release release, bool writable);
+  static Ref<Storage> make(size_t bytes);  // on the CPU
+  static Ref<Storage> make_on(Device device, size_t bytes);
+  static Ref<Storage> borrow(void* data, size_t bytes, void* owner, Release release, bool writable,
+                             Device device = kCpu);
   ~Storage();
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
   bool writable() const { return writable_; }  // false for borrowed read-only memory
 
   static void* operator new(size_t n);
@@ -40,6 +44,7 @@ class Storage : public RefCounted {
   void* owner_ = nullptr;
   Release release_ = nullptr;
   bool writable_ = true;
+  Device device_;
 };
 
 class VariableImpl;  // core/variable.h
@@ -58,6 +63,7 @@ class TensorImpl : public RefCounted {
   VariableImpl* variable = nullptr;  // set only in a variable's handle: the symbolic tensor that stands for it in ops
   DType dtype;
   bool weak = false;  // made from a Python scalar: yields in promotion
+  Device device;      // of the storage
 };
 
 class Tensor {
@@ -65,7 +71,9 @@ class Tensor {
   Tensor() = default;  // undefined: "no tensor"; in a vjp, a symbolic zero
   explicit Tensor(TensorImpl* impl) : impl_(impl) {}
 
+  // On the CPU, whatever the current device is: for code that goes on to write the elements.
   static Tensor empty(const Shape& shape, DType dtype);  // uninitialised
+  static Tensor empty_on(Device device, const Shape& shape, DType dtype);
   static Tensor zeros(const Shape& shape, DType dtype);
   static Tensor full(const Shape& shape, DType dtype, double value);
   static Tensor scalar(double value, DType dtype) { return full({}, dtype, value); }
@@ -83,6 +91,8 @@ class Tensor {
   size_t nbytes() const { return static_cast<size_t>(size()) * size_of(dtype()); }
   Spec spec() const { return {impl_->shape, impl_->dtype}; }
   bool weak() const { return impl_->weak; }
+  Device device() const { return impl_->device; }  // of a symbolic tensor: the CPU
+  // The elements, where they lie: host code asks `on_host(t)` for those of a tensor that may lie on a GPU.
   template <class T>
   const T* data() const {
     return reinterpret_cast<const T*>(impl_->data);

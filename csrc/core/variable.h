@@ -20,6 +20,8 @@ class VariableImpl : public RefCounted {
   void set_value(Tensor v);  // same dtype and shape; bumps the version
   // The value's storage for writing in place: copied first if somebody else holds it. Bumps the version.
   const Tensor& writable_value();
+  // Puts another tensor of the same shape and dtype in place of the value, as it is.
+  void exchange_value(Tensor v);
   const Tensor& handle() const { return handle_; }
 
   // While a running graph holds a variable, its storage stays where it is: assignments copy into it, updates write in

@@ -7,27 +7,16 @@
 #pragma once
 
 #include "cpu/elementwise_table.h"
+#include "ops/elementwise_resolve.h"
 #include "ops/op.h"
 
 namespace tahr {
 
-inline constexpr int kEwMaxInputs = 3;
-
-struct EwCall {
+struct EwCall : EwPlan {
   EwLoop loop = nullptr;
-  DType in[kEwMaxInputs] = {};  // what the loop reads
-  DType out = DType::Float32;   // what the loop writes
-  double ns = 0.5;              // per element, roughly
-  double params[3] = {};
+  double ns = 0.5;  // per element, roughly
 };
 
-// What decides how an elementwise op is computed.
-struct EwSite {
-  DType in;  // of the first input
-  DType out;
-  const void* attrs;
-  bool one_second = false;  // the second input is a single value, and the first as large as the result
-};
 // The loop of an elementwise op, its types and parameters.
 EwCall elementwise_call(std::string_view op, const EwSite& site);
 

@@ -46,6 +46,7 @@ size_t row_bytes_of(const Tensor& t) { return t.dim(0) ? t.nbytes() / static_cas
 }  // namespace
 
 BatchLoop::BatchLoop(Tensors arrays) : arrays_(std::move(arrays)) {
+  for (Tensor& t : arrays_) t = on_host(t);
   for (const Tensor& t : arrays_) {
     if (t.rank() == 0 || t.dim(0) != arrays_[0].dim(0))
       throw_value("[fit] expected arrays with one sample per row and equally many rows, received shapes ",
@@ -60,13 +61,14 @@ void BatchLoop::start(Tensor order, int64_t rows, int64_t batch_size) {
   if (order.defined() && (order.dtype() != DType::Int64 || order.rank() != 1))
     throw_type("[fit] expected the order of the rows as a vector of int64.");
   if (order.defined()) {
-    const int64_t* p = order.data<int64_t>();
+    const Tensor here = on_host(order);
+    const int64_t* p = here.data<int64_t>();
     for (int64_t i = 0; i < rows; ++i) {
       if (p[i] < 0 || p[i] >= arrays_[0].dim(0))
         throw_index("[fit] expected row numbers below ", arrays_[0].dim(0), " in the order, received ", p[i], ".");
     }
   }
-  order_ = std::move(order);
+  order_ = order.defined() ? on_host(order) : order;
   rows_ = rows;
   next_ = 0;
   collected_.clear();
@@ -117,7 +119,8 @@ void BatchLoop::keep(const Executable& e, int64_t size) {
                   " after others that make ", whole.str(), " of all. Use batches of one size, or predict_on_batch.");
     }
     const size_t row = t.nbytes() / static_cast<size_t>(size);
-    std::memcpy(collected_[i].mutable_data<std::byte>() + static_cast<size_t>(next_) * row, t.raw(), t.nbytes());
+    device_copy(collected_[i].mutable_data<std::byte>() + static_cast<size_t>(next_) * row, kCpu, t.raw(), t.device(),
+                t.nbytes());
   }
 }
 

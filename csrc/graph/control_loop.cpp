@@ -39,10 +39,10 @@ Shape with_rows(Shape s, int64_t rows) {
   return s;
 }
 
-Tensor zeros_with_rows(const Spec& row, int64_t rows) {
+Tensor zeros_with_rows(const Spec& row, int64_t rows, Device device) {
   Shape s = row.shape;
   for (int i = 0; i < s.rank(); ++i) s[i] = std::max<int64_t>(s[i], 0);
-  return Tensor::zeros(with_rows(s, rows), row.dtype);
+  return to_device(Tensor::zeros(with_rows(s, rows), row.dtype), device);
 }
 
 // Copies `from` into the corner of `to`, of the same rank.
@@ -50,7 +50,7 @@ void copy_corner(const Tensor& from, const Tensor& to) {
   const int rank = from.rank();
   if (from.size() == 0) return;
   if (from.shape() == to.shape()) {
-    std::memcpy(to.mutable_raw(), from.raw(), from.nbytes());
+    copy_into(to, from);
     return;
   }
   const auto fs = contiguous_strides(from.shape()), ts = contiguous_strides(to.shape());
@@ -62,8 +62,8 @@ void copy_corner(const Tensor& from, const Tensor& to) {
       f += at[static_cast<size_t>(d)] * fs[static_cast<size_t>(d)];
       t += at[static_cast<size_t>(d)] * ts[static_cast<size_t>(d)];
     }
-    std::memcpy(to.mutable_data<std::byte>() + static_cast<size_t>(t) * item,
-                from.data<std::byte>() + static_cast<size_t>(f) * item, run);
+    device_copy(to.mutable_data<std::byte>() + static_cast<size_t>(t) * item, to.device(),
+                from.data<std::byte>() + static_cast<size_t>(f) * item, from.device(), run);
     more = false;
     for (int d = rank - 2; d >= 0 && !more; --d) {
       if (++at[static_cast<size_t>(d)] < from.shape()[d]) more = true;
@@ -115,7 +115,7 @@ class Loop {
     bool known = true;
     for (ValueId v : g.outputs) known &= g.value(v).spec.shape.fully_known();
     for (size_t i = 0; i < rows_end_; ++i) known &= g.value(g.inputs[i]).spec.shape.fully_known();
-    return known ? run_planned() : run_freely();
+    return known && !body_.on_gpu(operands_) ? run_planned() : run_freely();
   }
 
  private:
@@ -261,7 +261,7 @@ class Loop {
     for (const Tensor& t : list) {
       for (int d = 0; d < t.rank(); ++d) widest.shape[d] = std::max(widest.shape[d], t.shape()[d]);
     }
-    const Tensor all = zeros_with_rows(widest, result_rows(rounds));
+    const Tensor all = zeros_with_rows(widest, result_rows(rounds), list.empty() ? current_device() : list[0].device());
     const Row rows = row_of(all);
     for (size_t r = 0; r < list.size(); ++r) {
       const auto at = attrs_.reverse ? rounds - 1 - static_cast<int64_t>(r) : static_cast<int64_t>(r);

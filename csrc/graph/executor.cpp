@@ -26,6 +26,7 @@ struct Step {
 void aim(const Tensor& t, const Ref<Storage>& storage, std::byte* data) {
   t.impl()->storage = storage;
   t.impl()->data = data;
+  t.impl()->device = storage ? storage->device() : kCpu;
 }
 void drop(const Tensor& t) { aim(t, Ref<Storage>(), nullptr); }
 
@@ -35,6 +36,7 @@ void take_over(const Tensor& t, const Tensor& from) {
   to.size = from.size();
   to.storage = from.impl()->storage;
   to.data = from.impl()->data;
+  to.device = from.device();
 }
 
 // As a caller may keep it: an object of its own over the same storage.
@@ -42,12 +44,6 @@ Tensor detached(const Tensor& t) {
   return Tensor::from_storage(t.impl()->storage,
                               static_cast<size_t>(t.impl()->data - static_cast<std::byte*>(t.impl()->storage->data())),
                               t.shape(), t.dtype());
-}
-
-Tensor copy_of(const Tensor& t) {
-  Tensor c = Tensor::empty(t.shape(), t.dtype());
-  std::memcpy(c.mutable_raw(), t.raw(), t.nbytes());
-  return c;
 }
 
 }  // namespace

@@ -25,6 +25,18 @@ std::vector<VariableImpl*> trainable_variables(const Graph& g) {
   return found;
 }
 
+// Whether a constant or a variable of the graph, or of what its nodes run, lies on a GPU.
+bool any_on_gpu(const Graph& g) {
+  for (const Value& v : g.values) {
+    if (v.kind == Value::Kind::Variable && !v.variable->value().device().is_cpu()) return true;
+    if (v.kind == Value::Kind::Constant && !v.constant.device().is_cpu()) return true;
+  }
+  return std::any_of(g.nodes.begin(), g.nodes.end(), [](const Node& n) {
+    const auto inside = bodies(n);
+    return std::any_of(inside.begin(), inside.end(), [](const Graph* b) { return any_on_gpu(*b); });
+  });
+}
+
 // Per value, whether some output whose cotangent is given depends on it.
 std::vector<char> reached_by(const Graph& g, std::span<const Tensor> dy) {
   std::vector<char> reached(g.values.size());
@@ -110,7 +122,24 @@ const Executable& GraphFunction::compiled() {
   return *e;  // goes back to the idle ones, which keep it
 }
 
+bool GraphFunction::on_gpu(std::span<const Tensor> inputs) const {
+  if (!devices_present()) return false;
+  for (const Tensor& t : inputs) {
+    if (t.defined() && !t.device().is_cpu()) return true;
+  }
+  return any_on_gpu(traced_);
+}
+
+// On a GPU the compiled graph runs op by op.
+Tensors GraphFunction::run_on_gpu(std::span<const Tensor> inputs) {
+  const PauseTracing now;
+  const PauseRecording quiet;
+  const auto e = borrow();
+  return replay(e->graph(), inputs);
+}
+
 Tensors GraphFunction::run(std::span<const Tensor> inputs) {
+  if (on_gpu(inputs)) return run_on_gpu(inputs);
   std::unique_ptr<Executable> e;
   {
     const std::lock_guard lock(mutex_);

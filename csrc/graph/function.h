@@ -30,7 +30,8 @@ class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
                                                     std::vector<char> connected);
 
   Tensors call(std::span<const Tensor> inputs);
-  Tensors run(std::span<const Tensor> inputs);  // no tape, no trace
+  Tensors run(std::span<const Tensor> inputs);        // no tape, no trace
+  bool on_gpu(std::span<const Tensor> inputs) const;  // an input, a constant or a variable lies there
 
   const Derivative& derivative();
   const Graph& traced() const { return traced_; }
@@ -43,6 +44,7 @@ class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
   explicit GraphFunction(Graph traced) : traced_(std::move(traced)) {}
   std::unique_ptr<Executable> compile() const;
   void give_back(std::unique_ptr<Executable> e) noexcept;
+  Tensors run_on_gpu(std::span<const Tensor> inputs);
   Tensors call_recorded(std::span<const Tensor> inputs);
 
   Graph traced_;

@@ -52,12 +52,13 @@ class Merger {
     for (size_t i = 0; i < g_.values.size(); ++i) {
       const Value& x = g_.values[i];
       if (x.kind != Value::Kind::Constant || x.constant.nbytes() > kSmallConstant || output[i]) continue;
-      const std::string_view bytes(static_cast<const char*>(x.constant.raw()), x.constant.nbytes());
+      const Tensor here = on_host(x.constant);
+      const std::string_view bytes(static_cast<const char*>(here.raw()), here.nbytes());
       size_t h = std::hash<std::string_view>()(bytes);
       mix(h, static_cast<size_t>(x.spec.dtype));
       const auto equal = [&](ValueId v) {
         const Value& y = g_.value(v);
-        return y.spec == x.spec && std::memcmp(y.constant.raw(), x.constant.raw(), bytes.size()) == 0;
+        return y.spec == x.spec && std::memcmp(on_host(y.constant).raw(), bytes.data(), bytes.size()) == 0;
       };
       const auto [begin, end] = seen.equal_range(h);
       auto it = begin;

@@ -65,7 +65,8 @@ class Simplifier {
     auto& known = uniform_[static_cast<size_t>(v)];
     if (!known) {
       const size_t unit = size_of(x.spec.dtype);
-      const auto* data = static_cast<const std::byte*>(x.constant.raw());
+      const Tensor here = on_host(x.constant);
+      const auto* data = static_cast<const std::byte*>(here.raw());
       known.emplace();
       if (std::memcmp(data, data + unit, x.constant.nbytes() - unit) == 0) *known = scalar_of(v).item();
     }
@@ -74,7 +75,7 @@ class Simplifier {
   Tensor scalar_of(ValueId v) const {
     const Tensor& t = g_.value(v).constant;
     const Tensor s = Tensor::empty({}, t.dtype());
-    std::memcpy(s.mutable_raw(), t.raw(), size_of(t.dtype()));
+    device_copy(s.mutable_raw(), kCpu, t.raw(), t.device(), size_of(t.dtype()));
     return s;
   }
   bool is(ValueId v, double number) {

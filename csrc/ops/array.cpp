@@ -32,7 +32,8 @@ AxisView view_axis(const Shape& s, int axis) {
   return v;
 }
 
-Ints ints_of(const Tensor& t) {
+Ints ints_of(const Tensor& anywhere) {
+  const Tensor t = on_host(anywhere);
   Ints out(static_cast<size_t>(t.size()));
   visit_dtype(t.dtype(), [&]<class T>() {
     if constexpr (std::is_integral_v<T>) {
@@ -44,7 +45,8 @@ Ints ints_of(const Tensor& t) {
   return out;
 }
 
-int64_t max_index(const Tensor& t) {
+int64_t max_index(const Tensor& anywhere) {
+  const Tensor t = on_host(anywhere);
   int64_t best = -1;
   visit_dtype(t.dtype(), [&]<class T>() {
     if constexpr (std::is_integral_v<T>) {

@@ -442,7 +442,7 @@ Example:
                return Specs(static_cast<size_t>(a.in[0].shape.rank()), Spec{{kUnknown}, DType::Int32});
              },
              .eager = [](std::span<const Tensor> in, const void*) -> Tensors {
-               const Tensor& x = in[0];
+               const Tensor x = on_host(in[0]);
                Ints found;
                visit_dtype(x.dtype(), [&]<class T>() {
                  const T* p = x.data<T>();
@@ -457,6 +457,7 @@ Example:
                  auto* to = out.back().mutable_data<int32_t>();
                  for (size_t i = 0; i < found.size(); ++i)
                    to[i] = static_cast<int32_t>(found[i] / strides[d] % x.dim(d));
+                 out.back() = to_device(out.back(), in[0].device());
                }
                return out;
              },

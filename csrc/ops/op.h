@@ -86,15 +86,11 @@ struct KernelArgs {
 
 using InferFn = Specs (*)(const InferArgs&);
 using VjpFn = void (*)(const VjpArgs&, std::span<Tensor> dx);  // fill dx[i] for each needed i; leave undefined for zero
-using KernelFn = void (*)(const KernelArgs&);
 // What a kernel can work out from specs and attributes alone, once for many calls (a planned graph's node).
 using PrepareFn = std::shared_ptr<void> (*)(std::span<const Spec> in, std::span<const Spec> out, const void* attrs);
 using DecomposeFn = Tensors (*)(std::span<const Tensor> in, const void* attrs);
 // For ops whose outputs are not freshly allocated (views, variable reads): runs instead of allocate + kernel.
 using EagerFn = Tensors (*)(std::span<const Tensor> in, const void* attrs);
-
-enum class DeviceType : uint8_t { CPU, CUDA };
-inline constexpr int kDeviceTypeCount = 2;
 
 struct OpDef {
   std::string name = {};

@@ -223,7 +223,7 @@ Tensor quantile_of(const char* op, const Tensor& in, const Tensor& q_in, const Q
   if (q_in.rank() > 1) {
     throw_value("[", op, "] expected `q` to be a scalar or a vector, received shape ", q_in.shape().str(), ".");
   }
-  const Tensor q_exact = q_in.is_symbolic() ? q_in : ops::cast(q_in, DType::Float64);
+  const Tensor q_exact = q_in.is_symbolic() ? q_in : on_host(ops::cast(q_in, DType::Float64));
   for (int64_t i = 0; !q_in.is_symbolic() && i < q_in.size(); ++i) {
     const double v = q_exact.data<double>()[i];
     if (!(v >= 0 && v * q_scale <= 1)) {

@@ -3,8 +3,10 @@
 #include <deque>
 #include <unordered_map>
 
+#include "core/variable.h"
 #include "ops/functions.h"
 #include "ops/op.h"
+#include "ops/placement.h"
 
 namespace tahr {
 namespace {
@@ -107,6 +109,8 @@ namespace {
 // Inputs of ops are few; specs of up to this many live on the stack.
 constexpr size_t kInline = 4;
 
+}  // namespace
+
 Specs infer_specs(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
   Spec inline_specs[kInline];
   Specs heap;
@@ -122,6 +126,8 @@ Specs infer_specs(const OpDef& op, std::span<const Tensor> in, const void* attrs
   }
   return op.infer({specs, attrs, in, op.name.c_str()});
 }
+
+namespace {
 
 bool any_symbolic(std::span<const Tensor> in) {
   for (const Tensor& t : in) {
@@ -167,6 +173,13 @@ Tensors apply(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
     return apply_traced(op, in, attrs);
   Tensors out;
   const bool symbolic = any_symbolic(in);
+  if (!cpu_only() && !symbolic) [[unlikely]] {
+    if (const Device device = placement_of(op, in); !device.is_cpu()) {
+      out = apply_on_device(op, in, attrs, device);
+      if (recorder) recorder->record(op, in, attrs, out);
+      return out;
+    }
+  }
   if (!symbolic && op.eager) {
     out = op.eager(in, attrs);
   } else {
@@ -270,6 +283,7 @@ Spec infer_broadcast(const InferArgs& a) {
 
 void init_op_table() {
   static const bool done = [] {
+    set_device_opener(open_device_library);
     define_elementwise_ops();
     define_reduce_ops();
     define_array_ops();

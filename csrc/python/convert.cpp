@@ -222,8 +222,9 @@ Tensor to_tensor(PyObject* o, const std::optional<DType>& dtype, const char* wha
   if (is_tensor(o)) return as(tensor_of(o));
   if (is_variable(o)) return as(read_variable(o));
   if (is_python_scalar(o)) return from_number(o, dtype ? *dtype : weak_dtype(o), what);
-  if (PyList_Check(o) || PyTuple_Check(o)) return as(from_list(o, dtype, what));
-  if (py::isinstance<py::array>(o)) return as(from_array(py::reinterpret_borrow<py::array>(o), what));
+  const auto placed = [](const Tensor& t) { return to_device(t, current_device()); };
+  if (PyList_Check(o) || PyTuple_Check(o)) return as(placed(from_list(o, dtype, what)));
+  if (py::isinstance<py::array>(o)) return as(placed(from_array(py::reinterpret_borrow<py::array>(o), what)));
   if (PyUnicode_Check(o) || PyBytes_Check(o)) {
     throw_type(what, " expected numbers (a tensor, an array, a list or a number), received the string ",
                py::repr(o).cast<std::string>(),
@@ -233,9 +234,10 @@ Tensor to_tensor(PyObject* o, const std::optional<DType>& dtype, const char* wha
     const py::handle h(o);
     if (py::hasattr(h, "__tahr_tensor__")) return as(to_tensor(h.attr("__tahr_tensor__")().ptr(), dtype, what));
     if (py::hasattr(h, "__array__"))
-      return as(from_array(py::array(py::module_::import("numpy").attr("asarray")(h)), what));
+      return as(placed(from_array(py::array(py::module_::import("numpy").attr("asarray")(h)), what)));
     if (PyFloat_Check(o) || PyLong_Check(o)) return from_number(o, dtype ? *dtype : weak_dtype(o), what);
-    if (PyRange_Check(o)) return as(from_list(py::list(py::reinterpret_borrow<py::object>(h)).ptr(), dtype, what));
+    if (PyRange_Check(o))
+      return as(placed(from_list(py::list(py::reinterpret_borrow<py::object>(h)).ptr(), dtype, what)));
   }
   throw_type(what, " expected a tensor, an array, a list or a number, received ", type_name(o), ".");
 }
@@ -337,11 +339,12 @@ std::vector<IndexItem> index_items(PyObject* key) {
   return items;
 }
 
-py::object tensor_to_numpy(const Tensor& t, bool copy) {
-  if (t.is_symbolic())
-    throw_type("[numpy] a symbolic tensor has no value to convert; it only describes shape ", t.shape().str(),
-               " and dtype ", name_of(t.dtype()),
+py::object tensor_to_numpy(const Tensor& anywhere, bool copy) {
+  if (anywhere.is_symbolic())
+    throw_type("[numpy] a symbolic tensor has no value to convert; it only describes shape ", anywhere.shape().str(),
+               " and dtype ", name_of(anywhere.dtype()),
                ". Compute with tahr's ops on the tensor itself, or run eagerly (run_eagerly=True).");
+  const Tensor t = on_host(anywhere);
   std::vector<py::ssize_t> shape(t.shape().begin(), t.shape().end());
   const py::dtype dtype = numpy_dtype(t.dtype());
   if (copy) {
@@ -399,7 +402,7 @@ struct DLManagedTensor {
   void (*deleter)(DLManagedTensor*);
 };
 enum : uint8_t { kDLInt = 0, kDLUInt = 1, kDLFloat = 2, kDLBfloat = 4, kDLBool = 6 };
-constexpr int32_t kDLCPU = 1;
+constexpr int32_t kDLCPU = 1, kDLCUDA = 2;
 
 struct Export {
   DLManagedTensor managed;
@@ -411,6 +414,8 @@ struct Export {
 
 py::capsule to_dlpack(Tensor t) {
   if (t.is_symbolic()) throw_type("[dlpack] a symbolic tensor has no memory.");
+  const Device device = t.device();
+  device_synchronize(device);  // whoever takes it over need not know of our stream
   auto* e = new Export{{}, t, {}, contiguous_strides(t.shape())};
   std::copy(t.shape().begin(), t.shape().end(), e->shape.begin());
   const DType d = t.dtype();
@@ -419,8 +424,10 @@ py::capsule to_dlpack(Tensor t) {
                        : is_float(d)          ? kDLFloat
                        : is_signed_int(d)     ? kDLInt
                                               : kDLUInt;
-  e->managed.dl_tensor = {t.mutable_raw(), {kDLCPU, 0},       t.rank(), {code, static_cast<uint8_t>(8 * size_of(d)), 1},
-                          e->shape.data(), e->strides.data(), 0};
+  const DLDevice place{device.is_cpu() ? kDLCPU : kDLCUDA, hardware_number(device)};
+  e->managed.dl_tensor = {
+      t.mutable_raw(),   place, t.rank(), {code, static_cast<uint8_t>(8 * size_of(d)), 1}, e->shape.data(),
+      e->strides.data(), 0};
   e->managed.manager_ctx = e;
   e->managed.deleter = [](DLManagedTensor* m) { delete static_cast<Export*>(m->manager_ctx); };
   return py::capsule(&e->managed, "dltensor", [](PyObject* c) {
@@ -434,13 +441,14 @@ Tensor from_dlpack(py::object capsule) {
   auto* m = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
   if (!m) {
     PyErr_Clear();
-    throw_value("[from_dlpack] expected a fresh DLPack capsule of a CPU tensor, received ",
-                py::repr(capsule).cast<std::string>(), ". A capsule can be taken over once only.");
+    throw_value("[from_dlpack] expected a fresh DLPack capsule, received ", py::repr(capsule).cast<std::string>(),
+                ". A capsule can be taken over once only.");
   }
   const DLTensor& src = m->dl_tensor;
-  if (src.device.device_type != kDLCPU)
-    throw_value("[from_dlpack] expected memory of the CPU, received device type ", src.device.device_type,
-                ". Copy it to the CPU first.");
+  if (src.device.device_type != kDLCPU && src.device.device_type != kDLCUDA)
+    throw_value("[from_dlpack] expected memory of the CPU or of a CUDA device, received device type ",
+                src.device.device_type, ". Copy it to the CPU first.");
+  const Device device = src.device.device_type == kDLCPU ? kCpu : device_by_hardware(src.device.device_id);
   DType d = DType::Float32;
   const bool known = [&] {
     if (src.dtype.lanes != 1) return false;
@@ -470,9 +478,15 @@ Tensor from_dlpack(py::object capsule) {
       static_cast<char*>(src.data) + src.byte_offset, static_cast<size_t>(shape.size()) * size_of(d), m,
       [](void* o) {
         auto* owner = static_cast<DLManagedTensor*>(o);
+        if (owner->dl_tensor.device.device_type == kDLCUDA) {  // nothing may still be reading it
+          try {
+            device_synchronize(device_by_hardware(owner->dl_tensor.device.device_id));
+          } catch (const Error&) {  // the device is lost, and its work with it
+          }
+        }
         if (owner->deleter) owner->deleter(owner);
       },
-      false);
+      false, device);
   return Tensor::from_storage(std::move(storage), 0, shape, d);
 }
 

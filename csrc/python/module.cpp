@@ -66,4 +66,5 @@ PYBIND11_MODULE(_C, m) {
   bind_control(m);
   bind_host();
   bind_config(m);
+  bind_devices(m);
 }

@@ -81,6 +81,7 @@ int variable_init(PyObject* o, PyObject* args, PyObject* kwargs) {
       throw_type(
           "[Variable] expected an initial value, received a symbolic tensor. Give a concrete value or a callable.");
     }
+    t = to_device(t, current_device());
     reinterpret_cast<PyVariable*>(o)->variable =
         Ref<VariableImpl>(new VariableImpl(std::move(t), name, trainable != 0));
     return Py_None;
@@ -203,7 +204,7 @@ PyObject* slot_int(PyObject* a) {
   return guarded([&] {
     const Tensor t = single_element(a, "int");
     if (is_float(t.dtype())) return PyLong_FromDouble(t.item());
-    if (t.dtype() == DType::UInt64) return PyLong_FromUnsignedLongLong(*t.data<uint64_t>());
+    if (t.dtype() == DType::UInt64) return PyLong_FromUnsignedLongLong(*on_host(t).data<uint64_t>());
     return PyLong_FromLongLong(t.item_int());
   });
 }
@@ -252,8 +253,9 @@ int tensor_getbuffer(PyObject* o, Py_buffer* view, int flags) {
   static const char* formats[] = {"?", "B", "H", "I", "Q", "b", "h", "i", "q", "e", nullptr, "f", "d"};
   const Tensor& t = tensor_of(o);
   const char* format = formats[static_cast<int>(t.dtype())];
-  const char* refusal = t.is_symbolic() ? "a symbolic tensor has no memory"
-                        : !format       ? "bfloat16 has no buffer format: cast to float32 first"
+  const char* refusal = t.is_symbolic()        ? "a symbolic tensor has no memory"
+                        : !t.device().is_cpu() ? "the tensor lies on a GPU: use its numpy()"
+                        : !format              ? "bfloat16 has no buffer format: cast to float32 first"
                         : (flags & PyBUF_WRITABLE) == PyBUF_WRITABLE ? "tensors are immutable: the buffer is read-only"
                                                                      : nullptr;
   view->obj = nullptr;
@@ -303,6 +305,9 @@ PyObject* get_size(PyObject* o, void*) {
 PyObject* get_nbytes(PyObject* o, void*) {
   return guarded([&] { return PyLong_FromSize_t(value_of(o).nbytes()); });
 }
+PyObject* get_device(PyObject* o, void*) {
+  return guarded([&] { return PyUnicode_FromString(name_of(value_of(o).device()).c_str()); });
+}
 PyObject* get_is_symbolic(PyObject* o, void*) { return PyBool_FromLong(tensor_of(o).is_symbolic()); }
 
 PyGetSetDef tensor_getset[] = {
@@ -311,6 +316,7 @@ PyGetSetDef tensor_getset[] = {
     {"ndim", get_ndim, nullptr, "The number of dimensions.", nullptr},
     {"size", get_size, nullptr, "The number of elements; None if it is unknown.", nullptr},
     {"nbytes", get_nbytes, nullptr, "The bytes of memory that the elements take.", nullptr},
+    {"device", get_device, nullptr, "Where the elements lie: \"/cpu:0\", \"/gpu:0\".", nullptr},
     {"is_symbolic", get_is_symbolic, nullptr, "True for a tensor with shape and dtype but no value.", nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
@@ -349,6 +355,7 @@ PyGetSetDef variable_getset[] = {
     {"size", get_size, nullptr, "The number of elements.", nullptr},
     {"trainable", get_trainable, set_trainable, "Whether tapes watch this variable by themselves.", nullptr},
     {"name", get_name, nullptr, "The name given at creation.", nullptr},
+    {"device", get_device, nullptr, "Where the value lies: \"/cpu:0\", \"/gpu:0\".", nullptr},
     {"_version", get_version, nullptr, "How often the value was replaced.", nullptr},
     {"_handle", get_handle, nullptr, "The tensor that stands for this variable in state ops.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
@@ -473,7 +480,8 @@ void bind_objects(py::module_& m) {
       [](py::object o, py::object dtype, const char* what) {
         std::optional<DType> d;
         if (!dtype.is_none()) d = dtype_from_python(dtype.ptr());
-        return to_tensor(o.ptr(), d, what);
+        const Tensor t = to_tensor(o.ptr(), d, what);
+        return is_python_scalar(o.ptr()) ? to_device(t, current_device()) : t;
       },
       py::arg("value"), py::arg("dtype") = py::none(), py::arg("what") = "value");
   m.def("from_numpy", &tensor_over_numpy, py::arg("array"));

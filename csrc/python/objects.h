@@ -67,6 +67,7 @@ void bind_graph(py::module_& m);
 void bind_runtime(py::module_& m);
 void bind_control(py::module_& m);
 void bind_host();
+void bind_devices(py::module_& m);
 
 }  // namespace tahr::python
 

@@ -63,6 +63,7 @@ std::vector<Array> Model::run(const std::vector<View>& views) const {
     in.push_back(Tensor::from_storage(s, 0, shape, dtype));
   }
   Tensors out = impl_->session.run(in);
+  for (Tensor& t : out) t = on_host(t);
   std::vector<Array> arrays;
   for (Tensor& t : out) {
     for (size_t i = 0; i < in.size(); ++i) {  // an input handed through is the caller's memory

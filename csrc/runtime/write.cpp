@@ -144,7 +144,7 @@ std::string to_bytes(const File& file) {
   all.bytes += header.bytes;
   all.bytes.resize(data);
   for (const Tensor& t : body.tensors) {
-    all.bytes.append(static_cast<const char*>(t.raw()), t.nbytes());
+    all.bytes.append(static_cast<const char*>(on_host(t).raw()), t.nbytes());
     all.bytes.resize(aligned(all.bytes.size()));
   }
   return std::move(all.bytes);

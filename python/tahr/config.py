@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from tahr import _C
 
 __all__ = [
-    *("PhysicalDevice", "device", "floatx", "functions_run_eagerly", "image_data_format"),
-    *("experimental", "instruction_set", "list_logical_devices"),
+    *("LogicalDeviceConfiguration", "PhysicalDevice", "device", "device_fallbacks", "floatx", "functions_run_eagerly"),
+    *("experimental", "get_visible_devices", "image_data_format", "instruction_set", "list_logical_devices"),
     *("list_physical_devices", "memory_stats", "num_threads", "run_functions_eagerly"),
     *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_image_data_format"),
-    "set_num_threads",
+    *("set_logical_device_configuration", "set_num_threads", "set_visible_devices", "synchronize"),
 ]
 
 
@@ -25,17 +25,97 @@ class PhysicalDevice(NamedTuple):
 
 
 def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The devices that ops can run on. This build computes on the CPU."""
+    """The devices that ops can run on: the CPU, and NVIDIA GPUs where a driver and the kernels for them are there.
+
+    `python -m tahr` says why a GPU is missing.
+    """
     devices = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
+    devices += [PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(_physical_gpus())]
     return [d for d in devices if device_type is None or d.device_type == device_type]
 
 
+_hidden_from: int | None = None  # how many GPUs there were before some were hidden
+
+
+def _physical_gpus() -> int:
+    return _C.gpu_count() if _hidden_from is None else _hidden_from
+
+
+_visible: list[PhysicalDevice] | None = None
+
+
+def get_visible_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The physical devices that are used: all of them, or those given to `set_visible_devices`."""
+    gpus = [d for d in list_physical_devices("GPU") if _visible is None or d in _visible]
+    devices = [*list_physical_devices("CPU"), *gpus]
+    return [d for d in devices if device_type is None or d.device_type == device_type]
+
+
+def set_visible_devices(devices: Any, device_type: str | None = None) -> None:
+    """Uses these GPUs only, in this order: ``"/gpu:0"`` is the first of them. An empty list leaves the CPU.
+
+    Call it before the first tensor is made. The CPU is always there.
+
+    Raises:
+        ValueError: if a device is not one of `list_physical_devices()`.
+        RuntimeError: if a tensor lies on a GPU already.
+    """
+    global _hidden_from, _visible
+    chosen = [] if devices is None else [devices] if isinstance(devices, PhysicalDevice) else list(devices)
+    known = list_physical_devices()
+    for d in chosen:
+        if d not in known:
+            raise ValueError(f"[set_visible_devices] expected devices of list_physical_devices(), received {d!r}.")
+    if device_type == "CPU":
+        return
+    count = _physical_gpus()
+    gpus = [d for d in chosen if d.device_type == "GPU"]
+    _C.set_visible_gpus([int(d.name.rsplit(":", 1)[1]) for d in gpus])
+    _hidden_from, _visible = count, gpus
+
+
 def list_logical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The devices under the names that `device` takes: "/device:CPU:0"."""
-    return [
-        PhysicalDevice(d.name.replace("physical_device", "device"), d.device_type)
-        for d in list_physical_devices(device_type)
-    ]
+    """The devices in use, under the names that `device` takes: "/device:CPU:0", "/device:GPU:0"."""
+    devices = [PhysicalDevice("/device:CPU:0", "CPU")]
+    devices += [PhysicalDevice(f"/device:GPU:{i}", "GPU") for i in range(_C.gpu_count())]
+    return [d for d in devices if device_type is None or d.device_type == device_type]
+
+
+class LogicalDeviceConfiguration(NamedTuple):
+    """How much memory of a GPU, in MiB, this process may take; None: all."""
+
+    memory_limit: int | None = None
+
+
+def set_logical_device_configuration(device: PhysicalDevice, logical_devices: Any) -> None:
+    """Limits the memory that is taken of a GPU: one `LogicalDeviceConfiguration` with its `memory_limit` in MiB.
+
+    Raises:
+        ValueError: for more than one configuration: a GPU is not divided into several.
+    """
+    if len(logical_devices) != 1:
+        raise ValueError(
+            f"[set_logical_device_configuration] expected one configuration, received {len(logical_devices)}."
+        )
+    limit = logical_devices[0].memory_limit
+    if device.device_type == "GPU":
+        _C.gpu_set_limit(_gpu_index(device.name, "set_logical_device_configuration"), (limit or 0) * 2**20)
+
+
+def _gpu_index(name: str, what: str) -> int:
+    index = _parse_device(name, what)
+    if index < 0:
+        raise ValueError(f"[{what}] expected a GPU such as 'GPU:0', received {name!r}.")
+    return index
+
+
+def _parse_device(name: str, what: str) -> int:
+    """-1 for the CPU, else the number of the GPU."""
+    parts = name.lower().strip("/").split("/")[-1].removeprefix("device:").removeprefix("physical_device:").split(":")
+    kind, number = parts[0], parts[1] if len(parts) > 1 else "0"
+    if kind not in ("cpu", "gpu", "cuda") or len(parts) > 2 or not number.isdigit():
+        raise ValueError(f"[{what}] expected a device such as '/cpu:0' or '/gpu:0', received {name!r}.")
+    return -1 if kind == "cpu" else int(number)
 
 
 class experimental:
@@ -63,18 +143,43 @@ class experimental:
         """`tahr.config.list_logical_devices`."""
         return list_logical_devices(device_type)
 
+    @staticmethod
+    def get_memory_info(device: str) -> dict[str, int]:
+        """Bytes that tensors on a GPU take: `current`, and `peak` since the last reset."""
+        stats = _C.gpu_memory(_gpu_index(device, "get_memory_info"))
+        return {"current": stats["live"], "peak": stats["peak"]}
+
+    @staticmethod
+    def reset_memory_stats(device: str) -> None:
+        """Starts the measurement of a GPU's `peak` anew."""
+        _C.gpu_reset_peak(_gpu_index(device, "reset_memory_stats"))
+
 
 @contextlib.contextmanager
 def device(name: str) -> Iterator[None]:
-    """Inside this context tensors are made on the device called `name`: ``"cpu"``, ``"/cpu:0"``, ...
+    """Inside this context tensors are made on the device called `name`: ``"cpu"``, ``"/gpu:0"``, ``"GPU:1"``, ...
+
+    Ops run where their inputs lie, on the GPU if any lies there. Outside of any context tensors are made on the first
+    GPU, if there is one.
 
     Raises:
-        ValueError: for a device that this build cannot compute on.
+        ValueError: for a device that is not there, saying why.
     """
-    kind = name.lower().strip("/").removeprefix("device:").removeprefix("physical_device:").split(":")[0]
-    if kind != "cpu":
-        raise ValueError(f"[device] expected a CPU such as '/cpu:0', received {name!r}: this build has no GPU support.")
-    yield
+    before = _C.exchange_device(_parse_device(name, "device"))
+    try:
+        yield
+    finally:
+        _C.exchange_device(before)
+
+
+def synchronize() -> None:
+    """Waits until all GPUs have done what they were asked for: before measuring time, say."""
+    _C.synchronize()
+
+
+def device_fallbacks() -> dict[str, int]:
+    """How often each op ran on the CPU, its inputs and outputs copied, since no kernel of it for the GPU exists."""
+    return _C.device_fallbacks()
 
 
 _eager = False

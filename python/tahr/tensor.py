@@ -50,8 +50,13 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def from_dlpack(other: Any) -> Tensor:
-    """A tensor over the memory of another library's CPU tensor, exchanged by DLPack; nothing is copied."""
-    return _C.from_dlpack(other.__dlpack__() if hasattr(other, "__dlpack__") else other)
+    """A tensor over the memory of another library's tensor, on the CPU or a GPU, exchanged by DLPack without a copy."""
+    if not hasattr(other, "__dlpack__"):
+        return _C.from_dlpack(other)
+    kind, number = other.__dlpack_device__()
+    if kind == 2:  # on a GPU: what the other library still computes comes first on our stream
+        return _C.from_dlpack(other.__dlpack__(stream=_C.device_stream(number)))
+    return _C.from_dlpack(other.__dlpack__())
 
 
 def symbolic(shape: Any, dtype: Any = "float32") -> Tensor:
@@ -122,10 +127,13 @@ def _format(self: Tensor, spec: str) -> str:
 def _dlpack(
     self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
 ) -> Any:
-    if stream is not None:
+    on_cpu = _C.dlpack_device(self)[0] == 1
+    if stream is not None and on_cpu:
         raise BufferError(f"[dlpack] expected stream None for memory of the CPU, received {stream!r}.")
-    if dl_device not in (None, (1, 0)):
-        raise BufferError(f"[dlpack] expected dl_device (1, 0), the CPU, received {dl_device!r}.")
+    if dl_device is not None and tuple(dl_device) != _C.dlpack_device(self):
+        if tuple(dl_device) != (1, 0) or copy is False:
+            raise BufferError(f"[dlpack] expected dl_device {_C.dlpack_device(self)}, received {dl_device!r}.")
+        return _C.to_dlpack(_C.from_numpy(_numpy(self)))
     return _C.to_dlpack(_C.to_tensor(_numpy(self), None, "[dlpack]") if copy else self)
 
 
@@ -144,8 +152,7 @@ for _name, _f in {
     "__deepcopy__": lambda self, memo: self,
     "__reduce__": lambda self: (convert_to_tensor, (_numpy(self), self.dtype)),
     "__dlpack__": _dlpack,
-    "__dlpack_device__": lambda self: (1, 0),
-    "device": property(lambda self: "/cpu:0"),
+    "__dlpack_device__": lambda self: _C.dlpack_device(self),
     "T": property(lambda self: _C.ops.transpose(self)),
     "get_shape": lambda self: self.shape,
     "set_shape": lambda self, shape: None if _compatible(self.shape, shape) else _bad_shape(self, shape),

@@ -151,10 +151,6 @@ class Variable(_C.Variable):
     def __reduce__(self) -> Any:
         return Variable, (self.numpy(), self.trainable, True, self.name)
 
-    @property
-    def device(self) -> str:
-        return "/cpu:0"
-
     def get_shape(self) -> tuple:
         return self.shape
 

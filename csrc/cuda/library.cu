@@ -1,0 +1,228 @@
+// The library's one exported function, and what it gives the core: devices, memory, copies, calls of kernels.
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "cuda/allocator.h"
+#include "cuda/host_api.h"
+#include "cuda/runtime.h"
+#include "cuda/staging.h"
+
+namespace tahr::cuda {
+namespace {
+
+constexpr int kOldest = 70;  // compute capability, times 10
+constexpr int kBlocksPerMultiprocessor = 8;
+
+struct State {
+  explicit State(int device) : allocator(device) {}
+  Allocator allocator;
+  Staging staging;
+  cudaStream_t stream = nullptr;
+  cudaDeviceProp properties{};
+};
+std::vector<std::unique_ptr<State>> g_devices;  // those that the driver has; never destroyed before their tensors
+thread_local int t_device = 0;
+
+State& state(int device) { return *g_devices[static_cast<size_t>(device)]; }
+
+void enter(int device) {
+  check(cudaSetDevice(device), "the GPU could not be chosen");
+  t_device = device;
+}
+
+// Runs f; what it throws becomes a Failure: exceptions do not leave the library.
+template <class F>
+void guard(Failure* failure, F&& f) noexcept {
+  try {
+    f();
+  } catch (const Error& e) { *failure = {true, e.kind(), e.what()}; } catch (const std::bad_alloc&) {
+    *failure = {true, ErrorKind::Memory, "out of memory on the CPU"};
+  } catch (const std::exception& e) { *failure = {true, ErrorKind::Runtime, e.what()}; }
+}
+
+void describe(int device, DeviceInfo* info, Failure* failure) {
+  guard(failure, [&] {
+    const cudaDeviceProp& p = state(device).properties;
+    *info = {p.name, p.major, p.minor, p.multiProcessorCount, p.totalGlobalMem};
+  });
+}
+
+void* allocate(int device, size_t bytes, Failure* failure) {
+  void* p = nullptr;
+  guard(failure, [&] {
+    enter(device);
+    p = state(device).allocator.allocate(bytes);
+  });
+  return p;
+}
+
+void deallocate(int device, void* p, size_t bytes) noexcept { state(device).allocator.deallocate(p, bytes); }
+
+void copy(void* to, Device to_device, const void* from, Device from_device, size_t bytes, Failure* failure) {
+  guard(failure, [&] {
+    const bool up = from_device.is_cpu(), down = to_device.is_cpu();
+    enter(down ? from_device.index : to_device.index);
+    State& s = state(t_device);
+    if (up && bytes <= Staging::kBuffer) return s.staging.upload(to, from, bytes, s.stream);
+    if (down && bytes <= Staging::kBuffer) return s.staging.download(to, from, bytes, s.stream);
+    if (up) {
+      // From memory that is not pinned: the driver returns when it has read it.
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s.stream), "a copy to the GPU failed");
+    } else if (down) {
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, s.stream), "a copy from the GPU failed");
+      check(cudaStreamSynchronize(s.stream), "waiting for the GPU failed");
+    } else if (to_device == from_device) {
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, s.stream), "a copy on the GPU failed");
+    } else {
+      check(cudaStreamSynchronize(state(from_device.index).stream), "waiting for the GPU failed");
+      check(cudaMemcpyPeerAsync(to, to_device.index, from, from_device.index, bytes, s.stream),
+            "a copy between GPUs failed");
+      check(cudaStreamSynchronize(s.stream), "waiting for the GPU failed");  // the source may be given back now
+    }
+  });
+}
+
+void synchronize(int device, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    check(cudaStreamSynchronize(state(device).stream), "the GPU reported an error");
+  });
+}
+
+void run(int device, KernelFn kernel, const KernelArgs& args, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    kernel(args);
+  });
+}
+
+void memory(int device, DeviceMemory* m, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    *m = state(device).allocator.stats();
+  });
+}
+
+void reset_peak(int device) noexcept { state(device).allocator.reset_peak(); }
+
+void release_cached(int device, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    state(device).allocator.release_cached();
+  });
+}
+
+void set_limit(int device, size_t bytes) noexcept { state(device).allocator.set_limit(bytes); }
+
+void* native_stream(int device, Failure*) { return state(device).stream; }
+
+const DeviceBackend* open_devices(std::string* why) {
+  int count = 0;
+  const cudaError_t e = cudaGetDeviceCount(&count);
+  if (e != cudaSuccess || count == 0) {
+    int driver = 0;
+    cudaDriverGetVersion(&driver);
+    cudaGetLastError();
+    if (driver == 0) {
+      *why =
+          "no NVIDIA driver was found. Install the driver of the GPU (Debian, Ubuntu: apt-get install nvidia-driver)";
+    } else if (e == cudaErrorInsufficientDriver) {
+      int runtime = 0;
+      cudaRuntimeGetVersion(&runtime);
+      *why = concat("the NVIDIA driver is too old: it supports CUDA ", driver / 1000, ".", driver % 1000 / 10,
+                    ", and this build needs ", runtime / 1000, ".", runtime % 1000 / 10, ". Install a newer driver");
+    } else {
+      *why = concat("the driver knows of no GPU (", cudaGetErrorString(e),
+                    "). See whether nvidia-smi lists one, and CUDA_VISIBLE_DEVICES");
+    }
+    return nullptr;
+  }
+  for (int i = 0; i < count; ++i) {
+    auto s = std::make_unique<State>(i);
+    check(cudaGetDeviceProperties(&s->properties, i), "the GPU's properties could not be asked for");
+    if (s->properties.major * 10 + s->properties.minor < kOldest) {
+      *why = concat(s->properties.name, " has compute capability ", s->properties.major, ".", s->properties.minor,
+                    ", and this build needs ", kOldest / 10, ".", kOldest % 10, " or newer");
+      return nullptr;
+    }
+    check(cudaSetDevice(i), "the GPU could not be chosen");
+    check(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking), "a stream could not be made");
+    g_devices.push_back(std::move(s));
+  }
+  static DeviceBackend backend;
+  backend.devices = count;
+#if defined(TAHR_CUDA_EMULATED)
+  backend.emulated = true;
+#endif
+  backend.describe = describe;
+  backend.allocate = allocate;
+  backend.deallocate = deallocate;
+  backend.copy = copy;
+  backend.synchronize = synchronize;
+  backend.run = run;
+  backend.memory = memory;
+  backend.reset_peak = reset_peak;
+  backend.release_cached = release_cached;
+  backend.set_limit = set_limit;
+  backend.stream = native_stream;
+  return &backend;
+}
+
+void register_kernels() {
+  register_elementwise();
+  register_fused();
+  register_create();
+}
+
+}  // namespace
+
+[[noreturn]] void throw_cuda(cudaError_t e, const char* what) {
+  if (e == cudaErrorMemoryAllocation)
+    throw Error(ErrorKind::Memory, concat("out of memory on '/gpu:", t_device, "': ", what, "."));
+  throw_runtime("[gpu] ", what, ": ", cudaGetErrorName(e), ", ", cudaGetErrorString(e), ".");
+}
+
+int device() { return t_device; }
+cudaStream_t stream() { return state(t_device).stream; }
+const cudaDeviceProp& properties() { return state(t_device).properties; }
+
+dim3 grid_for(int64_t n, int per_thread, int block) {
+  const int64_t items = static_cast<int64_t>(block) * per_thread;
+  const int64_t most = static_cast<int64_t>(properties().multiProcessorCount) * kBlocksPerMultiprocessor;
+  const int64_t wanted = (n + items - 1) / items;
+  return dim3(static_cast<unsigned>(wanted < 1 ? 1 : wanted < most ? wanted : most));
+}
+
+Scratch::Scratch(size_t bytes) : data_(state(t_device).allocator.allocate(bytes)), bytes_(bytes) {}
+Scratch::~Scratch() { state(t_device).allocator.deallocate(data_, bytes_); }
+
+void upload(void* to, const void* from, size_t bytes) {
+  State& s = state(t_device);
+  for (size_t at = 0; at < bytes; at += Staging::kBuffer) {
+    const size_t part = bytes - at < Staging::kBuffer ? bytes - at : Staging::kBuffer;
+    s.staging.upload(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, part, s.stream);
+  }
+}
+
+}  // namespace tahr::cuda
+
+extern "C" __attribute__((visibility("default"))) const tahr::DeviceBackend* tahr_open_device_library(
+    const tahr::HostApi* api, std::string* why) {
+  using namespace tahr::cuda;
+  if (!accept_host_api(api)) {
+    *why = "the library of kernels for GPUs belongs to another version of tahr. Install both from one release";
+    return nullptr;
+  }
+  const tahr::DeviceBackend* backend = nullptr;
+  tahr::Failure failure;
+  guard(&failure, [&] {
+    backend = open_devices(why);
+    if (backend) register_kernels();
+  });
+  if (failure.set) {
+    *why = failure.message;
+    return nullptr;
+  }
+  return backend;
+}

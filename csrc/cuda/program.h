@@ -1,0 +1,73 @@
+// The interpreter of elementwise programs: single ops and `fused` ones run on it alike.
+//
+// A program is a list of instructions on registers, made on the host and given to the kernel by value. Each thread
+// takes kLanes elements through all of it: what is between loads and stores does not go through the device's memory.
+// For each element i of the space: Load fetches input k at its (broadcast) place, Store writes output k at i.
+#pragma once
+
+#include <vector>
+
+#include "cuda/runtime.h"
+#include "ops/elementwise_resolve.h"
+
+namespace tahr::cuda {
+
+inline constexpr int kLanes = 4, kRegisters = 32;
+
+struct EwParams {
+  double p0, p1, p2;
+};
+
+enum class Do : uint8_t {
+  Load,     // out = input `tensor`, of `type`
+  Compute,  // out = op(in...), all of `type`
+  Test,     // out = the truth value of op(in...), the inputs of `type`
+  Select,   // out = in[0] ? in[1] : in[2], those of `type`
+  Convert,  // out = in[0], of `type`, as `to`
+  Store,    // output `tensor` = in[0], of `type`
+};
+
+struct Instruction {
+  Do what = Do::Compute;
+  Ew op = Ew::Copy;
+  DType type = DType::Float32, to = DType::Float32;
+  uint8_t in[kEwMaxInputs] = {}, out = 0;
+  uint8_t tensor = 0;
+  EwParams params = {};
+};
+
+// How a tensor is walked through: element i at i; one element for all (an output: written once); by strides.
+enum class Walk : uint8_t { Contiguous, Single, Strided };
+
+// A program on values, before it has registers and tensors. Values are numbered as they are made.
+class ProgramBuilder {
+ public:
+  explicit ProgramBuilder(size_t inputs) : inputs_(inputs) {}
+  int load(int input, DType type);
+  int convert(int value, DType type, DType to);  // the value itself if the two are one
+  // An elementwise op as EwResolver has it, on values of dtypes `types`; gives a value of dtype `out`.
+  int apply(const EwPlan& plan, std::span<const int> values, std::span<const DType> types, DType out);
+  void store(int value, int output, DType type);
+
+  void finish();  // when all is added
+  // Outputs have the shape of the whole or a single element.
+  void run(const Shape& whole, std::span<const Tensor> in, std::span<const Tensor> out) const;
+
+ private:
+  int add(Instruction i);
+
+  size_t inputs_;
+  std::vector<Instruction> code_;
+  std::vector<int> result_;             // the value that an instruction makes; -1: none
+  std::vector<std::vector<int>> read_;  // the values that it reads
+  int values_ = 0;
+};
+
+// Whether the CPU computes an op on a type without a detour: the choice of types is the same on all devices.
+struct DeviceTypes {
+  static bool has(Ew op, DType type);
+};
+using Resolver = EwResolver<DeviceTypes>;
+EwPlan resolve(std::string_view op, const EwSite& site);
+
+}  // namespace tahr::cuda

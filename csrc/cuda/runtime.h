@@ -1,0 +1,89 @@
+// The CUDA runtime, NVIDIA's or the emulated one (emulator/), and the one way to launch a kernel.
+//
+// Everything in csrc/cuda is compiled twice: by nvcc into `_cuda.so`, and by the host's compiler, with the emulator,
+// into `_cuda_emulated.so`, which only tests use. So: kernels are launched by `launch`, not by <<<>>>; dynamic shared
+// memory is declared by TAHR_DYNAMIC_SHARED; a device function or intrinsic that the emulator lacks is added to
+// emulator/cuda_runtime.h; CUB, inline PTX and tensor-core intrinsics stay behind `#ifndef TAHR_CUDA_EMULATED` with
+// plain code beside them.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "core/error.h"
+#include "core/tensor.h"
+#include "ops/op.h"
+
+#if defined(TAHR_CUDA_EMULATED)
+#define TAHR_DYNAMIC_SHARED(T, name) T* name = static_cast<T*>(::tahr::emulator::dynamic_shared())
+#else
+#define TAHR_DYNAMIC_SHARED(T, name)                           \
+  extern __shared__ __align__(16) unsigned char tahr_shared[]; \
+  T* name = reinterpret_cast<T*>(tahr_shared)
+#endif
+
+namespace tahr::cuda {
+
+[[noreturn]] void throw_cuda(cudaError_t e, const char* what);
+inline void check(cudaError_t e, const char* what) {
+  if (e != cudaSuccess) throw_cuda(e, what);
+}
+
+int device();           // that the calling thread's kernel runs on
+cudaStream_t stream();  // its one stream
+const cudaDeviceProp& properties();
+
+// Runs kernel(args...) on the current device's stream. Arguments are converted to the kernel's parameters.
+template <class... P, class... A>
+void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, A&&... args) {
+#if defined(TAHR_CUDA_EMULATED)
+  const std::tuple<P...> parameters{static_cast<P>(args)...};
+  check(emulator::launch(
+            reinterpret_cast<const void*>(kernel), [kernel, parameters] { std::apply(kernel, parameters); }, grid,
+            block, shared_bytes, stream()),
+        "a kernel could not be launched");
+#else
+  kernel<<<grid, block, shared_bytes, stream()> > >(static_cast<P>(args)...);
+  check(cudaGetLastError(), "a kernel could not be launched");
+#endif
+}
+
+inline constexpr int kBlock = 256;  // threads, where nothing else decides
+// Blocks for n items, `per_thread` of them each: at most what keeps the device busy; kernels loop over the rest
+// (`grid_index`, `grid_size`).
+dim3 grid_for(int64_t n, int per_thread = 1, int block = kBlock);
+
+#if defined(__CUDACC__) || defined(TAHR_CUDA_EMULATED)
+// for (int64_t i = grid_index(); i < n; i += grid_size())
+__device__ __forceinline__ int64_t grid_index() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
+__device__ __forceinline__ int64_t grid_size() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
+#endif
+
+// Memory on the current device that a kernel needs while it runs; given back, in stream order, when this goes.
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void* data_;
+  size_t bytes_;
+};
+
+// Host bytes to the current device's memory, through pinned memory: `from` may be changed at once.
+void upload(void* to, const void* from, size_t bytes);
+
+// Registers a kernel for the op of that name.
+void define(const char* op, KernelFn kernel, PrepareFn prepare = nullptr);
+
+// Families, called once when the library is opened (library.cu).
+void register_elementwise();
+void register_fused();
+void register_create();
+
+}  // namespace tahr::cuda
