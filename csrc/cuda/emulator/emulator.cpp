@@ -95,8 +95,7 @@ struct Fiber {
 };
 
 struct Warp {
-  uint64_t given[2][32];
-  unsigned parity[32];
+  uint64_t given[32];
 };
 
 // The block that runs now.
@@ -364,28 +363,28 @@ void* dynamic_shared() {
   return reinterpret_cast<void*>((at + 15) / 16 * 16);
 }
 
+// Two meetings: all have written before anyone reads, and all have read before anyone writes again.
 uint64_t exchange(unsigned mask, uint64_t value, int from) {
   const int t = g_block.running->thread;
-  const auto me = static_cast<size_t>(t % 32);
-  Warp& w = g_block.warps[static_cast<size_t>(t / 32)];
-  const unsigned side = w.parity[me]++ & 1;
-  w.given[side][me] = value;
+  uint64_t* given = g_block.warps[static_cast<size_t>(t / 32)].given;
+  given[t % 32] = value;
   wait_warp(mask);
-  return from >= 0 && from < 32 ? w.given[side][from] : value;
+  const uint64_t got = from >= 0 && from < 32 ? given[from] : value;
+  wait_warp(mask);
+  return got;
 }
 
 unsigned vote(unsigned mask, bool value) {
   const int t = g_block.running->thread;
-  const auto me = static_cast<size_t>(t % 32);
-  Warp& w = g_block.warps[static_cast<size_t>(t / 32)];
-  const unsigned side = w.parity[me]++ & 1;
-  w.given[side][me] = value;
+  uint64_t* given = g_block.warps[static_cast<size_t>(t / 32)].given;
+  given[t % 32] = value;
   wait_warp(mask);
   unsigned all = 0;
   const size_t first = static_cast<size_t>(t / 32) * 32;
   for (size_t i = 0; i < 32 && first + i < g_block.state.size(); ++i) {
-    if ((mask >> i & 1) && w.parity[i] == w.parity[me] && w.given[side][i]) all |= 1u << i;
+    if ((mask >> i & 1) && g_block.state[first + i] != State::Done && given[i]) all |= 1u << i;
   }
+  wait_warp(mask);
   return all;
 }
 
