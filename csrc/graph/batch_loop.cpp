@@ -4,47 +4,10 @@
 #include <cstring>
 
 #include "autodiff/tape.h"
-#include "core/parallel.h"
+#include "graph/rows.h"
 #include "graph/trace.h"
 
 namespace tahr::graph {
-namespace {
-
-constexpr double kNsPerByte = 0.2;  // of a gathered row, which lies far from the one before: 5 GB/s
-constexpr int64_t kGrain = 32 << 10;
-constexpr size_t kFetched = 4 << 10;
-
-template <class T>
-void gather_elements(const std::byte* from, const int64_t* order, int64_t n, std::byte* to) {
-  const T* f = reinterpret_cast<const T*>(from);
-  T* t = reinterpret_cast<T*>(to);
-  for (int64_t i = 0; i < n; ++i) t[i] = f[order[i]];
-}
-
-void fetch_ahead(const std::byte* row, size_t bytes) {
-  for (size_t at = 0; at < std::min(bytes, kFetched); at += 64) __builtin_prefetch(row + at);
-}
-
-void gather_rows(const std::byte* from, const int64_t* order, int64_t n, size_t row_bytes, std::byte* to) {
-  if (row_bytes == 4) return gather_elements<uint32_t>(from, order, n, to);
-  if (row_bytes == 8) return gather_elements<uint64_t>(from, order, n, to);
-  const int64_t grain = std::max<int64_t>(1, kGrain / static_cast<int64_t>(row_bytes + 1));
-  parallel_for(n, grain, kNsPerByte * static_cast<double>(row_bytes) * static_cast<double>(n),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) {
-                   // Rows lie anywhere, and what the hardware fetches ahead by itself ends with the row: 87 us to 30
-                   // for 256 images of 3 KB.
-                   if (i + 2 < end) fetch_ahead(from + static_cast<size_t>(order[i + 2]) * row_bytes, row_bytes);
-                   std::memcpy(to + static_cast<size_t>(i) * row_bytes,
-                               from + static_cast<size_t>(order[i]) * row_bytes, row_bytes);
-                 }
-               });
-}
-
-size_t row_bytes_of(const Tensor& t) { return t.dim(0) ? t.nbytes() / static_cast<size_t>(t.dim(0)) : 0; }
-
-}  // namespace
-
 BatchLoop::BatchLoop(Tensors arrays) : arrays_(std::move(arrays)) {
   for (Tensor& t : arrays_) t = on_host(t);
   for (const Tensor& t : arrays_) {
@@ -95,7 +58,7 @@ Tensors BatchLoop::take() {
 
 void BatchLoop::gather(const Tensors& batch, int64_t size) const {
   for (size_t i = 0; i < arrays_.size(); ++i) {
-    const size_t bytes = row_bytes_of(arrays_[i]);
+    const size_t bytes = row_bytes(arrays_[i]);
     auto* to = batch[i].mutable_data<std::byte>();
     const auto* from = arrays_[i].data<std::byte>();
     if (order_.defined()) gather_rows(from, order_.data<int64_t>() + next_, size, bytes, to);

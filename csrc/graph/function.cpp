@@ -66,6 +66,49 @@ std::shared_ptr<GraphFunction> GraphFunction::make(Graph traced) {
   return std::shared_ptr<GraphFunction>(new GraphFunction(std::move(traced)));
 }
 
+std::shared_ptr<GraphFunction> GraphFunction::of_batch(int64_t size) const {
+  const Graph& g = traced_;
+  // Sample shapes of one rank meet in each op, so that their batches broadcast as they do.
+  const auto fits = [&g](ValueId v, int rank) {
+    if (v == kAbsent) return true;
+    const Value& value = g.value(v);
+    return value.kind == Value::Kind::Constant ? value.spec.shape.rank() <= rank : value.spec.shape.rank() == rank;
+  };
+  for (const Node& n : g.nodes) {
+    if (!(n.op->traits & kElementwise) || n.op->traits & (kRandom | kStateful | kControl)) return nullptr;
+    const int rank = g.value(n.out[0]).spec.shape.rank();
+    if (!std::all_of(n.in.begin(), n.in.end(), [&](ValueId v) { return fits(v, rank); })) return nullptr;
+  }
+  for (ValueId v : g.outputs) {
+    if (g.value(v).kind == Value::Kind::Constant) return nullptr;
+  }
+  Tracer tracer;
+  const TraceScope scope(tracer);
+  const RecordOnly hidden;
+  Tensors inputs;
+  for (ValueId v : g.inputs) {
+    const Spec& spec = g.value(v).spec;
+    Shape shape;
+    shape.push_back(size);
+    for (int64_t d : spec.shape) shape.push_back(d);
+    inputs.push_back(tracer.input({shape, spec.dtype}));
+  }
+  return make(tracer.finish(replay(g, inputs)));
+}
+
+bool GraphFunction::pure() const {
+  const auto free = [](const Node& n, const auto& self) -> bool {
+    if (n.op->traits & (kRandom | kStateful)) return false;
+    for (const Graph* body : bodies(n)) {
+      for (const Node& inner : body->nodes) {
+        if (!self(inner, self)) return false;
+      }
+    }
+    return true;
+  };
+  return std::all_of(traced_.nodes.begin(), traced_.nodes.end(), [&](const Node& n) { return free(n, free); });
+}
+
 std::unique_ptr<Executable> GraphFunction::compile() const {
   Graph g = traced_;
   const PauseTracing now;

@@ -34,6 +34,10 @@ class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
   bool on_gpu(std::span<const Tensor> inputs) const;  // an input, a constant or a variable lies there
 
   const Derivative& derivative();
+  // This function of one sample as a function of `size` of them along a new first axis; null unless each of its ops does
+  // the same to every element, draws nothing and touches no variable.
+  std::shared_ptr<GraphFunction> of_batch(int64_t size) const;
+  bool pure() const;  // draws no numbers and touches no variable
   const Graph& traced() const { return traced_; }
   // An executable for exclusive use, given back when the pointer goes.
   std::shared_ptr<Executable> borrow();

@@ -129,6 +129,8 @@ void bind_graph(py::module_& m) {
              for (graph::ValueId v : f.traced().outputs) l.append(shape_tuple(f.traced().value(v).spec.shape));
              return l;
            })
+      .def("of_batch", &GraphFunction::of_batch, py::arg("size"))
+      .def("pure", &GraphFunction::pure)
       .def("stats", &stats);
 
   py::class_<PyTracer>(m, "Tracer")
@@ -165,7 +167,15 @@ void bind_graph(py::module_& m) {
            py::arg("collect") = false, py::call_guard<py::gil_scoped_release>())
       .def("done", &graph::BatchLoop::done)
       .def("next_batch_size", &graph::BatchLoop::next_batch_size)
-      .def("take", [](graph::BatchLoop& l) { return wrap_all(l.take(), true); })
+      .def("take",
+           [](graph::BatchLoop& l) {
+             Tensors batch;
+             {
+               const py::gil_scoped_release release;
+               batch = l.take();
+             }
+             return wrap_all(std::move(batch), true);
+           })
       .def("collected", [](const graph::BatchLoop& l) { return wrap_all(l.collected(), true); })
       .def("last", [](const graph::BatchLoop& l) { return wrap_all(l.last(), true); });
   m.def("start_profile", &graph::start_profile);

@@ -62,6 +62,7 @@ PYBIND11_MODULE(_C, m) {
   bind_ops(m);
   bind_tape(m);
   bind_graph(m);
+  bind_data(m);
   bind_runtime(m);
   bind_control(m);
   bind_host();

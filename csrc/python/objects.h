@@ -64,6 +64,7 @@ void bind_objects(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_graph(py::module_& m);
+void bind_data(py::module_& m);
 void bind_runtime(py::module_& m);
 void bind_control(py::module_& m);
 void bind_host();

@@ -1,8 +1,10 @@
-"""`tahr.data`: small pipelines of Python and NumPy that turn sources of samples into batches.
+"""`tahr.data`: pipelines that turn sources of samples into batches.
 
-`dataset.py` holds Dataset and its transformations, `batching.py` the joining of samples, `parallel.py` work done ahead
-of its use, `seeding.py` the seed of all shuffling, `structure.py` nested structures. Nothing here knows models or
-layers.
+`dataset.py` holds Dataset and its transformations. Where the samples are rows of arrays, a pipeline is a plan of row
+numbers and traced functions that the engine carries out batch by batch: `rows.py`, with `numbers.py` for orders and
+`maps.py` for functions. Else samples pass through Python one by one: `conversion.py` makes arrays of them, `batching.py`
+joins them, `parallel.py` works ahead of their use. `seeding.py` is the seed of all shuffling, `structure.py` nested
+structures. Nothing here knows models or layers.
 """
 
 import types

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tahr import _C
 from tahr.nest import flatten, pack_sequence_as
 
 
@@ -20,6 +21,11 @@ def stack(samples: list[Any]) -> Any:
 
 def _stack_leaf(column: Any) -> np.ndarray:
     arrays = [np.asarray(value) for value in column]
+    first = arrays[0]
+    if first.dtype.kind in "iufb" and all(array.shape == first.shape for array in arrays):
+        stacked = _C.pad_and_stack(arrays, first.shape, np.zeros((), first.dtype))
+        if stacked is not None:
+            return stacked
     try:
         return np.stack(arrays)
     except ValueError as error:
@@ -61,7 +67,12 @@ def _per_leaf(setting: Any, count: int, is_leaf: Any) -> list[Any]:
 def _pad_leaf(column: list[Any], shape: Any, value: Any) -> np.ndarray:
     arrays = [np.asarray(item) for item in column]
     rank = arrays[0].ndim
-    largest = tuple(max(array.shape[axis] for array in arrays) for axis in range(rank))
+    if any(array.ndim != rank for array in arrays):
+        raise ValueError(
+            f"[Dataset.padded_batch] expected samples of one rank, received shapes {arrays[0].shape} and "
+            f"{next(array.shape for array in arrays if array.ndim != rank)}. Bring them to one rank in map()."
+        )
+    largest = tuple(map(max, zip(*[array.shape for array in arrays])))
     if shape is None:
         target = largest
     else:
@@ -75,7 +86,14 @@ def _pad_leaf(column: list[Any], shape: Any, value: Any) -> np.ndarray:
             )
     if value is None:
         value = "" if arrays[0].dtype.kind in "US" else 0
-    result = np.full((len(arrays), *target), value, dtype=arrays[0].dtype)
-    for row, array in zip(result, arrays):
-        row[tuple(slice(0, size) for size in array.shape)] = array
+    dtype = arrays[0].dtype
+    if dtype.kind in "iufb":
+        padded = _C.pad_and_stack(arrays, target, np.asarray(value, dtype=dtype))
+        if padded is not None:
+            return padded
+    if dtype.kind in "US":
+        dtype = np.result_type(*arrays, np.asarray(value))
+    result = np.full((len(arrays), *target), value, dtype=dtype)
+    for i, array in enumerate(arrays):
+        result[(i, *[slice(0, size) for size in array.shape])] = array
     return result

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tahr.data import batching, parallel, seeding
+from tahr.data import batching, numbers, parallel, seeding
+from tahr.data.conversion import as_arrays, conformed, dtype_name, flat_shapes
+from tahr.data.maps import call_with, is_numbers
+from tahr.data.rows import Batches, Rows, rows_of, zipped
 from tahr.data.structure import flatten, is_nested, map_structure
-from tahr.nest import pack_sequence_as
 
 AUTOTUNE = -1
 INFINITE_CARDINALITY = -1
@@ -32,9 +34,33 @@ class Dataset:
         [[0, 1], [4, 9], [16]]
     """
 
-    def __init__(self, make_iterator: Callable[[], Iterator[Any]], cardinality: int = UNKNOWN_CARDINALITY):
+    def __init__(
+        self,
+        make_iterator: Callable[[], Iterator[Any]],
+        cardinality: int = UNKNOWN_CARDINALITY,
+        plan: Rows | Batches | None = None,
+    ):
         self._make_iterator = make_iterator  # yields samples whose leaves are arrays or tensors
         self._cardinality = cardinality
+        self._plan = plan  # the same samples as rows of arrays, where they are such
+
+    @staticmethod
+    def _planned(plan: Rows | Batches, cardinality: int) -> Dataset:
+        return Dataset(plan.samples, cardinality, plan)
+
+    def _reordered(
+        self, of_samples: Callable, of_numbers: Callable, cardinality: int, *arguments: Any, drops: bool = True
+    ) -> Dataset:
+        """The samples as a pair of functions of `numbers.py` reorders them. `drops`: also those that it leaves out are to
+        go through maps that draw random numbers."""
+        plan = self._plan
+        if isinstance(plan, Rows):
+            rows = plan
+            return self._planned(plan.reordered(lambda: of_numbers(rows.chunks, *arguments)), cardinality)
+        if isinstance(plan, Batches) and (plan.pure or not drops):
+            groups = plan.groups
+            return self._planned(plan.reordered(lambda: of_samples(groups, *arguments)), cardinality)
+        return Dataset(lambda: of_samples(self._make_iterator, *arguments), cardinality)
 
     # ---------------------------------------------------------------- sources
 
@@ -48,7 +74,7 @@ class Dataset:
         Raises:
             ValueError: the arrays differ in length.
         """
-        arrays = _as_arrays(tensors)
+        arrays = as_arrays(tensors)
         lengths = {len(leaf) if leaf.ndim else -1 for leaf in flatten(arrays)}
         if len(lengths) != 1 or -1 in lengths:
             shapes = ", ".join(str(leaf.shape) for leaf in flatten(arrays))
@@ -57,6 +83,8 @@ class Dataset:
                 "Row i of each must belong to the same sample."
             )
         (length,) = lengths
+        if all(is_numbers(leaf) for leaf in flatten(arrays)):
+            return Dataset._planned(rows_of(arrays, length), length)
         if not is_nested(arrays):
             return Dataset(lambda: iter(arrays), length)
         if isinstance(arrays, tuple) and not any(is_nested(item) for item in arrays):
@@ -66,7 +94,7 @@ class Dataset:
     @staticmethod
     def from_tensors(tensors: Any) -> Dataset:
         """A single sample: `tensors` as a whole."""
-        arrays = _as_arrays(tensors)
+        arrays = as_arrays(tensors)
         return Dataset(lambda: iter((arrays,)), 1)
 
     @staticmethod
@@ -102,20 +130,22 @@ class Dataset:
             shapes: list[Any] | None = [spec.shape for spec in specs]
         else:
             types = flatten(output_types) if output_types is not None else None
-            shapes = _flat_shapes(output_shapes)
+            shapes = flat_shapes(output_shapes)
 
         def iterate() -> Iterator[Any]:
             for sample in generator(*args):
-                yield _conformed(sample, types, shapes)
+                yield conformed(sample, types, shapes)
 
         return Dataset(iterate)
 
     @staticmethod
     def range(*args: int, output_type: Any = "int64") -> Dataset:
         """The integers of Python's `range(*args)`."""
-        numbers = range(*(int(a) for a in args))
-        kind = np.dtype(_dtype_name(output_type)).type
-        return Dataset(lambda: (kind(i) for i in numbers), len(numbers))
+        whole = range(*(int(a) for a in args))
+        kind = np.dtype(dtype_name(output_type)).type
+        if len(whole) <= numbers.CHUNK:
+            return Dataset._planned(rows_of(np.asarray(whole, dtype=kind), len(whole)), len(whole))
+        return Dataset(lambda: (kind(i) for i in whole), len(whole))
 
     @staticmethod
     def zip(*datasets: Any) -> Dataset:
@@ -129,6 +159,9 @@ class Dataset:
             cardinality = INFINITE_CARDINALITY
         else:
             cardinality = UNKNOWN_CARDINALITY if UNKNOWN_CARDINALITY in known else min(known)
+        plans = [d._plan for d in datasets]
+        if plans and all(isinstance(p, Rows) and p.in_order and not p.maps for p in plans):
+            return Dataset._planned(zipped(plans, cardinality), cardinality)  # type: ignore[arg-type]
         return Dataset(lambda: zip(*(d._make_iterator() for d in datasets)), cardinality)
 
     # ---------------------------------------------------------------- transformations of samples
@@ -138,15 +171,20 @@ class Dataset:
     ) -> Dataset:
         """Applies `map_func` to each sample; a tuple is passed as several arguments.
 
+        Where samples are rows of arrays, or batches of these, the function is traced: it runs once on symbolic tensors,
+        and what it did is applied to the samples. A function that cannot be traced is called for each.
+
         Args:
             map_func: function of tensors that returns a sample.
-            num_parallel_calls: threads that compute samples ahead; AUTOTUNE takes one per CPU.
-            deterministic: accepted for True and None only: samples keep their order.
+            num_parallel_calls: threads that compute samples ahead, if the function is not traced; AUTOTUNE takes one
+                per CPU.
+            deterministic: False would permit another order; samples keep theirs either way.
         """
-        if deterministic is False:
-            raise ValueError(
-                "[Dataset.map] expected deterministic to be True or None, received False: samples keep their order."
-            )
+        _check_calls(num_parallel_calls, "map")
+        if self._plan is not None:
+            plan = self._plan.mapped(map_func)
+            if plan is not None:
+                return Dataset._planned(plan, self._cardinality)
         call = _caller(map_func)
         make = self._make_iterator
         workers = _workers(num_parallel_calls)
@@ -161,6 +199,10 @@ class Dataset:
 
     def filter(self, predicate: Callable) -> Dataset:
         """Keeps the samples for which `predicate` is true."""
+        if isinstance(self._plan, Rows):
+            plan = self._plan.filtered(predicate)
+            if plan is not None:
+                return Dataset._planned(plan, UNKNOWN_CARDINALITY)
         call = _caller(predicate)
         return Dataset(lambda: (sample for sample in self._make_iterator() if bool(call(sample))))
 
@@ -178,6 +220,11 @@ class Dataset:
 
     def unbatch(self) -> Dataset:
         """Splits each batch into its samples: the inverse of `batch`."""
+        plan = self._plan
+        if isinstance(plan, Batches) and not plan.maps:
+            size = plan.specs[0][0][0] if plan.full and self._cardinality >= 0 else None
+            total = UNKNOWN_CARDINALITY if size is None else size * self._cardinality
+            return Dataset._planned(plan.rows.reordered(plan.groups), total)
 
         def iterate() -> Iterator[Any]:
             for batch in self._make_iterator():
@@ -214,10 +261,13 @@ class Dataset:
             batch_size: samples per batch.
             drop_remainder: leave out a last batch that is smaller.
             num_parallel_calls: threads that join ahead; AUTOTUNE takes one per CPU.
-            deterministic: accepted for True and None only: batches keep their order.
+            deterministic: False would permit another order; batches keep theirs either way.
         """
+        _check_calls(num_parallel_calls, "batch")
         groups = self._grouped(batch_size, drop_remainder, "batch")
-        return groups._join(batching.stack, num_parallel_calls, deterministic)
+        if isinstance(self._plan, Rows):
+            return Dataset._planned(self._plan.batched(int(batch_size), drop_remainder), groups._cardinality)
+        return groups._join(batching.stack, num_parallel_calls)
 
     def padded_batch(
         self, batch_size: int, padded_shapes: Any = None, padding_values: Any = None, drop_remainder: bool = False
@@ -231,15 +281,9 @@ class Dataset:
             drop_remainder: leave out a last batch that is smaller.
         """
         groups = self._grouped(batch_size, drop_remainder, "padded_batch")
-        return groups._join(lambda samples: batching.pad_and_stack(samples, padded_shapes, padding_values), None, None)
+        return groups._join(lambda samples: batching.pad_and_stack(samples, padded_shapes, padding_values), None)
 
-    def _join(
-        self, join: Callable[[list[Any]], Any], num_parallel_calls: int | None, deterministic: bool | None
-    ) -> Dataset:
-        if deterministic is False:
-            raise ValueError(
-                "[Dataset.batch] expected deterministic to be True or None, received False: batches keep their order."
-            )
+    def _join(self, join: Callable[[list[Any]], Any], num_parallel_calls: int | None) -> Dataset:
         make, workers = self._make_iterator, _workers(num_parallel_calls)
         if workers <= 1:
             return Dataset(lambda: map(join, make()), self._cardinality)
@@ -254,16 +298,10 @@ class Dataset:
         if size < 1:
             raise ValueError(f"[Dataset.{method}] expected batch_size of at least 1, received {size}.")
 
-        def iterate() -> Iterator[list[Any]]:
-            samples = self._make_iterator()
-            while group := list(itertools.islice(samples, size)):
-                if len(group) == size or not drop_remainder:
-                    yield group
-
         count = self._cardinality
         if count > 0:
             count = count // size if drop_remainder else -(-count // size)
-        return Dataset(iterate, count)
+        return Dataset(lambda: numbers.groups(self._make_iterator, size, drop_remainder), count)
 
     def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
         """Datasets of `size` neighbouring samples each; a structure of samples becomes a structure of Datasets.
@@ -295,7 +333,10 @@ class Dataset:
                 for _ in itertools.islice(samples, skipped):
                     pass
 
-        return Dataset(iterate)
+        count = self._cardinality
+        if count >= 0:
+            count = max(0, (count - span) // shift + 1) if drop_remainder else -(-count // shift)
+        return Dataset(iterate, count)
 
     # ---------------------------------------------------------------- order and number of samples
 
@@ -313,47 +354,29 @@ class Dataset:
         if buffer_size < 1:
             raise ValueError(f"[Dataset.shuffle] expected buffer_size of at least 1, received {buffer_size}.")
         sequence = np.random.SeedSequence(seed) if seed is not None else None
-        fixed: list[np.random.SeedSequence] = []
+        fixed: list[int] = []
 
-        def generator() -> np.random.Generator:
+        def next_seed() -> int:
             if reshuffle_each_iteration is None or reshuffle_each_iteration:
-                return seeding.next_generator() if sequence is None else np.random.default_rng(sequence.spawn(1)[0])
+                return seeding.next_seed() if sequence is None else _seed_of(sequence.spawn(1)[0])
             if not fixed:
-                own = int(seeding.next_generator().integers(2**63)) if sequence is None else seed
-                fixed.append(np.random.SeedSequence(own))
-            return np.random.default_rng(fixed[0])
+                fixed.append(seeding.next_seed() if sequence is None else _seed_of(sequence))
+            return fixed[0]
 
-        def iterate() -> Iterator[Any]:
-            draw = generator()
-            samples = self._make_iterator()
-            buffer = list(itertools.islice(samples, buffer_size))
-            for sample in samples:
-                place = int(draw.integers(buffer_size))
-                yield buffer[place]
-                buffer[place] = sample
-            for place in draw.permutation(len(buffer)):
-                yield buffer[place]
-
-        return Dataset(iterate, self._cardinality)
+        return self._reordered(
+            lambda make: numbers.shuffle(make, buffer_size, next_seed()),
+            lambda make: numbers.shuffle_numbers(make, buffer_size, next_seed()),
+            self._cardinality,
+        )
 
     def repeat(self, count: int | None = None) -> Dataset:
         """The samples `count` times over, without end for None or -1."""
+        known = self._cardinality
         if count is None or count < 0:
-
-            def endless() -> Iterator[Any]:
-                while True:
-                    empty = True
-                    for sample in self._make_iterator():
-                        empty = False
-                        yield sample
-                    if empty:
-                        return
-
-            return Dataset(endless, 0 if self._cardinality == 0 else INFINITE_CARDINALITY)
-        total = self._cardinality * count if self._cardinality >= 0 else self._cardinality
-        return Dataset(
-            lambda: itertools.chain.from_iterable(self._make_iterator() for _ in range(count)), total if count else 0
-        )
+            count, total = None, 0 if known == 0 else INFINITE_CARDINALITY
+        else:
+            total = 0 if count == 0 else known * count if known >= 0 else known
+        return self._reordered(numbers.repeat, numbers.repeat, total, count, drops=False)
 
     def take(self, count: int) -> Dataset:
         """The first `count` samples, all for -1."""
@@ -361,7 +384,7 @@ class Dataset:
             return self
         known = self._cardinality
         total = count if known == INFINITE_CARDINALITY else min(count, known) if known >= 0 else known
-        return Dataset(lambda: itertools.islice(self._make_iterator(), count), total)
+        return self._reordered(numbers.take, numbers.take_numbers, total, count, drops=False)
 
     def skip(self, count: int) -> Dataset:
         """All but the first `count` samples, none for -1."""
@@ -369,7 +392,7 @@ class Dataset:
             return Dataset(lambda: iter(()), 0)
         known = self._cardinality
         total = max(known - count, 0) if known >= 0 else known
-        return Dataset(lambda: itertools.islice(self._make_iterator(), count, None), total)
+        return self._reordered(numbers.skip, numbers.skip_numbers, total, count)
 
     def shard(self, num_shards: int, index: int) -> Dataset:
         """Every `num_shards`-th sample, from number `index` on."""
@@ -377,7 +400,7 @@ class Dataset:
             raise ValueError(f"[Dataset.shard] expected 0 <= index < num_shards, received {index} and {num_shards}.")
         known = self._cardinality
         total = len(range(index, known, num_shards)) if known >= 0 else known
-        return Dataset(lambda: itertools.islice(self._make_iterator(), index, None, num_shards), total)
+        return self._reordered(numbers.shard, numbers.shard_numbers, total, num_shards, index)
 
     def concatenate(self, dataset: Dataset) -> Dataset:
         """These samples, then those of `dataset`."""
@@ -394,6 +417,8 @@ class Dataset:
         """
         if filename:
             raise ValueError(f"[Dataset.cache] expected no filename (the cache is in memory), received {filename!r}.")
+        if isinstance(self._plan, Rows) and self._cardinality >= 0:
+            return Dataset._planned(self._plan.cached(), self._cardinality)
         kept: list[Any] = []
         complete = False
 
@@ -413,11 +438,13 @@ class Dataset:
         return Dataset(iterate, self._cardinality)
 
     def prefetch(self, buffer_size: int) -> Dataset:
-        """Computes up to `buffer_size` samples (AUTOTUNE: 2) ahead in a thread."""
-        if buffer_size == 0:
-            return self
-        size = 2 if buffer_size == AUTOTUNE else int(buffer_size)
-        return Dataset(lambda: parallel.ahead(self._make_iterator, size), self._cardinality)
+        """Computes up to `buffer_size` samples (AUTOTUNE, 0: 2) ahead in a thread."""
+        if buffer_size < AUTOTUNE:
+            raise ValueError(
+                f"[Dataset.prefetch] expected buffer_size of at least 0, or AUTOTUNE, received {buffer_size}."
+            )
+        size = 2 if buffer_size <= 0 else int(buffer_size)
+        return Dataset(lambda: parallel.ahead(self._make_iterator, size), self._cardinality, self._plan)
 
     # ---------------------------------------------------------------- results
 
@@ -440,6 +467,10 @@ class Dataset:
     def cardinality(self) -> int:
         """The number of samples, INFINITE_CARDINALITY or UNKNOWN_CARDINALITY."""
         return self._cardinality
+
+    def plan_of_batches(self) -> Batches | None:
+        """The samples as batches of rows of arrays in memory; None where they are something else."""
+        return self._plan if isinstance(self._plan, Batches) else None
 
     def __len__(self) -> int:
         if self._cardinality < 0:
@@ -476,10 +507,20 @@ def _workers(num_parallel_calls: int | None) -> int:
     return num_parallel_calls or 1
 
 
+def _check_calls(num_parallel_calls: int | None, method: str) -> None:
+    if num_parallel_calls is not None and num_parallel_calls < 1 and num_parallel_calls != AUTOTUNE:
+        raise ValueError(
+            f"[Dataset.{method}] expected num_parallel_calls of at least 1, or AUTOTUNE, received {num_parallel_calls}."
+        )
+
+
+def _seed_of(sequence: np.random.SeedSequence) -> int:
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
 def _caller(function: Callable) -> Callable[[Any], Any]:
     def call(sample: Any) -> Any:
-        sample = _to_tensors(sample)
-        return function(*sample) if isinstance(sample, tuple) else function(sample)
+        return call_with(function, _to_tensors(sample))
 
     return call
 
@@ -500,78 +541,3 @@ def _to_numpy(leaf: Any) -> Any:
         return leaf
     array = np.asarray(leaf)
     return array[()] if array.ndim == 0 else array
-
-
-def _as_arrays(tensors: Any) -> Any:
-    if isinstance(tensors, dict):
-        return {key: _as_arrays(value) for key, value in tensors.items()}
-    if isinstance(tensors, tuple):
-        return tuple(_as_arrays(item) for item in tensors)
-    if type(tensors).__module__.startswith("pandas"):
-        if hasattr(tensors, "columns"):
-            return np.asarray(tensors)
-        return tensors.to_numpy()
-    array = np.asarray(tensors)
-    if isinstance(tensors, (list, float)) and array.dtype == np.float64:
-        array = array.astype("float32")  # Python numbers have no width of their own
-    elif isinstance(tensors, (list, int)) and array.dtype == np.int64:
-        array = array.astype("int32")
-    if array.dtype == object:
-        raise ValueError(
-            "[Dataset.from_tensor_slices] expected arrays, received a ragged list. Pad it with "
-            "keras.utils.pad_sequences, or use "
-            "from_generator with padded_batch."
-        )
-    return array
-
-
-def _dtype_name(dtype: Any) -> str:
-    return getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
-
-
-def _flat_shapes(shapes: Any) -> list[Any] | None:
-    if shapes is None:
-        return None
-    if isinstance(shapes, (tuple, list)) and all(s is None or isinstance(s, int) for s in shapes):
-        return [shapes]
-    items = [shapes[key] for key in sorted(shapes)] if isinstance(shapes, dict) else list(shapes)
-    return [shape for item in items for shape in (_flat_shapes(item) or [None])]
-
-
-def _lists_as_arrays(sample: Any) -> Any:
-    if isinstance(sample, dict):
-        return {key: _lists_as_arrays(value) for key, value in sample.items()}
-    if isinstance(sample, tuple):
-        return tuple(_lists_as_arrays(item) for item in sample)
-    if not isinstance(sample, list):
-        return sample
-    array = np.asarray(sample)
-    return array.astype("float32") if array.dtype == np.float64 else array
-
-
-def _conformed(sample: Any, types: list[Any] | None, shapes: list[Any] | None) -> Any:
-    sample = _lists_as_arrays(sample)
-    leaves = [np.asarray(leaf) for leaf in flatten(sample)]
-    if types is None:
-        leaves = [
-            leaf.astype("float32") if isinstance(raw, float) else leaf for raw, leaf in zip(flatten(sample), leaves)
-        ]
-    else:
-        if len(types) != len(leaves):
-            raise ValueError(
-                f"[Dataset.from_generator] expected samples of {len(types)} component(s) as declared, received "
-                f"{len(leaves)}."
-            )
-        leaves = [
-            leaf if _dtype_name(t) in ("string", "str") else leaf.astype(_dtype_name(t))
-            for leaf, t in zip(leaves, types)
-        ]
-    for leaf, shape in zip(leaves, shapes or ()):
-        if shape is not None and (
-            len(shape) != leaf.ndim or any(s is not None and s != n for s, n in zip(shape, leaf.shape))
-        ):
-            raise ValueError(
-                f"[Dataset.from_generator] expected a component of shape {tuple(shape)} as declared, received "
-                f"{leaf.shape}."
-            )
-    return pack_sequence_as(sample, leaves)

@@ -27,6 +27,15 @@ def map_structure(function: Callable[[Any], Any], value: Any) -> Any:
     return function(value)
 
 
+def lists_as_tuples(value: Any) -> Any:
+    """`value` with each list a tuple."""
+    if isinstance(value, dict):
+        return {key: lists_as_tuples(item) for key, item in value.items()}
+    if isinstance(value, list) or value.__class__ is tuple:
+        return tuple(lists_as_tuples(item) for item in value)
+    return value
+
+
 def named_leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Pairs (path, leaf), the path written as a user would index the argument: `x`, `x[1]`, `y['main']`."""
     if isinstance(value, dict):

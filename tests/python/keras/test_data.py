@@ -174,7 +174,8 @@ def test_prefetch_passes_errors_on_and_stops_its_thread():
         (lambda: numbers().shuffle(0), "buffer_size of at least 1"),
         (lambda: numbers().cache("file"), "no filename"),
         (lambda: numbers().window(0), "of at least 1"),
-        (lambda: numbers().map(lambda x: x, deterministic=False), "samples keep their order"),
+        (lambda: numbers().map(lambda x: x, num_parallel_calls=0), "num_parallel_calls of at least 1"),
+        (lambda: numbers().prefetch(-2), "buffer_size of at least 0"),
     ],
 )
 def test_dataset_messages(call, text):

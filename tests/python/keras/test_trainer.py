@@ -398,7 +398,7 @@ def bad(x=X, y=LINE, model=linear, **arguments):
         (bad(y=None), r"\[fit\] expected targets y for the loss, received none"),
         (bad(x=None), r"\[fit\] expected data in argument x, received None"),
         (bad(x=np.zeros((0, 4)), y=np.zeros(0)), r"at least one sample"),
-        (bad(batch_size=0), r"expected batch_size to be a positive integer or None, received 0"),
+        (bad(batch_size=-1), r"expected batch_size to be a positive integer or None, received -1"),
         (bad(validation_split=1.5), r"expected validation_split between 0 and 1, received 1.5"),
         (bad(class_weight={0: 1.0}, sample_weight=np.ones(50)), r"at most one of class_weight and sample_weight"),
         (bad(x=(b for b in ()), y=LINE), r"expected no argument y when x is a generator"),

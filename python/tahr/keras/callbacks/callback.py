@@ -50,6 +50,11 @@ class Callback:
         """Receives the model before training."""
         self._model = model
 
+    def wants_logs(self, batch: int) -> bool:
+        """Whether `on_train_batch_end` and its relatives are to get the logs of batch number `batch`: reading them off the
+        metrics takes longer than a small step. Where no callback wants them, all get an empty dict."""
+        return True
+
     def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Alias of `on_train_batch_begin`."""
 
@@ -106,6 +111,11 @@ def _overrides(callback: Any, hook: str) -> bool:
     if own is None or not getattr(callback, "follows_batches", True):
         return False
     return getattr(own, "__func__", own) is not getattr(Callback, hook)
+
+
+def _wants_logs(callback: Any, batch: int) -> bool:
+    ask = getattr(callback, "wants_logs", None)  # which objects made elsewhere may lack
+    return ask is None or ask(batch)
 
 
 class CallbackList(Callback):
@@ -199,7 +209,7 @@ class CallbackList(Callback):
         """Reports the end of batch number `batch`."""
         listeners, progbar = self._listeners[phase], self._progbar
         if listeners:
-            logs = get_logs()
+            logs = get_logs() if any(_wants_logs(c, batch) for c in listeners) else {}
             for callback in listeners:
                 getattr(callback, f"on_{phase}_batch_end")(batch, logs)
         if progbar is not None:

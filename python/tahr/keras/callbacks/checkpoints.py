@@ -36,13 +36,22 @@ class _EveryFewBatches(Callback):
         """Whether `save_freq` batches have gone by since the last time; `steps_per_execution` may skip numbers."""
         if self.save_freq == "epoch":
             return False
-        last = self._last_batch_seen
-        self._batches_seen_since_last_saving += batch + 1 if last is None or batch <= last else batch - last
+        self._batches_seen_since_last_saving += self._batches_up_to(batch)
         self._last_batch_seen = batch
         if self._batches_seen_since_last_saving < self.save_freq:
             return False
         self._batches_seen_since_last_saving = 0
         return True
+
+    def _batches_up_to(self, batch: int) -> int:
+        last = self._last_batch_seen
+        return batch + 1 if last is None or batch <= last else batch - last
+
+    def wants_logs(self, batch: int) -> bool:
+        """In the batches at which something is saved."""
+        if self.save_freq == "epoch":
+            return False
+        return self._batches_seen_since_last_saving + self._batches_up_to(batch) >= self.save_freq
 
 
 class ModelCheckpoint(_EveryFewBatches, MonitorCallback):

@@ -195,11 +195,15 @@ class TensorBoard(Callback):
             stack = ExitStack()
             self._profile = stack, stack.enter_context(profiler.profile())
 
+    def wants_logs(self, batch: int) -> bool:
+        """In every `update_freq`th batch of all."""
+        return self.update_freq != "epoch" and self._batch % int(self.update_freq) == 0
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         seconds = time.perf_counter() - self._batch_start
         if self._batch >= self._last_profiled:
             self._stop_profile()
-        if self.update_freq == "epoch" or self._batch % int(self.update_freq):
+        if not self.wants_logs(batch):
             return
         writer = self._writer("train")
         for name, value in (logs or {}).items():

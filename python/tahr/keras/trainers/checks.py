@@ -20,6 +20,24 @@ def check_numeric(array: np.ndarray, name: str, where: str) -> None:
         )
 
 
+def check_real(array: np.ndarray, name: str, where: str) -> None:
+    """Raises for complex numbers, of which no tensor consists."""
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"[{where}] expected real numbers in argument {name}, received {array.dtype} of shape {array.shape}. Pass "
+            "real and imaginary parts side by side, np.stack([x.real, x.imag], axis=-1), or np.abs(x)."
+        )
+
+
+def check_verbose(verbose: Any, where: str) -> None:
+    """Raises unless `verbose` is one of the levels."""
+    if verbose is not None and verbose != "auto" and not isinstance(verbose, (bool, int, np.integer)):
+        raise ValueError(
+            f"[{where}] expected verbose to be 0 (silent), 1 or 'auto' (a progress bar) or 2 (a line per epoch), received "
+            f"{verbose!r}."
+        )
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
@@ -29,10 +47,10 @@ def _is_bfloat16(array: np.ndarray) -> bool:
 
 
 def check_epochs(epochs: Any, initial_epoch: Any) -> None:
-    """Raises unless both are whole numbers of 0 or more."""
+    """Raises unless both are whole numbers. From one to an earlier one there is no epoch to run."""
     for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise ValueError(f"[fit] expected {name} to be an integer of 0 or more, received {value!r}.")
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise ValueError(f"[fit] expected {name} to be an integer, received {value!r}.")
 
 
 def check_lengths(named_lengths: list[tuple[str, int]], where: str) -> None:

@@ -184,13 +184,13 @@ class CompileLoss:
             one = self._losses[0]
             target = flatten(y_true)[0]
             weight = flatten(sample_weight)[0] if sample_weight is not None else None
-            value = one.loss(target, predictions[0], weight)
+            value = _value(one, target, predictions[0], weight)
             return value if one.weight is None else value * one.weight
         targets = order.match(y_true, "targets y", self._used)  # type: ignore[union-attr]
         weights = self._match_weights(sample_weight)
         total = None
         for index, one in enumerate(self._losses):
-            value = one.loss(targets[one.output], predictions[one.output], weights[one.output])
+            value = _value(one, targets[one.output], predictions[one.output], weights[one.output])
             if self.metrics:
                 self.metrics[index].update_state(value, sample_weight=predictions[one.output].shape[0])
             if one.weight is not None:
@@ -202,6 +202,21 @@ class CompileLoss:
         if sample_weight is not None and len(flatten(sample_weight)) == 1 and not isinstance(sample_weight, dict):
             return flatten(sample_weight) * self._order.count  # type: ignore[union-attr]
         return self._order.match(sample_weight, "sample_weight", self._used)  # type: ignore[union-attr]
+
+
+def _value(one: OutputLoss, target: Any, prediction: Any, weight: Any) -> Any:
+    try:
+        return one.loss(target, prediction, weight)
+    except (ValueError, TypeError) as error:
+        wanted, received = tuple(getattr(prediction, "shape", ())), tuple(getattr(target, "shape", ()))
+        if wanted == received or not str(error).startswith("["):
+            raise
+        loss = getattr(one.loss, "name", None) or type(one.loss).__name__
+        output = f"output {one.name!r}" if one.name != loss else "the output"
+        raise ValueError(
+            f"[{loss}] expected targets y that fit {output} of shape {wanted}, received targets of shape {received}. Give "
+            f"the layer of that output as many units as the targets have values, or correct the targets. ({error})"
+        ) from error
 
 
 def _nested_like(y_pred: Any, value: Any, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from tahr.keras.backend import config, scopes
 from tahr.keras.callbacks.callback import CallbackList
 from tahr.keras.trainers.compile_loss import CompileLoss
 from tahr.keras.trainers.compile_metrics import CompileMetrics
-from tahr.keras.trainers.data import EpochIterator
+from tahr.keras.trainers.data import DatasetSource, EpochIterator
 from tahr.keras.trainers.loop import run_loop
 from tahr.keras.trainers.step_functions import StepFunctions
 from tahr.keras.trainers.steps import TracedStep
@@ -428,7 +429,8 @@ class Stepping(StepFunctions):
             return None
         return self._traced_default(phase)
 
-    def _traced_default(self, phase: str) -> TracedStep | None:
+    def _traced_default(self, phase: str, source: DatasetSource | None = None) -> TracedStep | None:
+        """With a source, the step takes what this gathers."""
         if self.run_eagerly or functions_run_eagerly():
             return None
         steps = self._traced_steps
@@ -436,11 +438,33 @@ class Stepping(StepFunctions):
             steps = {}
             self._set(_traced_steps=steps)
         function = self._step_function(phase)
-        kept = steps.get(phase)
+        name = phase if source is None else f"{phase}, prepared"
+        kept = steps.get(name)
         own = getattr(function, "__func__", function)  # of an instance or class that may have been patched since
-        if kept is None or kept[0] is not own:
-            kept = steps[phase] = (own, TracedStep(self, phase, function))
+        if source is not None:
+            own = (own, weakref.ref(source.plan))  # which holds the data
+        if kept is None or kept[0] != own:
+            kept = steps[name] = (own, TracedStep(self, phase, function))
         return kept[1]
+
+    def _run_without_python(
+        self, phase: str, iterator: EpochIterator, callbacks: CallbackList
+    ) -> dict[str, Any] | None:
+        """An epoch over rows of arrays, run by the engine: its logs. None where the data or the step are not for that."""
+        if self.run_eagerly or functions_run_eagerly() or callbacks.listens(phase):
+            return None
+        if self._own_function(phase) is not None:
+            return None
+        loop = iterator.loop() if config.max_steps_per_epoch() is None else None
+        if loop is None:
+            return None
+        source = iterator.source
+        function = step = self._step_function(phase)
+        prepares = isinstance(source, DatasetSource)
+        if prepares:
+            function = lambda columns: step(source.prepared(columns))  # noqa: E731
+        traced = self._traced_default(phase, source if prepares else None)
+        return self._final_logs(run_loop(self, phase, function, traced, loop, source.structure(), callbacks))
 
     def _make_step(self, phase: str) -> Callable[[Any], Any]:
         """The function of a host batch that one phase calls per step."""
@@ -470,19 +494,15 @@ class Stepping(StepFunctions):
 
     def _run_steps(self, phase: str, iterator: EpochIterator, callbacks: CallbackList) -> dict[str, Any]:
         """Runs one epoch of "train" or "test" steps and returns its logs."""
-        traced = self._traced_step(phase)
-        if traced is not None and not callbacks.listens(phase) and config.max_steps_per_epoch() is None:
-            loop = iterator.loop()
-            if loop is not None:
-                structure = iterator.source.structure()
-                function = self._step_function(phase)
-                return self._final_logs(run_loop(self, phase, function, traced, loop, structure, callbacks))
+        logs = self._run_without_python(phase, iterator, callbacks)
+        if logs is not None:
+            return logs
         step = self._make_step(phase)
         every = self.steps_per_execution
-        logs: Any = None
+        logs = None
         index = -1
         limit = config.max_steps_per_epoch()
-        for index, batch in enumerate(iterator.epoch()):
+        for index, batch in enumerate(iterator.epoch(every)):
             if index % every == 0:
                 callbacks.batch_begin(phase, index)
             logs = step(batch)

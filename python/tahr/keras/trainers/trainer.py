@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class Trainer(OldMethods, Stepping):
                 of batches `(x, y)` or `(x, y, sample_weight)`: generator, `tahr.data.Dataset`, `keras.utils.PyDataset`,
                 iterable.
             y: targets of the same length; not with a source of batches.
-            batch_size: samples per step, 32 for None.
+            batch_size: samples per step, 32 for None and 0.
             epochs: number of the last epoch; from `initial_epoch` on.
             verbose: 0 silent, 1 or "auto" a progress bar, 2 a line per epoch.
             callbacks: `keras.callbacks` objects.
@@ -88,6 +89,7 @@ class Trainer(OldMethods, Stepping):
         """
         self._require_compiled("fit")
         checks.check_epochs(epochs, initial_epoch)
+        checks.check_verbose(verbose, "fit")
         x, host = self._host_inputs(x)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation(
@@ -101,7 +103,9 @@ class Trainer(OldMethods, Stepping):
         self._watch_targets(source, "fit")
         iterator = EpochIterator(source, steps_per_epoch, "fit")
         validation = None
-        if validation_data is not None:
+        if validation_data is not None and _is_empty(validation_data):
+            warnings.warn("[fit] validation_data holds no samples: nothing is validated.", stacklevel=3)
+        elif validation_data is not None:
             size = validation_batch_size or source.batch_size
             validation = EpochIterator(self._validation_source(validation_data, size), validation_steps, "fit")
             if isinstance(validation.source, ArraySource) and not self._allows_nan():
@@ -113,7 +117,7 @@ class Trainer(OldMethods, Stepping):
             callbacks = CallbackList(
                 callbacks,
                 add_history=True,
-                add_progbar=verbose != 0,
+                add_progbar=bool(verbose),
                 model=self,
                 verbose=1 if verbose == "auto" else verbose,
                 epochs=epochs,
@@ -197,6 +201,7 @@ class Trainer(OldMethods, Stepping):
             1.0
         """
         self._require_compiled("evaluate")
+        checks.check_verbose(verbose, "evaluate")
         x, host = self._host_inputs(x)
         source = make_source("evaluate", x, y, sample_weight, batch_size, host=host)
         self._watch_targets(source, "evaluate")
@@ -244,7 +249,7 @@ class Trainer(OldMethods, Stepping):
         callbacks = self._callbacks(callbacks, verbose, iterator)
         callbacks.on_predict_begin()
         traced = self._traced_step("predict")
-        if traced is not None and not callbacks.listens("predict"):
+        if traced is not None and not callbacks.listens("predict") and isinstance(iterator.source, ArraySource):
             loop = iterator.loop()
             if loop is not None:
                 structure = iterator.source.structure()
@@ -281,7 +286,7 @@ class Trainer(OldMethods, Stepping):
             return callbacks
         return CallbackList(
             callbacks,
-            add_progbar=verbose != 0,
+            add_progbar=bool(verbose),
             model=self,
             verbose=1 if verbose == "auto" else verbose,
             epochs=1,
@@ -368,9 +373,17 @@ class Trainer(OldMethods, Stepping):
         return next(iter(source))
 
 
+def _is_empty(data: Any) -> bool:
+    """Whether validation data are arrays without rows."""
+    leaves = flatten(data) if isinstance(data, (tuple, list)) else []
+    return bool(leaves) and all(leaf is None or tuple(getattr(leaf, "shape", (1,)))[:1] == (0,) for leaf in leaves)
+
+
 def _is_due(epoch: int, frequency: Any) -> bool:
-    if isinstance(frequency, int):
+    if isinstance(frequency, int) and frequency > 0:
         return (epoch + 1) % frequency == 0
     if isinstance(frequency, (list, tuple, set, range)):
         return epoch + 1 in frequency
-    raise ValueError(f"[fit] expected validation_freq to be an integer or a list of epochs, received {frequency!r}.")
+    raise ValueError(
+        f"[fit] expected validation_freq to be an integer of at least 1 or a list of epochs, received {frequency!r}."
+    )

@@ -126,6 +126,12 @@ class ProjectedAttention(Layer):
                 "attention scores is not supported when flash attention is enabled."
             )
         key = value if key is None else key
+        sizes = query.shape[0], value.shape[0], key.shape[0]
+        if len({size for size in sizes if size is not None}) > 1:
+            raise ValueError(
+                f"[{self.name}] expected query, value and key of one batch size, received shapes {tuple(query.shape)}, "
+                f"{tuple(value.shape)} and {tuple(key.shape)}. Row i of each must belong to the same sample."
+            )
         allowed = self._allowed(query, value, query_mask, value_mask, key_mask, attention_mask)
         gate = self._gate_dense(query) if self._use_gate else None
         q, k, v = self._query_dense(query), self._key_dense(key), self._value_dense(value)

@@ -13,11 +13,19 @@ from typing import Any
 from tahr.data import Dataset
 from tahr.keras.trainers.data.arrays import ArraySource, is_arrays, split_validation
 from tahr.keras.trainers.data.epochs import EpochIterator
-from tahr.keras.trainers.data.iterables import IterableSource
+from tahr.keras.trainers.data.iterables import DatasetSource, IterableSource
 from tahr.keras.trainers.data.py_dataset import PyDatasetSource
 from tahr.keras.utils.py_dataset import PyDataset
 
-__all__ = ["ArraySource", "EpochIterator", "IterableSource", "PyDatasetSource", "make_source", "split_validation"]
+__all__ = [
+    "ArraySource",
+    "DatasetSource",
+    "EpochIterator",
+    "IterableSource",
+    "PyDatasetSource",
+    "make_source",
+    "split_validation",
+]
 
 
 def make_source(
@@ -57,7 +65,10 @@ def make_source(
     if isinstance(x, PyDataset):
         _no_batch_size(where, batch_size, kind)
         return PyDatasetSource(where, x, bool(shuffle), class_weight)
-    if isinstance(x, Dataset) or hasattr(x, "__iter__") or hasattr(x, "__next__"):
+    if isinstance(x, Dataset):
+        _no_batch_size(where, batch_size, kind)
+        return DatasetSource(where, x, class_weight)
+    if hasattr(x, "__iter__") or hasattr(x, "__next__"):
         _no_batch_size(where, batch_size, kind)
         return IterableSource(where, x, class_weight)
     raise TypeError(

@@ -60,6 +60,7 @@ def to_array(value: Any, name: str, where: str, text: bool = False) -> np.ndarra
             ) from error
     if not text:
         checks.check_numeric(array, name, where)
+        checks.check_real(array, name, where)
     if array.ndim == 0:
         raise ValueError(
             f"[{where}] expected an array with a first axis of samples in argument {name}, received the scalar "
@@ -132,7 +133,7 @@ class ArraySource:
         self.num_samples = len(named[0][1])
         if self.num_samples == 0:
             raise ValueError(f"[{where}] expected at least one sample in argument x, received {named[0][1].shape}.")
-        if batch_size is None:
+        if batch_size is None or batch_size is not False and batch_size == 0:
             batch_size = math.ceil(self.num_samples / steps) if steps else _DEFAULT_BATCH_SIZE
         if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
             raise ValueError(
@@ -155,8 +156,10 @@ class ArraySource:
         for name, leaf in named_leaves(self.y, "y"):
             checks.check_no_nan(leaf, name, self._where)
 
-    def start_loop(self) -> BatchLoop:
-        """A loop over the batches of the next epoch that runs without Python."""
+    def start_loop(self, steps: int | None) -> BatchLoop | None:
+        """A loop over the batches of the next epoch that runs without Python; None where an epoch is so many `steps`."""
+        if steps is not None:
+            return None
         if self._loop is None:
             leaves: list[Any] = []
             map_structure(lambda a: leaves.append(tahr.from_numpy(np.ascontiguousarray(a))), self._columns)

@@ -34,8 +34,8 @@ class EpochIterator:
             return self.steps
         return self.source.num_batches
 
-    def epoch(self) -> Iterator[tuple]:
-        """The batches of the next epoch."""
+    def epoch(self, group: int = 1) -> Iterator[tuple]:
+        """The batches of the next epoch; `steps` of them are rounded up to whole groups, as long as there are more."""
         self.source.on_epoch_begin()
         if self.steps is None:
             limit = self.source.num_batches  # a source without end that knows its length still has epochs
@@ -49,7 +49,7 @@ class EpochIterator:
                 self._warn(0, limit)
         else:
             seen = 0
-            while seen < self.steps:
+            while seen < -(-self.steps // group) * group:
                 if self._iterator is None:
                     self._iterator = iter(self.source)
                     fresh = True
@@ -60,17 +60,18 @@ class EpochIterator:
                     self._iterator = None
                     if seen == 0 and not fresh:
                         continue  # the last epoch used up exactly everything: begin anew
-                    self._warn(seen, self.steps)
+                    if seen < self.steps:
+                        self._warn(seen, self.steps)
                     break
                 yield batch
                 seen += 1
         self.source.on_epoch_end()
 
     def loop(self) -> Any:
-        """The next epoch as a `tahr.tracing.BatchLoop` ready to run, where the data are arrays in memory and an epoch is
-        one pass over them; else None."""
+        """The next epoch as a `tahr.tracing.BatchLoop` ready to run, where the data are rows of arrays in memory and an
+        epoch is one pass over them, or some steps over data without end; else None."""
         start = getattr(self.source, "start_loop", None)
-        return start() if self.steps is None and start is not None else None
+        return start(self.steps) if start is not None else None
 
     def _warn(self, seen: int, wanted: int | None) -> None:
         warnings.warn(

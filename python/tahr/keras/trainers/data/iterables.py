@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from tahr.data import INFINITE_CARDINALITY, Dataset
+from tahr.data.rows import GroupLoop
 from tahr.data.structure import map_structure
 from tahr.keras.trainers.data.class_weights import class_weight_to_sample_weight
 
@@ -30,6 +33,39 @@ class IterableSource:
     def __iter__(self) -> Iterator[tuple]:
         for batch in self._iterable:
             yield standard_batch(batch, self._class_weight, self._where)
+
+
+class DatasetSource(IterableSource):
+    """Batches of a `tahr.data.Dataset`. Where these are rows of arrays (`plan`), the engine gathers them, and what the
+    Dataset's maps make of them belongs to the step."""
+
+    def __init__(self, where: str, dataset: Dataset, class_weight: dict[int, float] | None = None):
+        super().__init__(where, dataset, class_weight)
+        plan = dataset.plan_of_batches()
+        self.plan = plan if class_weight is None else None
+        self.endless = dataset.cardinality() == INFINITE_CARDINALITY
+        self._groups: Iterator[Any] | None = None
+
+    def start_loop(self, steps: int | None) -> GroupLoop | None:
+        """A loop over the batches of the next epoch that runs without Python; with `steps`, over so many of a source
+        without end, on from where the last one stopped."""
+        if self.plan is None or (steps is None) == self.endless:
+            return None
+        if steps is None:
+            loop = GroupLoop(self.plan, self.plan.groups())
+        else:
+            if self._groups is None:
+                self._groups = self.plan.groups()
+            loop = GroupLoop(self.plan, itertools.islice(self._groups, steps))
+        return None if loop.empty else loop
+
+    def structure(self) -> Any:
+        """What the loop gathers: the columns."""
+        return tuple(self.plan.rows.columns())  # type: ignore[union-attr]
+
+    def prepared(self, columns: tuple) -> tuple:
+        """The batch that becomes of gathered rows."""
+        return standard_batch(self.plan.prepared(list(columns)), None, self._where)  # type: ignore[union-attr]
 
 
 def _length(iterable: Any) -> int | None:
