@@ -106,7 +106,7 @@ class ThresholdedReLU(Layer):
 
     >>> import numpy as np
     >>> from tahr import keras
-    >>> keras.layers.ThresholdedReLU(theta=1.0)(np.array([-1.0, 1.0, 3.0])).numpy()
+    >>> keras.layers.ThresholdedReLU(theta=1.0)(np.array([0.5, 1.0, 3.0])).numpy()
     array([0., 0., 3.], dtype=float32)
     """
 
