@@ -7,6 +7,7 @@
 // The public functions resolve padding and data format, and put themselves together from these.
 #include <algorithm>
 
+#include "ops/array_attrs.h"
 #include "ops/conv_attrs.h"
 #include "ops/functions.h"
 #include "ops/linalg_attrs.h"
@@ -223,7 +224,7 @@ Tensor depthwise(const Tensor& x, const Tensor& kernel, const ConvAttrs& at, con
     wide.push_back(multiplier);
     Shape merged = x.shape();
     merged[merged.rank() - 1] = core.groups;
-    if (!x.shape().fully_known()) source = Tensor::symbolic(merged, x.dtype());
+    if (!x.shape().fully_known()) source = call1(get_op("repeat"), {x}, RepeatAttrs{{multiplier}, x.rank() - 1});
     else source = ops::reshape(ops::broadcast_to(ops::reshape(x, split), wide), merged);
   }
   return conv_forward(source, ops::reshape(kernel, flat), core);

@@ -17,10 +17,12 @@ void check_free_of_state(const graph::Graph& g) {
       throw_value("[export] expected a graph that changes no variable and draws no numbers, received one with '",
                   n.op->name, "'. Export inference: layers called with training=False.");
     for (const graph::Graph* body : bodies(n)) {
-      for (const graph::Value& v : body->values) {
-        if (v.kind == graph::Value::Kind::Variable)
-          throw_value("[export] expected loops and branches that change no variable, received one that uses '",
-                      v.variable->name, "'.");
+      for (const graph::Node& inside : body->nodes) {
+        for (graph::ValueId v : inside.in) {
+          if (v != graph::kAbsent && body->value(v).kind == graph::Value::Kind::Variable)
+            throw_value("[export] expected loops and branches that change no variable, received one that uses '",
+                        body->value(v).variable->name, "'.");
+        }
       }
       check_free_of_state(*body);
     }

@@ -24,6 +24,7 @@ _MODULES = (
     "constraints",
     "datasets",
     "dtype_policies",
+    "export",
     "initializers",
     "layers",
     "legacy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -109,9 +110,23 @@ class Builder:
 
     def add(self, op: str, inputs: Any, outputs: int, attributes: dict[str, Any]) -> Any:
         names = [x if isinstance(x, str) else self.initializer(x) for x in inputs]
-        made = [self.fresh(f"{op.lower()}{len(self.nodes)}") for _ in range(outputs)]
+        made = [self.fresh(f"{op.lower()}{len(self._taken)}") for _ in range(outputs)]
         self.nodes.append(proto.node(op, names, made, made[0], attributes))
         return made[0] if outputs == 1 else made
+
+    def subgraph(self, name: str, inputs: list[str], outputs: list[str], body: Callable[..., list[str]]) -> proto.Graph:
+        """The nodes that `body` adds, given the names of inputs of these dtypes; it returns those of the outputs."""
+        around, self.nodes = self.nodes, []
+        names = [self.fresh(f"{name}_input") for _ in inputs]
+        results = [self.add("Identity", [r], 1, {}) for r in body(*names)]
+        nodes, self.nodes = self.nodes, around
+        return proto.graph(
+            name,
+            nodes,
+            [],
+            [proto.value_info(n, d, None) for n, d in zip(names, inputs, strict=True)],
+            [proto.value_info(n, d, None) for n, d in zip(results, outputs, strict=True)],
+        )
 
 
 def to_onnx(model: Any, graph: Frozen) -> bytes:

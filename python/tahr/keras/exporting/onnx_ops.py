@@ -10,6 +10,8 @@ import numpy as np
 
 from tahr.keras.exporting import onnx_proto as proto
 from tahr.keras.exporting.onnx import Node, Unsupported
+from tahr.keras.exporting.onnx_images import adaptive, resize
+from tahr.keras.exporting.onnx_recurrent import recurrent
 
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1  # in slices: an end left out
 
@@ -69,8 +71,9 @@ def _softmax(op: str) -> Callable[[Node], None]:
 
 
 def _matmul(n: Node) -> None:
+    integers = n.dtype(0) == "int8" and n.dtype(1) == "int8"
     a, b = (_swapped(n, i, n.attrs.get(flag, False)) for i, flag in enumerate(("transpose_a", "transpose_b")))
-    n.give(n.add("MatMul", a, b))
+    n.give(n.add("MatMulInteger" if integers else "MatMul", a, b))
 
 
 def _swapped(n: Node, i: int, flag: bool) -> str:
@@ -207,7 +210,7 @@ def _pool(op: str) -> Callable[[Node], None]:
     def rule(n: Node) -> None:
         at = n.attrs
         if at["adaptive"]:
-            raise Unsupported("with windows of several sizes")
+            return adaptive(op == "AveragePool")(n)
         pads = [*at["low"], *at["high"]]
         y = n.add(op, _first(n, n.input(0)), kernel_shape=at["window"], strides=at["strides"], pads=pads)
         n.give(_last(n, y))
@@ -279,56 +282,162 @@ def _attention(n: Node) -> None:
     n.give(n.add("Transpose", y, perm=[0, 2, 1, 3]))
 
 
-_RECURRENT = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign": "Softsign", "softplus": "Softplus"}
+def _not_equal(n: Node) -> None:
+    n.give(n.add("Not", n.add("Equal", *n.all_inputs())))
 
 
-def _recurrent(op: str, order: list[int], states: int, results: int, activations: list[str]) -> Callable[[Node], None]:
-    """x, kernel, recurrent_kernel, bias?, states?, mask? -> the sequence, the last states; `order`: ONNX's gates in ours.
+def _clip(n: Node) -> None:
+    n.give(n.add("Min", n.add("Max", n.input(0), n.input(1)), n.input(2)))
 
-    ONNX's sequences are (time, directions, batch, units).
-    """
 
+def _round(n: Node) -> None:
+    if n.attrs["decimals"]:
+        raise Unsupported("to decimals")
+    n.give(n.add("Round", n.input(0)))
+
+
+def _shrink(soft: bool) -> Callable[[Node], None]:
     def rule(n: Node) -> None:
-        if n.has(4 + states):
-            raise Unsupported("with a mask")
-        if any(n.read(i) for i in range(1 + states, results)):
-            raise Unsupported("whose gates are used")
-        names = [n.attrs[a] for a in activations]
-        if any(a not in _RECURRENT for a in names):
-            raise Unsupported(f"with the activations {names}")
-        units = n.array(2).shape[0]
+        x, most = n.input(0), n.attrs["threshold"]
+        inside = n.add("LessOrEqual", n.add("Abs", x), _like(n, most))
+        outside = n.add("Sub", x, n.add("Mul", n.add("Sign", x), _like(n, most))) if soft else x
+        n.give(n.add("Where", inside, _like(n, 0.0), outside))
 
-        def gates(columns: np.ndarray) -> np.ndarray:  # (..., gates units) -> the same, in ONNX's order
-            parts = columns.reshape(*columns.shape[:-1], len(order), units)[..., order, :]
-            return parts.reshape(columns.shape)
+    return rule
 
-        rows = [gates(n.array(i)).T[None] for i in (1, 2)]
-        bias: Any = ""
-        if n.has(3):
-            given = gates(n.array(3))
-            both = given if given.ndim == 2 else np.stack([given, np.zeros_like(given)])
-            bias = both.reshape(1, -1)
-        x = n.add("Transpose", n.input(0), perm=[1, 0, 2])
-        if n.attrs["go_backwards"]:  # our sequence is in the order of computation
-            x = n.add("Slice", x, _ints([_HIGHEST]), _ints([_LOWEST]), _ints([0]), _ints([-1]))
-        first = [n.add("Unsqueeze", n.input(4 + i), _ints([0])) if n.has(4 + i) else "" for i in range(states)]
-        more: dict[str, Any] = {"linear_before_reset": int(n.attrs["reset_after"])} if op == "GRU" else {}
-        y = n.add(
-            op,
-            x,
-            *rows,
-            bias,
-            "",
-            *first,
-            outputs=1 + states,
-            hidden_size=units,
-            activations=[_RECURRENT[a] for a in names],
-            **more,
-        )
-        sequence = n.add("Transpose", n.add("Squeeze", y[0], _ints([1])), perm=[1, 0, 2])
-        n.give(sequence)
-        for i in range(states):
-            n.give(n.add("Squeeze", y[1 + i], _ints([0])), 1 + i)
+
+def _threshold(n: Node) -> None:
+    x = n.input(0)
+    above = n.add("Greater", x, _like(n, n.attrs["threshold"]))
+    n.give(n.add("Where", above, x, _like(n, n.attrs["default_value"])))
+
+
+def _between(low: float, high: float) -> Callable[[Node], None]:
+    return lambda n: n.give(n.add("Clip", n.input(0), _like(n, low), _like(n, high)))
+
+
+def _log_sigmoid(n: Node) -> None:
+    n.give(n.add("Neg", n.add("Softplus", n.add("Neg", n.input(0)))))
+
+
+def _tanh_shrink(n: Node) -> None:
+    n.give(n.add("Sub", n.input(0), n.add("Tanh", n.input(0))))
+
+
+def _squareplus(n: Node) -> None:
+    x = n.input(0)
+    root = n.add("Sqrt", n.add("Add", n.add("Mul", x, x), _like(n, n.attrs["b"])))
+    n.give(n.add("Mul", n.add("Add", x, root), _like(n, 0.5)))
+
+
+def _half_step(n: Node) -> str:  # (x + 1) / 2 between 0 and 1
+    moved = n.add("Mul", n.add("Add", n.input(0), _like(n, 1.0)), _like(n, 0.5))
+    return n.add("Clip", moved, _like(n, 0.0), _like(n, 1.0))
+
+
+def _sparse_sigmoid(n: Node) -> None:
+    n.give(_half_step(n))
+
+
+def _sparse_plus(n: Node) -> None:
+    step = _half_step(n)
+    n.give(n.add("Max", n.add("Mul", step, step), n.add("Where", _above_one(n), n.input(0), _like(n, 0.0))))
+
+
+def _above_one(n: Node) -> str:
+    return n.add("Greater", n.input(0), _like(n, 1.0))
+
+
+def _log1p(n: Node) -> None:
+    n.give(n.add("Log", n.add("Add", n.input(0), _like(n, 1.0))))
+
+
+def _expm1(n: Node) -> None:
+    n.give(n.add("Sub", n.add("Exp", n.input(0)), _like(n, 1.0)))
+
+
+def _floor_divide(n: Node) -> None:
+    if not n.dtype(0).startswith("float"):
+        raise Unsupported("of integers")  # ONNX rounds them towards zero
+    n.give(n.add("Floor", n.add("Div", *n.all_inputs())))
+
+
+def _split(n: Node) -> None:
+    axis, cuts = n.attrs["axis"], n.attrs["indices_or_sections"]
+    size = n.shape(0)[axis]
+    if size is None:
+        raise Unsupported("along an axis of unknown size")
+    edges = [i * size // cuts for i in range(cuts + 1)] if isinstance(cuts, int) else [0, *cuts, size]
+    for i, (begin, end) in enumerate(zip(edges, edges[1:])):
+        n.give(n.add("Slice", n.input(0), _ints([begin]), _ints([end]), _ints([axis])), i)
+
+
+def _corner(n: Node) -> None:  # slice: a box from a corner on
+    begin = n.array(1)
+    sizes = n.attrs["shape"]
+    end = [_HIGHEST if s < 0 else int(b) + s for b, s in zip(begin, sizes)]
+    n.give(n.add("Slice", n.input(0), _ints(begin), _ints(end), _ints(range(len(end)))))
+
+
+def _one_hot(n: Node) -> None:  # classes outside of the range have no one, unlike in ONNX's OneHot
+    at, axis = n.attrs, n.attrs["axis"]
+    rank = len(n.shape(0)) + 1
+    shape = [1] * rank
+    shape[axis] = at["num_classes"]
+    classes = np.arange(at["num_classes"]).astype(n.dtype(0)).reshape(shape)
+    same = n.add("Equal", n.add("Unsqueeze", n.input(0), _ints([axis])), classes)
+    n.give(n.add("Cast", same, to=proto.element_type(n.output_dtype())))
+
+
+def _searchsorted(n: Node) -> None:
+    compare = "Less" if n.attrs["side"] == "left" else "LessOrEqual"
+    before = n.add(compare, n.input(0), n.add("Unsqueeze", n.input(1), _ints([-1])))
+    n.give(n.add("ReduceSum", n.add("Cast", before, to=proto.element_type("int32")), _ints([-1]), keepdims=0))
+
+
+def _cumsum(n: Node) -> None:
+    n.give(n.add("CumSum", n.input(0), _ints([n.attrs["axis"]])[0], reverse=int(n.attrs["reverse"])))
+
+
+def _sort(n: Node) -> None:
+    axis = n.attrs["axis"]
+    if axis is None or n.shape(0)[axis] is None:
+        raise Unsupported("along an axis of unknown size")
+    n.give(n.add("TopK", n.input(0), _ints([n.shape(0)[axis]]), outputs=2, axis=axis, largest=0)[0])
+
+
+def _reduce_truth(op: str) -> Callable[[Node], None]:
+    def rule(n: Node) -> None:
+        axis = n.attrs["axis"]
+        axes = range(len(n.shape(0))) if axis is None else _axes(axis)
+        x = n.add("Cast", n.add("Cast", n.input(0), to=proto.element_type("bool")), to=proto.element_type("int32"))
+        y = n.add(op, x, _ints(list(axes)), keepdims=int(n.attrs["keepdims"]))
+        n.give(n.add("Cast", y, to=proto.element_type("bool")))
+
+    return rule
+
+
+def _constant_like(value: float) -> Callable[[Node], None]:
+    def rule(n: Node) -> None:
+        number = np.asarray(value).astype(n.output_dtype())
+        n.give(n.add("Expand", number, n.add("Shape", n.input(0))))
+
+    return rule
+
+
+def _broadcast_to(n: Node) -> None:
+    wanted = n.attrs["shape"]
+    n.give(n.add("Expand", n.input(0), _ints([1 if w < 0 else w for w in wanted])))
+
+
+def _arg(op: str) -> Callable[[Node], None]:
+    def rule(n: Node) -> None:
+        axis = n.attrs["axis"]
+        x = n.input(0) if axis is not None else n.add("Reshape", n.input(0), _ints([-1]))
+        y = n.add(op, x, axis=axis or 0, keepdims=int(n.attrs["keepdims"]))
+        if axis is None and n.attrs["keepdims"]:
+            raise Unsupported("over all axes, which it keeps")
+        n.give(n.add("Cast", y, to=proto.element_type(n.output_dtype())))
 
     return rule
 
@@ -348,7 +457,16 @@ _ALIKE = {
     **{"maximum": "Max", "minimum": "Min", "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "isnan": "IsNaN"},
     **{"softplus": "Softplus", "softsign": "Softsign", "hard_silu": "HardSwish", "equal": "Equal", "less": "Less"},
     **{"greater": "Greater", "less_equal": "LessOrEqual", "greater_equal": "GreaterOrEqual", "logical_not": "Not"},
-    **{"logical_and": "And", "logical_or": "Or"},
+    **{"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "tan": "Tan", "sinh": "Sinh", "cosh": "Cosh"},
+    **{
+        "arcsin": "Asin",
+        "arccos": "Acos",
+        "arctan": "Atan",
+        "arcsinh": "Asinh",
+        "arccosh": "Acosh",
+        "arctanh": "Atanh",
+    },
+    **{"isinf": "IsInf"},
 }
 
 RULES: dict[str, Callable[[Node], None]] = {
@@ -358,6 +476,22 @@ RULES: dict[str, Callable[[Node], None]] = {
     "selu": _plain("Selu", alpha=1.6732632423543772, gamma=1.0507009873554805),
     "hard_sigmoid": _plain("HardSigmoid", alpha=1.0 / 6.0, beta=0.5),
     "silu": _silu,
+    "celu": _with("Celu", alpha="alpha"),
+    "hard_tanh": _between(-1.0, 1.0),
+    "hard_shrink": _shrink(soft=False),
+    "soft_shrink": _shrink(soft=True),
+    "tanh_shrink": _tanh_shrink,
+    "threshold": _threshold,
+    "log_sigmoid": _log_sigmoid,
+    "squareplus": _squareplus,
+    "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": _sparse_sigmoid,
+    "clip": _clip,
+    "round": _round,
+    "not_equal": _not_equal,
+    "log1p": _log1p,
+    "expm1": _expm1,
+    "floor_divide": _floor_divide,
     "gelu": _gelu,
     "relu6": _relu6,
     "rsqrt": _rsqrt,
@@ -376,6 +510,22 @@ RULES: dict[str, Callable[[Node], None]] = {
     "sum": _reduce("ReduceSum"),
     "max": _reduce("ReduceMax"),
     "min": _reduce("ReduceMin"),
+    "prod": _reduce("ReduceProd"),
+    "logsumexp": _reduce("ReduceLogSumExp"),
+    "any": _reduce_truth("ReduceMax"),
+    "all": _reduce_truth("ReduceMin"),
+    "argmax": _arg("ArgMax"),
+    "argmin": _arg("ArgMin"),
+    "cumsum_along": _cumsum,
+    "sort": _sort,
+    "searchsorted": _searchsorted,
+    "one_hot": _one_hot,
+    "split": _split,
+    "slice": _corner,
+    "broadcast_to": _broadcast_to,
+    "zeros_like": _constant_like(0.0),
+    "ones_like": _constant_like(1.0),
+    "resize_core": resize,
     "strided_slice": _slice,
     "pad_constant": _pad,
     "repeat": _repeat,
@@ -389,7 +539,7 @@ RULES: dict[str, Callable[[Node], None]] = {
     "where": _where,
     "where_select": _where,
     "stop_gradient": _same,
-    "simple_rnn": _recurrent("RNN", [0], 1, 2, ["activation"]),
-    "lstm": _recurrent("LSTM", [0, 3, 1, 2], 2, 5, ["recurrent_activation", "activation", "activation"]),
-    "gru": _recurrent("GRU", [0, 1, 2], 1, 4, ["recurrent_activation", "activation"]),
+    "simple_rnn": recurrent("RNN", [0], 1, 2, ["activation"]),
+    "lstm": recurrent("LSTM", [0, 3, 1, 2], 2, 5, ["recurrent_activation", "activation", "activation"]),
+    "gru": recurrent("GRU", [0, 1, 2], 1, 4, ["recurrent_activation", "activation"]),
 }

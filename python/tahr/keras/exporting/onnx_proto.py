@@ -50,8 +50,14 @@ def tensor(name: str, array: np.ndarray) -> bytes:
     return dims + _integer(2, element_type(str(array.dtype))) + _block(8, name) + _block(9, raw)
 
 
+class Graph(bytes):
+    """A GraphProto, the value of an attribute."""
+
+
 def _attribute(name: str, value: Any) -> bytes:
     head = _block(1, name)
+    if isinstance(value, Graph):
+        return head + _block(6, bytes(value)) + _integer(20, 5)
     if isinstance(value, float):
         return head + _float(2, value) + _integer(20, 1)
     if isinstance(value, int):
@@ -72,10 +78,20 @@ def node(op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, attr
     return b"".join(parts + [_block(5, _attribute(k, v)) for k, v in attributes.items()])
 
 
-def value_info(name: str, dtype: str, shape: Sequence[int | str]) -> bytes:
-    """A ValueInfoProto; dimensions that are strings are names of unknown ones."""
+def value_info(name: str, dtype: str, shape: Sequence[int | str] | None) -> bytes:
+    """A ValueInfoProto; dimensions that are strings are names of unknown ones, None is any shape."""
+    if shape is None:
+        return _block(1, name) + _block(2, _block(1, _integer(1, element_type(dtype))))
     dims = b"".join(_block(1, _block(2, d) if isinstance(d, str) else _integer(1, d)) for d in shape)
     return _block(1, name) + _block(2, _block(1, _integer(1, element_type(dtype)) + _block(2, dims)))
+
+
+def graph(
+    name: str, nodes: Sequence[bytes], initializers: Sequence[bytes], inputs: Sequence[bytes], outputs: Sequence[bytes]
+) -> Graph:
+    """A GraphProto."""
+    parts = [_block(1, n) for n in nodes] + [_block(2, name)] + [_block(5, t) for t in initializers]
+    return Graph(b"".join(parts + [_block(11, i) for i in inputs] + [_block(12, o) for o in outputs]))
 
 
 def model(
@@ -87,8 +103,7 @@ def model(
     version: str,
 ) -> bytes:
     """A ModelProto, whole."""
-    graph = [_block(1, n) for n in nodes] + [_block(2, name)] + [_block(5, t) for t in initializers]
-    graph += [_block(11, i) for i in inputs] + [_block(12, o) for o in outputs]
+    content = graph(name, nodes, initializers, inputs, outputs)
     producer = _block(2, "tahr") + _block(3, version)
     opset = _block(8, _block(1, "") + _integer(2, OPSET))
-    return _integer(1, _IR_VERSION) + producer + _block(7, b"".join(graph)) + opset
+    return _integer(1, _IR_VERSION) + producer + _block(7, bytes(content)) + opset

@@ -259,8 +259,9 @@ class ConvLSTM(CellLayer):
             return super().inner_loop(sequences, initial_state, mask, training=training)
         # The inputs of all steps are convolved at once.
         batch, steps = sequences.shape[0], sequences.shape[1]
-        z = cell.from_inputs(ops.reshape(sequences, (batch * steps, *sequences.shape[2:])), cell.kernel, cell.bias)
-        z = ops.reshape(z, (batch, steps, *z.shape[1:]))
+        rows = -1 if batch is None else batch * steps
+        z = cell.from_inputs(ops.reshape(sequences, (rows, *sequences.shape[2:])), cell.kernel, cell.bias)
+        z = ops.reshape(z, (-1 if batch is None else batch, steps, *z.shape[1:]))
         kernel = ops.convert_to_tensor(cell.recurrent_kernel)
 
         def step(x: Any, states: Any) -> Any:

@@ -152,7 +152,7 @@ class RNN(Layer):
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """(last output, outputs, states) of the whole sequence. `initial_state` is None for zeros."""
         if initial_state is None:
-            initial_state = self.get_initial_state(ops.shape(sequences)[0])
+            initial_state = self._first_state(sequences)
         kwargs = {"training": training} if takes_training(self.cell) else {}
         call = self.cell if callable(self.cell) else self.cell.call
 
@@ -174,7 +174,19 @@ class RNN(Layer):
 
     def _no_state(self, sequences: Any, training: Any) -> Any:
         """The initial state if the caller gave none: its value, or None for zeros if `inner_loop` takes that."""
-        return self.get_initial_state(ops.shape(sequences)[0])
+        return self._first_state(sequences)
+
+    def _first_state(self, sequences: Any) -> list[Any]:
+        """The state before the first step, for as many rows as `sequences` have, whether their number is known or not."""
+        first = tree.flatten(sequences)[0]
+        if first.shape[0] is not None:
+            return self.get_initial_state(first.shape[0])
+        corner = (slice(None), *([0] * (first.ndim - 1)))
+        rows = ops.zeros_like(first[corner])  # (batch,)
+        return tree.map_structure(
+            lambda state: state + ops.cast(ops.reshape(rows, (-1, *(1,) * (state.ndim - 1))), state.dtype),
+            self.get_initial_state(1),
+        )
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         """The last output, or all of them, for `sequences` of shape (batch, steps, ...)."""

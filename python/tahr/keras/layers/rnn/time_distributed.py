@@ -80,8 +80,15 @@ class TimeDistributed(Wrapper):
         batch, steps = inputs.shape[0], inputs.shape[1]
         masked = signature.has_mask and mask is not None
         if _by_row(self.layer) and not masked:
-            outputs = self.layer.call(ops.reshape(inputs, (batch * steps, *inputs.shape[2:])), **kwargs)
-            return ops.reshape(outputs, (batch, steps, *outputs.shape[1:]))
+            rows = -1 if batch is None or steps is None else batch * steps
+            outputs = self.layer.call(ops.reshape(inputs, (rows, *inputs.shape[2:])), **kwargs)
+            shape = (-1 if batch is None else batch, -1 if steps is None else steps, *outputs.shape[1:])
+            if shape.count(-1) > 1:
+                raise ValueError(
+                    f"[{self.name}] expected a known batch size or number of steps, received shape {inputs.shape}. "
+                    "Give one of them in keras.Input."
+                )
+            return ops.reshape(outputs, shape)
         outputs = []
         for i in range(steps):
             if masked:
