@@ -18,7 +18,7 @@ def run(name, tmp_path, *arguments):
     spec = importlib.util.spec_from_file_location(f"example_{name}", ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if name != "linear_regression_tape":
+    if name not in ("linear_regression_tape", "distillation"):
         arguments = (*arguments, "--output", str(tmp_path))
     return module.main(arguments)
 
@@ -165,3 +165,9 @@ def test_housing_features(tmp_path, monkeypatch):
     result = run("housing_features", tmp_path, "--epochs", "4")
     assert result["mae"] < 0.55 * result["median_mae"]
     np.testing.assert_allclose(np.abs(result["predictions"] - result["prices"]).mean(), result["mae"], rtol=1e-4)
+
+
+def test_distillation(fashion_mnist, tmp_path):
+    result = run("distillation", tmp_path, "--epochs", "2", "--student-epochs", "20")
+    assert result["distilled"] > result["alone"] + 0.005 > 0.75
+    assert result["divergence_last"] < 0.2 * result["divergence_first"]

@@ -30,8 +30,8 @@ _FUNCTION_MODULES = ("activations", "constraints", "initializers", "losses", "me
 _CLASS_MODULES = frozenset(
     f"keras.{m}" if m else "keras"
     for m in (
-        "", "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models",
-        "ops", "optimizers", "optimizers.schedules", "quantizers", "random", "regularizers", "mixed_precision",
+        "", "activations", "constraints", "distillation", "dtype_policies", "initializers", "layers", "losses", "metrics",
+        "models", "ops", "optimizers", "optimizers.schedules", "quantizers", "random", "regularizers", "mixed_precision",
     )
 )  # fmt: skip
 # Where classes of configs without a module are looked for, in this order.
