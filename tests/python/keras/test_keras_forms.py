@@ -24,6 +24,14 @@ def test_matmul_and_scatter_update():
         keras.ops.scatter_update(np.ones(3), [[1]], [2.0], reduction="")
 
 
+def test_slice_takes_an_array_as_shape():
+    x = RNG.random((3, 4)).astype("float32")
+    assert np.array_equal(keras.ops.slice(x, [1, 0], np.array([2, 3])), x[1:3, 0:3])
+    assert keras.ops.slice(keras.Input((4,), batch_size=3), [1, 0], np.array([2, 3])).shape == (2, 3)
+    with pytest.raises(TypeError, match=r"\[slice\] expected shape"):
+        keras.ops.slice(x, [1, 0], np.array([2.0, 3.0]))
+
+
 def test_multi_hot_and_layer_normalization():
     assert keras.ops.multi_hot([0, 2], num_tokens=3).tolist() == [1, 0, 1]
     with pytest.raises(ValueError, match="num_classes"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from tahr import ops
 
 
@@ -116,4 +118,26 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     return ops.scatter_update(inputs, indices, updates, reduction=reduction)
 
 
-FORMS = {form.__name__: form for form in (matmul, layer_normalization, multi_hot, scatter_update)}
+def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
+    """The part of a tensor that begins at `start_indices`.
+
+    Args:
+        inputs: tensor.
+        start_indices: where the part begins on each axis: a sequence of ints or a tensor.
+        shape: the shape of the part, -1 for all to the end: a sequence of ints, or an array of them.
+
+    Raises:
+        TypeError: if `shape` holds no integers.
+        ValueError: if ranks differ.
+
+    >>> import numpy as np
+    >>> from tahr import keras
+    >>> keras.ops.slice([1, 2, 3, 4], [1], np.array([2])).tolist()
+    [2, 3]
+    """
+    if isinstance(shape, np.ndarray) and shape.dtype.kind in "iu":
+        shape = tuple(shape.tolist())
+    return ops.slice(inputs, start_indices, shape)
+
+
+FORMS = {form.__name__: form for form in (matmul, layer_normalization, multi_hot, scatter_update, slice)}
