@@ -17,7 +17,7 @@ from tahr import _C
 from tahr import random as _random
 from tahr.ops.core import convert_to_tensor
 from tahr.ops.solving import solve
-from tahr.tensor import Tensor
+from tahr.tensor import Tensor, symbolic
 
 _ops = _C.ops
 
@@ -270,6 +270,13 @@ def pad_images(
     first = _channels_first("pad_images", data_format)
     images = convert_to_tensor(images)
     _images("pad_images", images)
+    if None in _height_width(images, first) and not _C.tracing():  # only the shape is wanted
+        return _padded_shape(
+            images,
+            first,
+            (top_padding, bottom_padding, target_height, "top_padding, bottom_padding, target_height"),
+            (left_padding, right_padding, target_width, "left_padding, right_padding, target_width"),
+        )
     height, width = _known("pad_images", images, first)
 
     def around(low: Any, high: Any, target: Any, size: int, names: tuple[str, str, str]) -> tuple[int, int]:
@@ -290,6 +297,21 @@ def pad_images(
         left_padding, right_padding, target_width, width, ("left_padding", "right_padding", "target_width")
     )
     return _around(images, first, rows, columns)
+
+
+def _padded_shape(images: Any, first: bool, rows: tuple, columns: tuple) -> Any:
+    """The result for symbolic images of unknown height or width."""
+    sizes = []
+    for size, (*numbers, names) in zip(_height_width(images, first), (rows, columns)):
+        given = sum(v is not None for v in numbers)
+        if given != 2:
+            raise ValueError(f"[pad_images] Must specify exactly two of {names}, received {given}.")
+        low, high, target = numbers
+        sizes.append(target if target is not None else None if size is None else size + low + high)
+    shape = list(images.shape)
+    axis = len(shape) - (2 if first else 3)
+    shape[axis : axis + 2] = sizes
+    return symbolic(tuple(shape), images.dtype)
 
 
 def _warp(

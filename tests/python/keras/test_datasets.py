@@ -293,3 +293,69 @@ def test_get_file_refuses_archives_that_reach_out(places, members):
         keras.utils.get_file(origin=(places / "bad.tar.gz").as_uri(), extract=True)
     assert sorted(os.listdir(places / "home" / "datasets")) == ["bad.tar.gz"]
     assert not (places / "home" / "out.txt").exists()
+
+
+def tar_of(path, *members):
+    """Members as (name, kind, target of a link or content)."""
+    with tarfile.open(path, "w") as file:
+        for name, kind, what in members:
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            if kind == tarfile.REGTYPE:
+                info.size = len(what)
+                file.addfile(info, io.BytesIO(what))
+            else:
+                info.linkname = what
+                file.addfile(info)
+
+
+def zip_of(path, *members):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, mode, content in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            file.writestr(info, content)
+
+
+FILE, LINK, HARD = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+ARCHIVES = {  # of CVE-2024-55459, CVE-2025-12060, CVE-2025-4517 and their kin; {out} is a folder beside the target
+    "parent": (tar_of, ("../../../out/x", FILE, b"x")),
+    "absolute": (tar_of, ("{out}/x", FILE, b"x")),
+    "symbolic link to a folder, file through it": (tar_of, ("a", LINK, "{out}"), ("a/x", FILE, b"x")),
+    "relative link, file through it": (tar_of, ("a", LINK, "../../../out"), ("a/x", FILE, b"x")),
+    "chain of links": (tar_of, ("a", LINK, "."), ("a/b", LINK, "../../../out"), ("a/b/x", FILE, b"x")),
+    "hard link to a file outside, written again": (tar_of, ("a", HARD, "{out}/kept"), ("a", FILE, b"x")),
+    "link to a file outside, written again": (tar_of, ("a", LINK, "{out}/kept"), ("a", FILE, b"x")),
+    "good files first": (tar_of, ("good", FILE, b"x"), ("good/../../../../out/x", FILE, b"x")),
+    "fifo": (tar_of, ("pipe", tarfile.FIFOTYPE, "")),
+    "device": (tar_of, ("null", tarfile.CHRTYPE, "")),
+    "zip, parent": (zip_of, ("../../../out/x", 0o100644, "x")),
+    "zip, absolute": (zip_of, ("{out}/x", 0o100644, "x")),
+    "zip, good files first": (zip_of, ("good", 0o100644, "x"), ("a/../../../../out/x", 0o100644, "x")),
+}
+
+
+def contents(root):
+    return {str(p): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_archives_write_nothing_outside(places, name):
+    make, *members = ARCHIVES[name]
+    out = places / "out"
+    out.mkdir()
+    (out / "kept").write_bytes(b"kept")
+    make(places / "bad", *[tuple(v.format(out=out) if isinstance(v, str) else v for v in m) for m in members])
+    keras.utils.get_file("bad", (places / "bad").as_uri())  # in the cache
+    before = contents(places)
+    with pytest.raises(ValueError, match=r"\[get_file\].*may be an attack"):
+        keras.utils.get_file("bad", (places / "bad").as_uri(), extract=True)
+    assert contents(places) == before
+
+
+def test_links_of_zip_files_become_plain_files(places):
+    (places / "out").mkdir()
+    zip_of(places / "bad.zip", ("a", 0o120777, str(places / "out")), ("b", 0o100644, "b"))
+    path = pathlib.Path(keras.utils.get_file("bad.zip", (places / "bad.zip").as_uri(), extract=True))
+    assert not (path / "a").is_symlink() and (path / "b").read_text() == "b"
+    assert os.listdir(places / "out") == []

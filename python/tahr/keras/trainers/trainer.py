@@ -239,6 +239,7 @@ class Trainer(OldMethods, Stepping):
             >>> model.predict(np.zeros((5, 2)), verbose=0).shape
             (5, 3)
         """
+        checks.check_verbose(verbose, "predict")
         x, host = self._host_inputs(x)
         self._prepare_function("predict")
         if callbacks is None and verbose == 0 and steps is None and host is None and x.__class__ is np.ndarray:
