@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tahr as tf
+from tahr import keras
 from tahr.data import Dataset
 
 X = np.arange(12, dtype="float32").reshape(6, 2)
@@ -415,3 +416,206 @@ def test_pipeline(name):
     assert dataset.cardinality() == cardinality
     for _ in range(2):
         assert [plain(sample) for sample in dataset.as_numpy_iterator()] == expected
+
+
+# ------------------------------------------------------------------- shuffling
+
+ROWS = np.arange(1000)
+
+
+def order(dataset):
+    return [int(i) for i in dataset.as_numpy_iterator()]
+
+
+@pytest.mark.parametrize("buffer", [1, 2, 10, 999, 1000, 5000])
+def test_a_shuffled_sample_comes_from_the_buffer(buffer):
+    found = order(Dataset.from_tensor_slices(ROWS).shuffle(buffer, seed=1))
+    assert sorted(found) == list(range(1000))
+    assert (found == list(range(1000))) == (buffer == 1)
+    held = set(range(min(buffer, 1000)))  # what tf.data's buffer holds when sample number i is drawn
+    for i, sample in enumerate(found):
+        assert sample in held
+        held.remove(sample)
+        held.add(i + buffer)
+
+
+def test_each_place_of_the_buffer_is_equally_likely():
+    counts = np.zeros((4, 4))
+    for seed in range(4000):
+        for place, sample in enumerate(order(Dataset.range(4).shuffle(4, seed=seed))):
+            counts[place, sample] += 1
+    chi_squared = ((counts - 1000) ** 2 / 1000).sum()
+    assert chi_squared < 27.9  # 9 degrees of freedom, exceeded once in 1,000 times
+    first = np.bincount([next(iter(order(Dataset.range(6).shuffle(3, seed=s)))) for s in range(3000)], minlength=6)
+    assert (first[3:] == 0).all() and ((first[:3] - 1000) ** 2 / 1000).sum() < 13.8
+
+
+def test_reshuffling():
+    def pipeline(**arguments):
+        return Dataset.from_tensor_slices(ROWS).shuffle(1000, seed=3, **arguments)
+
+    fresh = pipeline()
+    first, second = order(fresh), order(fresh)
+    assert first != second
+    again = pipeline()
+    assert [order(again), order(again)] == [first, second]
+    twice = order(pipeline().repeat(2))
+    assert twice == first + second
+    fixed = order(pipeline(reshuffle_each_iteration=False).repeat(2))
+    assert fixed[:1000] == fixed[1000:] and sorted(fixed[:1000]) == list(range(1000))
+    cached = pipeline().cache()
+    assert order(cached) == order(cached)
+    batches = Dataset.from_tensor_slices(ROWS).batch(10).shuffle(100, seed=3)
+    found = [batch.tolist() for batch in batches.as_numpy_iterator()]
+    assert sorted(found) == ROWS.reshape(100, 10).tolist() != found
+
+
+# ------------------------------------------------------------------- functions that fail, draw numbers or remember
+
+
+def test_an_error_reaches_the_user_at_its_sample_and_leaves_the_pipeline_usable():
+    armed = [True]
+
+    def check(x):
+        if armed[0] and int(x) == 3:  # int(): this cannot be traced
+            raise RuntimeError("sample 3")
+        return x
+
+    for make in (
+        lambda d: d.map(check),
+        lambda d: d.map(check, num_parallel_calls=2),
+        lambda d: d.map(check).prefetch(2),
+    ):
+        armed[0] = True
+        dataset, seen = make(Dataset.range(6)), []
+        with pytest.raises(RuntimeError, match="sample 3"):
+            for x in dataset:
+                seen.append(int(x))
+        assert seen == [0, 1, 2]
+        armed[0] = False
+        assert order(dataset) == list(range(6))
+
+
+def test_an_error_of_the_engine_is_raised_at_its_sample():
+    dataset = Dataset.range(6).map(lambda i: keras.ops.cholesky(tf.reshape(3.5 - tf.cast(i, "float32"), (1, 1))))
+    seen = []
+    with pytest.raises(Exception, match="cholesky"):
+        for x in dataset:
+            seen.append(float(x[0, 0]))
+    assert seen == pytest.approx(np.sqrt(3.5 - np.arange(4)).tolist())
+
+
+def test_random_functions_draw_anew_for_each_sample_and_epoch():
+    keras.utils.set_random_seed(0)
+    generator = keras.random.SeedGenerator(1)
+    for dataset in (
+        Dataset.from_tensor_slices(np.zeros(50, "float32")).map(lambda x: x + keras.random.uniform((), seed=generator)),
+        Dataset.from_tensor_slices(np.zeros(50, "float32"))
+        .batch(10)
+        .map(lambda x: x + keras.random.uniform((10,), seed=generator))
+        .unbatch(),
+    ):
+        first, second = list(dataset.as_numpy_iterator()), list(dataset.as_numpy_iterator())
+        assert len({float(x) for x in first + second}) == 100
+
+
+def test_variables_are_read_when_the_samples_are_made():
+    scale = tf.Variable(2.0)
+    dataset = Dataset.from_tensor_slices(np.ones(3, "float32")).map(lambda x: x * scale)
+    assert list(dataset.as_numpy_iterator()) == [2, 2, 2]
+    scale.assign(5.0)
+    assert list(dataset.as_numpy_iterator()) == [5, 5, 5]
+
+
+def test_a_function_runs_once_on_symbols():
+    calls = []
+    dataset = slices().map(lambda x, y: calls.append(1) or (x * 2, y)).batch(4)
+    for _ in dataset:
+        pass
+    assert len(calls) == 1
+
+
+# ------------------------------------------------------------------- fit
+
+IMAGES = np.random.default_rng(0).integers(0, 255, (50, 3, 2), dtype="uint8")
+LABELS = (IMAGES.mean(axis=(1, 2)) > 127).astype("int32")
+
+
+def scaled(x, y):
+    return tf.cast(x, "float32") / 255.0, y
+
+
+def trained(make, epochs=2, **arguments):
+    keras.utils.set_random_seed(7)
+    net = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")])
+    net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = net.fit(make(), epochs=epochs, verbose=0, **arguments).history
+    return [*(np.asarray(values) for values in history.values()), *net.get_weights()]
+
+
+class Watching(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+PIPELINES = {
+    "map behind batch": lambda d: d.shuffle(50, seed=1).batch(8).map(scaled).prefetch(2),
+    "map before batch": lambda d: d.shuffle(20, seed=1).map(scaled).batch(8),
+    "drop remainder": lambda d: d.batch(8, drop_remainder=True).map(scaled),
+    "batches repeated, the last smaller": lambda d: d.batch(8).map(scaled).repeat(2),
+    "batches shuffled": lambda d: d.batch(8).shuffle(10, seed=2).map(scaled),
+    "filter": lambda d: d.filter(lambda x, y: y == 0).batch(8).map(scaled),
+    "cache": lambda d: d.map(scaled).cache().shuffle(50, seed=4).batch(8),
+    "own function that is not traced": lambda d: d.map(lambda x, y: (x.numpy() / 255.0, y)).batch(8),
+    "row by row": lambda d: d.map(lambda x, y: (tf.reverse(tf.cast(x, "float32"), [0]) / 255.0, y)).batch(8),
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_fit_is_the_same_with_and_without_python(name):
+    def make():
+        return PIPELINES[name](Dataset.from_tensor_slices((IMAGES, LABELS)))
+
+    quick, step_by_step = trained(make), trained(make, callbacks=[Watching()])
+    batches = [[(x, y) for x, y in make().as_numpy_iterator()] for _ in range(2)]
+    for found, expected in zip(quick, step_by_step):
+        np.testing.assert_array_equal(found, expected)
+    if "shuffle" not in name and name != "map behind batch" and name != "map before batch" and name != "cache":
+        keras.utils.set_random_seed(7)
+        net = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")])
+        net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        for epoch in batches:
+            for x, y in epoch:
+                net.train_on_batch(x, y)
+        for found, expected in zip(quick[2:], net.get_weights()):
+            np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-7)
+
+
+def test_endless_data_go_on_from_epoch_to_epoch():
+    def make():
+        return Dataset.from_tensor_slices((IMAGES, LABELS)).shuffle(50, seed=1).repeat().batch(8).map(scaled)
+
+    quick = trained(make, epochs=4, steps_per_epoch=3)
+    for found, expected in zip(quick, trained(make, epochs=4, steps_per_epoch=3, callbacks=[Watching()])):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_evaluate_and_predict_on_pipelines():
+    net = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")])
+    net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    dataset = Dataset.from_tensor_slices((IMAGES, LABELS)).map(scaled).batch(8)
+    floats = IMAGES.astype("float32") / 255.0
+    expected = net.predict(floats, batch_size=8, verbose=0)
+    np.testing.assert_allclose(net.predict(dataset, verbose=0), expected, rtol=1e-6)
+    assert net.evaluate(dataset, verbose=0) == net.evaluate(floats, LABELS, batch_size=8, verbose=0)
+
+
+def test_augmentation_in_a_pipeline_is_part_of_the_step():
+    flip = keras.layers.RandomFlip("horizontal", seed=1)
+    images = IMAGES[..., None]
+    dataset = Dataset.from_tensor_slices((images, LABELS)).batch(8).map(lambda x, y: (flip(x, training=True), y))
+    quick = trained(lambda: dataset.map(scaled))
+    assert all(np.isfinite(values).all() for values in quick)
+    seen = np.concatenate([x for x, _ in dataset.as_numpy_iterator()])
+    flipped = [(a == b[:, ::-1]).all() and not (a == b).all() for a, b in zip(seen, images)]
+    assert 5 < sum(flipped) < 45
