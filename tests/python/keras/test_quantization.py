@@ -512,7 +512,7 @@ def test_models_refuse():
         ({"mode": "abc"}, ValueError, "Invalid quantization mode"),
         ({"mode": "int8", "nonsense": 1}, ValueError, "nonsense"),
         ({"mode": "int8", "filters": 3}, ValueError, "filters"),
-        ({"config": quantizers.GPTQConfig(None, None)}, NotImplementedError, "Use 'int8' or 'int4'"),
+        ({"config": quantizers.GPTQConfig(None, None)}, ValueError, "valid quantization structure"),
     ):
         with pytest.raises(error, match=match):
             model.quantize(**arguments)

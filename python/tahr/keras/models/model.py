@@ -334,15 +334,15 @@ class Model(Trainer, Layer):
         """Quantizes all layers inside that can be. The model has to be built.
 
         Args:
-            mode: "int8" (integers and a scale per output), "int4" (two in a byte, with scales per block of inputs) or
-                "float8" (training with operands of products rounded to 8-bit floats).
+            mode: "int8" (integers and a scale per output), "int4" (two in a byte, with scales per block of inputs),
+                "float8" (training with operands of products rounded to 8-bit floats), or with a config that names data
+                "gptq" or "awq" (`models/calibration.py`).
             config: a `keras.quantizers.QuantizationConfig`, in place of a mode or in addition to it.
             filters: which layers: a regular expression found in their names, a list of these, or a function of the layer.
             kwargs: `type_check=False` to quantize subclasses of the layers, too.
 
         Raises:
             ValueError: if the model is not built or was quantized before, or for arguments that do not fit.
-            NotImplementedError: for the modes "gptq" and "awq", whose algorithms are not available.
 
         >>> from tahr import keras
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(2, name="last")])
@@ -358,11 +358,10 @@ class Model(Trainer, Layer):
                 f"[{self.name}] expected filters to be a regular expression, a list of these or a function of a layer. The "
                 f"`filters` argument must be a regex string, a list or a callable, received {type(filters).__name__}."
             )
-        if mode in ("gptq", "awq"):
-            raise NotImplementedError(
-                f"[{self.name}] mode {mode!r} is not available: models quantized so by Keras can be loaded and run, not "
-                "made. Use 'int8' or 'int4'."
-            )
+        given = getattr(config, "mode", None)
+        if mode in ("gptq", "awq") or given in ("gptq", "awq"):
+            self._quantize_with_data(mode, config, filters, type_check)
+            return
         for layer in self._flatten_layers(include_self=False):
             assert isinstance(layer, Layer)
             if not _is_meant(layer, filters) or len(layer._flatten_layers()) > 1 or not layer.weights:
@@ -371,6 +370,22 @@ class Model(Trainer, Layer):
                 layer.quantize(mode, config=config, type_check=type_check)
             except NotImplementedError as error:
                 warnings.warn(str(error), stacklevel=3)
+
+    def _quantize_with_data(self, mode: str | None, config: Any, filters: Any, type_check: bool) -> None:
+        from tahr.keras.models import calibration
+        from tahr.keras.quantizers.configs import validate_and_resolve_config
+
+        config = validate_and_resolve_config(mode, config)
+        if not self.built:
+            raise ValueError(f"[{self.name}] expected a built model in quantize(); call it on data first.")
+        structure = calibration.structure_of(self, config)
+        layers = []
+        for block in structure["sequential_blocks"]:
+            for layer in calibration.kernels_of(block):
+                if _is_meant(layer, filters) and layer.quantization_mode is None:
+                    layer.quantize(config.mode, config=config, type_check=type_check)
+                    layers.append(layer)
+        calibration.calibrate(self, config, structure, layers)
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the model as `get_build_config` described it."""

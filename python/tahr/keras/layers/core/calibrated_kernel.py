@@ -1,7 +1,6 @@
 """CalibratedKernel: kernels whose integers were chosen with data, by GPTQ or AWQ.
 
-Layers hold, save, load and call such kernels. Choosing the integers is an algorithm of its own, which is not here:
-`Model.quantize` says so.
+Layers hold, save, load and call such kernels. The integers are chosen in `models/calibration.py`.
 """
 
 from __future__ import annotations
