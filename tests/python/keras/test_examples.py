@@ -51,6 +51,13 @@ def test_cnn(fashion_mnist, tmp_path):
     assert pictures(tmp_path) == ["cnn.png"]
 
 
+def test_transfer_learning(fashion_mnist, tmp_path):
+    found = run("transfer_learning", tmp_path, "--epochs", "1", "--samples", "640", "--examples", "128")
+    assert list(found) == ["new classifier", "fine-tuned"]
+    assert all(0.1 < accuracy < 1 for accuracy in found.values())
+    assert [p.name for p in tmp_path.iterdir()] == ["transfer_learning.keras"]
+
+
 def test_quantized_mlp(fashion_mnist, tmp_path):
     rows = run("quantized_mlp", tmp_path, "--epochs", "1", "--samples", "12000")
     plain = rows["float32"]
