@@ -25,6 +25,7 @@ from peers.venvs import PYTHON_PATHS, installed, interpreter
 
 CONTESTANTS = ("tahr", "keras-tensorflow")
 IMAGES = 60_000
+LONG = 5.0  # seconds
 
 
 def load() -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]:
@@ -122,14 +123,13 @@ def works(library: str) -> dict[str, tuple[int, Callable[[], Any]]]:
 
 
 def measure(library: str, names: list[str]) -> None:
-    """Prints a line of JSON: samples per second of each work, the better of two runs after one to warm up."""
+    """Prints a line of JSON: samples per second of each work, the best of three runs; of one, if it takes long."""
     rates = {}
     for name, (samples, run) in works(library).items():
         if names and not any(part in name for part in names):
             continue
-        run()
-        seconds = []
-        for _ in range(2):
+        seconds: list[float] = []
+        while len(seconds) < 3 and sum(seconds) < LONG:
             start = time.perf_counter()
             run()
             seconds.append(time.perf_counter() - start)
