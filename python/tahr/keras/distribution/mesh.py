@@ -47,9 +47,24 @@ class DeviceMesh:
             raise ValueError(
                 f"[DeviceMesh] Shape does not match the number of devices, received shape={shape} and {array.size} devices."
             )
-        self.shape = shape
-        self.axis_names = axis_names
-        self.devices = array.reshape(tuple(shape))
+        self._shape = shape
+        self._axis_names = axis_names
+        self._devices = array.reshape(tuple(shape))
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """Sizes of the axes."""
+        return self._shape
+
+    @property
+    def axis_names(self) -> Sequence[str]:
+        """Names of the axes."""
+        return self._axis_names
+
+    @property
+    def devices(self) -> np.ndarray:
+        """Names of the devices, an array of the mesh's shape."""
+        return self._devices
 
     @property
     def backend_mesh(self) -> DeviceMesh:
@@ -141,7 +156,12 @@ class LayoutMap(collections.abc.MutableMapping):
 
     def __init__(self, device_mesh: DeviceMesh | None) -> None:
         self._layouts: dict[str, TensorLayout] = {}
-        self.device_mesh = device_mesh
+        self._device_mesh = device_mesh
+
+    @property
+    def device_mesh(self) -> DeviceMesh | None:
+        """The mesh for layouts that have none."""
+        return self._device_mesh
 
     def __getitem__(self, key: str) -> TensorLayout | None:
         if key in self._layouts:

@@ -61,9 +61,28 @@ class Distribution:
     """Base of `DataParallel` and `ModelParallel`."""
 
     def __init__(self, device_mesh: DeviceMesh, batch_dim_name: str | None, auto_shard_dataset: bool) -> None:
-        self.device_mesh = device_mesh
-        self.batch_dim_name = batch_dim_name
-        self.auto_shard_dataset = auto_shard_dataset
+        self._device_mesh = device_mesh
+        self._batch_dim_name = batch_dim_name
+        self._auto_shard_dataset = auto_shard_dataset
+
+    @property
+    def device_mesh(self) -> DeviceMesh:
+        """The devices."""
+        return self._device_mesh
+
+    @property
+    def batch_dim_name(self) -> str | None:
+        """The axis of the mesh that cuts batches."""
+        return self._batch_dim_name
+
+    @property
+    def auto_shard_dataset(self) -> bool:
+        """Whether processes cut a dataset into parts; one process reads all of it."""
+        return self._auto_shard_dataset
+
+    @auto_shard_dataset.setter
+    def auto_shard_dataset(self, value: bool) -> None:
+        self._auto_shard_dataset = value
 
     @property
     def num_processes(self) -> int:
