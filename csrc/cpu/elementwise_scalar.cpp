@@ -72,7 +72,7 @@ const EwEntry kEntries[] = {
     {Ew::Angle, EwType::F32, loop1<float, angle<float>>},
     {Ew::Angle, EwType::F64, loop1<double, angle<double>>},
     BOTH1(Cbrt, cbrt),
-    BOTH1(Erfinv, erfinv),
+    {Ew::Erfinv, EwType::F64, loop1<double, erfinv>},
     BOTH1(Lgamma, lgamma),
     BOTH1(Digamma, digamma),
     BOTH1(Trigamma, trigamma),

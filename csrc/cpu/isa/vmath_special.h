@@ -1,8 +1,8 @@
 // The error function, powers and activations on vectors; float32 only where a float64 version would need tables.
 //
 // Header only, under the rules of vmath.h. Bounds in units in the last place: verf 2.5, verfc 8,
-// vpow 1 (through float64), vrsqrt vhypot 1.5. vgelu and its relatives: 6 units of the larger of |x| 2^-24 and the
-// result.
+// vpow 1 (through float64), vrsqrt vhypot 1.5, verfinv 6. vgelu and its relatives: 6 units of the larger of |x| 2^-24
+// and the result.
 #pragma once
 
 #include "cpu/isa/vmath.h"
@@ -141,6 +141,29 @@ TAHR_INLINE f32v verf(f32v x) {
 TAHR_INLINE f32v verfc(f32v x) {
   const f32v a = vabs(x), c = erfc_positive(a);
   return select(a < 0.4f, 1.f - erf_small(x), select(x < 0.f, 2.f - c, c));
+}
+
+// The inverse of erf: x times a polynomial in w = -log(1 - x^2) or, in the tails, in its root (Giles 2012).
+TAHR_INLINE f32v verfinv(f32v x) {
+#if defined(__FMA__)
+  const f32v rest = fma(-x, x, 1.f);
+#else
+  const f32v rest = (1.f - x) * (1.f + x);
+#endif
+  const LogParts<f32v> p = log_split(rest);
+  const f32v w = -log_sum(p.m - 1.f, p.e), t = w - 2.5f;
+  f32v r = x * poly(t, 1.5014094f, 0.24664071f, -0.004177694f, -0.0012536938f, 0.00021859708f, -4.400566e-06f,
+                    -3.5281519e-06f, 3.44043e-07f, 2.850418e-08f);
+  const auto tail = !(vabs(x) < 0.9966f);
+  if (__builtin_expect(any(tail), 0)) {
+    const f32v s = sqrt(w) - 3.1f;
+    const f32v far = x * poly(s, 2.933232f, 1.0033528f, 0.0074401377f, -0.005651247f, 0.0042537367f, -0.0028889976f,
+                              0.0010559586f, -3.7228558e-05f);
+    r = select(tail, far, r);
+    const f32v a = vabs(x);
+    r = select(a == 1.f, x * FloatTraits<float>::inf, select(a < 1.f, r, splat<f32v>(FloatTraits<float>::nan)));
+  }
+  return r;
 }
 
 // x to the power of y, through float64.
