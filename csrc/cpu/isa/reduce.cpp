@@ -114,7 +114,9 @@ void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*
   const T* x = static_cast<const T*>(xv);
   A* a = static_cast<A*>(av);
   if constexpr (kIsFloat<T>) {
-    if (n < kLanes<T> && rows > 1) {  // in the order of `fold`, one lane per row
+    // One lane per row, in the order of `fold` or where order does not matter.
+    constexpr bool kAnyOrder = __is_same(Op, MaxOp) || __is_same(Op, MinOp);
+    if (n < (kAnyOrder ? kNarrow + 1 : kLanes<T>) && rows > 1) {
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
         Vec<T> s = splat<Vec<T>>(Op::template identity<T>());
         for (int64_t k = 0; k < n; ++k) s = Op::comb(s, load<Vec<T>>(b.t + k * b.W));

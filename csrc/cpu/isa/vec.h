@@ -290,9 +290,14 @@ TAHR_INLINE Wide widen(f32v x) {
 TAHR_INLINE f32v narrow(f64v lo, f64v hi) {
   const HalfVec<float> h[2] = {__builtin_convertvector(lo, HalfVec<float>),
                                __builtin_convertvector(hi, HalfVec<float>)};
+#if defined(__AVX512F__) && (defined(__clang__) || __GNUC__ >= 12)
+  // Not through memory, where a load of two stores waits for both.
+  return __builtin_shufflevector(h[0], h[1], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
   f32v r;
   __builtin_memcpy(&r, h, sizeof r);
   return r;
+#endif
 }
 
 // to[k][i] = lane i of the k-th result of f, which computes in doubles on the lanes of float or double vectors.

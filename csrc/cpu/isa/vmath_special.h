@@ -167,7 +167,29 @@ TAHR_INLINE f32v verfinv(f32v x) {
 }
 
 // x to the power of y, through float64.
-TAHR_INLINE f64v pow_positive(f64v a, f64v y) { return vexp(y * vlog(a)); }
+// n / d to about 2^-42, for d near 1.
+TAHR_INLINE f64v divide_nearly(f64v n, f64v d) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  const f64v r = __builtin_ia32_rcp14pd512_mask(d, d, static_cast<unsigned char>(-1));
+  const f64v q = n * r, better = fma(r, fma(-q, d, n), q);
+  return fma(r, fma(-better, d, n), better);
+#else
+  return n / d;
+#endif
+}
+// a^y where the result is to be rounded to float32: the logarithm to about 2^-40, the power to 2^-28.
+TAHR_INLINE f64v pow_positive(f64v a, f64v y) {
+  const LogParts<f64v> p = log_split(a);
+  const f64v f = p.m - 1., s = divide_nearly(f, f + 2.), z = s * s;
+  const f64v tail =
+      poly(z, 0.9617966939362479, 0.5770779989341943, 0.4122033001997095, 0.3201533245421754, 0.27936180902129343);
+  const f64v log2 = log_edges(a, fma(s, fma(z, tail, 2.8853900817779268), p.e));
+  const f64v t = vmax(vmin(y * log2, 200.), -200.);  // beyond are infinity and 0
+  const Rounded<f64v> n = round_biased(t + FloatTraits<double>::magic);
+  return scale(poly(t - n.value, 1., 0.6931472067028326, 0.24022650922288757, 0.05550327226670302, 0.009618056678524637,
+                    0.0013400428177615838, 0.0001546144469856913),
+               n);
+}
 TAHR_INLINE f32v vpow(f32v x, f32v y) {
   const f32v a = vabs(x);
   const Wide wa = widen(a), wy = widen(y);
