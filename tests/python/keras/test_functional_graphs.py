@@ -77,3 +77,13 @@ def test_ranks_of_inputs():
         model([{"x": np.ones((3, 1, 2))}])
     with pytest.raises(ValueError, match=r"expected shape=\(None, 1\), found shape=\(3, 2\)"):
         model([{"x": np.ones((3, 2))}])
+
+
+def test_weights_are_in_the_order_of_the_layers():
+    """As in Keras: by distance from the output, not by when they were made."""
+    x = keras.Input((3,))
+    short = keras.layers.Dense(2, name="short")(x)
+    y = keras.layers.Dense(2, name="long2")(keras.layers.Dense(4, name="long1")(x))
+    model = keras.Model(x, keras.layers.Add()([short, y]))
+    assert [layer.name for layer in model.layers if layer.weights] == ["long1", "short", "long2"]
+    assert [w.path.split("/")[0] for w in model.weights[::2]] == ["long1", "short", "long2"]

@@ -142,7 +142,7 @@ class Frame:
         """The height of a picture."""
         return self.shape[0 if self.axis == -1 else 1]
 
-    def channels(self, x: KerasTensor) -> int:
+    def channels(self, x: Any) -> int:
         return x.shape[self.axis]
 
     def conv(

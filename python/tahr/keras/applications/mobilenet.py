@@ -8,7 +8,7 @@ from typing import Any
 from tahr.keras import layers
 from tahr.keras.applications.common import URL, Frame, WeightFile, document
 from tahr.keras.applications.imagenet_utils import decode_predictions, preprocessing
-from tahr.keras.backend import KerasTensor
+from tahr.keras.backend import KerasTensor, image_data_format
 from tahr.keras.models import Model
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
@@ -21,7 +21,7 @@ _ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
 def trained_side(given: tuple[int | None, ...] | None, sides: tuple[int, ...]) -> int:
     """The side that pictures of a shape are square with, if weights for it exist; else 224."""
     if given is not None and len(given) == 3:
-        rows, columns = given[:2] if layers.Conv2D(1, 1).data_format == "channels_last" else given[1:]
+        rows, columns = given[:2] if image_data_format() == "channels_last" else given[1:]
         if rows == columns and rows in sides:
             return rows
     return 224

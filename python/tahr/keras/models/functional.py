@@ -81,9 +81,7 @@ class Functional(Function, Model):
                 if id(parent) in depth:
                     depth[id(parent)] = max(depth[id(parent)], d + 1)
         unique = {id(n.operation): n.operation for n in nodes}
-        self._operations: list[Operation] = sorted(
-            unique.values(), key=lambda op: (-op_depth[id(op)], order.get(id(op), -1))
-        )
+        self._operations = sorted(unique.values(), key=lambda op: (-op_depth[id(op)], order.get(id(op), -1)))
         by_depth: dict[int, list[Node]] = {}
         for node in nodes:
             by_depth.setdefault(depth[id(node)], []).append(node)

@@ -26,6 +26,7 @@ class Function(Operation):
     _keras_module = "keras"
     _inputs_struct: Any
     _outputs_struct: Any
+    _operations: list[Operation]
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         super().__init__(name=name)
