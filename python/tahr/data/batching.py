@@ -95,5 +95,6 @@ def _pad_leaf(column: list[Any], shape: Any, value: Any) -> np.ndarray:
         dtype = np.result_type(*arrays, np.asarray(value))
     result = np.full((len(arrays), *target), value, dtype=dtype)
     for i, array in enumerate(arrays):
-        result[(i, *[slice(0, size) for size in array.shape])] = array
+        place: tuple = (i, *(slice(0, size) for size in array.shape))
+        result[place] = array
     return result

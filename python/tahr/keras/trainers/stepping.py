@@ -464,6 +464,7 @@ class Stepping(StepFunctions):
         if prepares:
             function = lambda columns: step(source.prepared(columns))  # noqa: E731
         traced = self._traced_default(phase, source if prepares else None)
+        assert traced is not None  # steps are not run op by op: see above
         return self._final_logs(run_loop(self, phase, function, traced, loop, source.structure(), callbacks))
 
     def _make_step(self, phase: str) -> Callable[[Any], Any]:
