@@ -6,20 +6,21 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 WERROR ?= OFF
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 BUILD_DIR := build/pip
-CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.define.TAHR_RUNTIME=ON -C cmake.define.TAHR_WERROR=$(WERROR)
+CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.define.TAHR_CUDA_EMULATED=ON -C cmake.define.TAHR_RUNTIME=ON -C cmake.define.TAHR_WERROR=$(WERROR)
 # Real data sets beside the checkout are used where there are any.
 export TAHR_DATA_DIR ?= $(wildcard $(abspath ../shared/data))
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
 
 MINUTES ?= 10
 
-.PHONY: help demo test fuzz lint format docs bench conformance conformance-check wheel clean compiler
+.PHONY: help demo test cuda fuzz lint format docs bench conformance conformance-check wheel clean compiler
 
 help:
 	@echo "make demo    set up, build, train a small network, write a picture of what it learned"
 	@echo "make test    set up, build, run all C++ and Python tests"
 	@echo "make lint    clang-format, ruff and mypy     make format  apply the formatters"
 	@echo "make conformance  Keras's own tests against tahr.keras: all, and the report docs/conformance.md"
+	@echo "make cuda    the kernels for NVIDIA GPUs, by nvcc (CUDA_ARCHITECTURES='80;90')"
 	@echo "make fuzz    loads damaged model files for MINUTES=10 and looks for crashes, hangs and memory"
 	@echo "make bench   microbenchmarks and training beside other frameworks (what is installed of them)"
 	@echo "make docs    the reference of ops, docs/ops.md      make wheel   dist/tahr-*.whl"
@@ -46,9 +47,17 @@ test: compiler $(VENV)/ready
 	$(BIN)/ctest --test-dir $(BUILD_DIR) --output-on-failure
 	TAHR_BUILD_DIR=$(BUILD_DIR) $(BIN)/python -m pytest tests/python
 
+# The kernels for GPUs, by nvcc; nothing of them runs here.
+CUDA_ARCHITECTURES ?= 90
+cuda: compiler $(VENV)/ready
+	@$(PIP) install cmake ninja
+	$(BIN)/cmake -S . -B build/cuda -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DTAHR_PYTHON=OFF -DTAHR_CUDA=ON \
+	  -DTAHR_CUDA_ARCHITECTURES="$(CUDA_ARCHITECTURES)" -DTAHR_WERROR=$(WERROR)
+	$(BIN)/cmake --build build/cuda --target tahr_cuda
+
 lint: $(VENV)/ready
 	@$(PIP) install ruff==0.17.5 mypy==2.4.1 clang-format==23.1.5 numpy h5py
-	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format --dry-run -Werror
+	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/python tools/check_struct_names.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check python tests bench tools examples
@@ -57,7 +66,7 @@ lint: $(VENV)/ready
 
 format: $(VENV)/ready
 	@$(PIP) install clang-format==23.1.5 ruff==0.17.5
-	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format -i
+	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' | xargs $(BIN)/clang-format -i
 	$(BIN)/ruff check --fix -q .
 	$(BIN)/ruff format -q python tests bench tools examples
 

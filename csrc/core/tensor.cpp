@@ -201,6 +201,16 @@ const Tensor& VariableImpl::writable_value() {
   return value_;
 }
 
+void VariableImpl::move_to(Device device) {
+  if (value_.device() == device) return;
+  Tensor moved = to_device(value_, device);
+  const Lock lock(*this);
+  if (held())
+    throw_runtime("[Variable] '", name, "' lies on '", tahr::name_of(value_.device()),
+                  "', and a running function holds it there; another one wants it on '", tahr::name_of(device), "'.");
+  std::swap(value_, moved);
+}
+
 void VariableImpl::exchange_value(Tensor v) {
   const Lock lock(*this);
   std::swap(value_, v);

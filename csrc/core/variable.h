@@ -20,6 +20,7 @@ class VariableImpl : public RefCounted {
   void set_value(Tensor v);  // same dtype and shape; bumps the version
   // The value's storage for writing in place: copied first if somebody else holds it. Bumps the version.
   const Tensor& writable_value();
+  void move_to(Device device);  // not while it is held
   // Puts another tensor of the same shape and dtype in place of the value, as it is.
   void exchange_value(Tensor v);
   const Tensor& handle() const { return handle_; }

@@ -10,6 +10,13 @@
 
 namespace tahr::cuda {
 
+// Functions that are called, not inlined: long switches that several kernels share.
+#if defined(TAHR_CUDA_EMULATED)
+#define TAHR_DEVICE_CALL inline
+#else
+#define TAHR_DEVICE_CALL __noinline__ __device__
+#endif
+
 // What gives a truth value on numbers.
 TAHR_HD constexpr bool is_test(Ew op) { return (op >= Ew::Equal && op <= Ew::Signbit) || op == Ew::LogicalNot; }
 
@@ -73,12 +80,7 @@ __device__ T log_add_exp2(T x, T y) {
 }
 
 // What is computed in float64 whatever the type: rare, long, and kept apart so that other ops need fewer registers.
-#if defined(TAHR_CUDA_EMULATED)
-inline
-#else
-__noinline__ __device__
-#endif
-    double special(Ew op, double a) {
+TAHR_DEVICE_CALL double special(Ew op, double a) {
   switch (op) {
     case Ew::Cbrt: return scalar::cbrt(a);
     case Ew::Erfinv: return scalar::erfinv(a);
@@ -95,7 +97,7 @@ __noinline__ __device__
 
 // a (and b, c) of the type that the op computes in; b and c are a where the op has fewer inputs.
 template <class T>
-__device__ T compute(Ew op, T a, T b, T c, const EwParams& p) {
+TAHR_DEVICE_CALL T compute(Ew op, T a, T b, T c, const EwParams& p) {
   using U = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
   if constexpr (std::is_floating_point_v<T>) {
     using namespace formulas;
@@ -256,7 +258,7 @@ __device__ T compute(Ew op, T a, T b, T c, const EwParams& p) {
 }
 
 template <class T>
-__device__ bool test(Ew op, T a, T b) {
+TAHR_DEVICE_CALL bool test(Ew op, T a, T b) {
   switch (op) {
     case Ew::Equal: return a == b;
     case Ew::NotEqual: return a != b;

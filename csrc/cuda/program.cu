@@ -187,8 +187,7 @@ int ProgramBuilder::apply(const EwPlan& plan, std::span<const int> values, std::
     operands[1] = convert(operands[1], plan.in[1], plan.type);
   }
   if (plan.op == Ew::Select) i.what = Do::Select;
-  else if (plan.out == DType::Bool && plan.type != DType::Bool) i.what = Do::Test;
-  else if (plan.out == DType::Bool && plan.op >= Ew::Equal && plan.op <= Ew::Signbit) i.what = Do::Test;
+  else if (plan.out == DType::Bool && is_test(plan.op)) i.what = Do::Test;
   const int v = add(i);
   read_.back() = std::move(operands);
   return convert(v, plan.out, out);

@@ -90,10 +90,12 @@ void BatchLoop::keep(const Executable& e, int64_t size) {
 int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches, bool collect) {
   const PauseTracing now;
   const PauseRecording quiet;
-  const auto executable = step.borrow();
   const int64_t size = next_batch_size();
   if (buffers_.empty() || buffers_[0].dim(0) != size) buffers_ = batch_of(size);
-  executable->bind(buffers_);
+  const auto executable = step.borrow(step.device_for(buffers_));
+  Tensors there;  // what the step reads: the buffers themselves on the CPU, else copies that follow them
+  for (const Tensor& b : buffers_) there.push_back(to_device(b, executable->device()));
+  executable->bind(there);
   struct Release {
     Executable& e;
     ~Release() { e.release(); }
@@ -102,6 +104,9 @@ int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches,
   int64_t done = 0;
   while (!this->done() && next_batch_size() == size && done < max_batches) {
     gather(buffers_, size);
+    for (size_t i = 0; i < there.size(); ++i) {
+      if (!there[i].same(buffers_[i])) copy_into(there[i], buffers_[i]);
+    }
     executable->step();
     if (collect) keep(*executable, size);
     next_ += size;
@@ -110,10 +115,7 @@ int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches,
   }
   last_.clear();
   for (size_t i = 0; i < executable->graph().outputs.size(); ++i) {
-    const Tensor& t = executable->output(i);
-    Tensor copy = Tensor::empty(t.shape(), t.dtype());
-    std::memcpy(copy.mutable_raw(), t.raw(), t.nbytes());
-    last_.push_back(std::move(copy));
+    last_.push_back(copy_of(executable->output(i)));
   }
   return done;
 }

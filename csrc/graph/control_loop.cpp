@@ -115,7 +115,9 @@ class Loop {
     bool known = true;
     for (ValueId v : g.outputs) known &= g.value(v).spec.shape.fully_known();
     for (size_t i = 0; i < rows_end_; ++i) known &= g.value(g.inputs[i]).spec.shape.fully_known();
-    return known && !body_.on_gpu(operands_) ? run_planned() : run_freely();
+    device_ = body_.device_for(operands_);
+    for (Row& r : rows_) r.array = to_device(r.array, device_);
+    return known ? run_planned() : run_freely();
   }
 
  private:
@@ -137,13 +139,13 @@ class Loop {
 
   Tensors run_planned() {
     std::shared_ptr<Executable> condition;
-    if (attrs_.conditional) condition = attrs_.bodies->list[1]->borrow();
-    const auto body = body_.borrow();
+    if (attrs_.conditional) condition = attrs_.bodies->list[1]->borrow(device_);
+    const auto body = body_.borrow(device_);
     const Graph& g = body->graph();
     std::vector<Carry> carries(carries_);
     for (size_t i = 0; i < carries_; ++i) {
       Carry& c = carries[i];
-      c.now = operands_[i];
+      c.now = to_device(operands_[i], device_);
       c.bytes = c.now.nbytes();
       c.unchanged = g.outputs[i] == g.inputs[i];
       c.moves = body->movable(i);
@@ -151,7 +153,7 @@ class Loop {
     // Results: arrays of known length, or ones that grow.
     Tensors stacks;
     int64_t room = bounded() && (!attrs_.conditional || most_ <= kFirstRows) ? result_rows(most_) : kFirstRows;
-    for (const Spec& s : result_rows_) stacks.push_back(Tensor::empty(with_rows(s.shape, room), s.dtype));
+    for (const Spec& s : result_rows_) stacks.push_back(Tensor::empty_on(device_, with_rows(s.shape, room), s.dtype));
     std::vector<Row> results;
     for (const Tensor& t : stacks) results.push_back(row_of(t));
     std::vector<char> straight;
@@ -165,7 +167,7 @@ class Loop {
       watch.tick(round);
       if (condition) {
         condition->step();
-        if (!*condition->output(0).data<bool>()) break;
+        if (condition->output(0).item_int() == 0) break;
       }
       const int64_t at = row_in(round);
       if (first) {
@@ -173,7 +175,7 @@ class Loop {
         body->bind(inputs);
         for (Carry& c : carries) {
           if (c.unchanged) continue;
-          for (Tensor& b : c.buffers) b = Tensor::empty(c.now.shape(), c.now.dtype());
+          for (Tensor& b : c.buffers) b = Tensor::empty_on(device_, c.now.shape(), c.now.dtype());
         }
       } else {
         for (size_t i = 0; i < rows_.size(); ++i)
@@ -195,12 +197,12 @@ class Loop {
       body->step();
       for (size_t i = 0; i < results.size(); ++i) {
         if (!straight[i] && results[i].bytes)
-          std::memcpy(results[i].data(at), body->output(carries_ + i).raw(), results[i].bytes);
+          device_copy(results[i].data(at), device_, body->output(carries_ + i).raw(), device_, results[i].bytes);
       }
       for (size_t i = 0; i < carries_; ++i) {
         Carry& c = carries[i];
         if (!c.unchanged && !c.moves && c.bytes)
-          std::memcpy(c.buffers[round & 1].mutable_raw(), body->output(i).raw(), c.bytes);
+          copy_into(c.buffers[round & 1], body->output(i));
       }
       for (size_t i = 0; i < carries_; ++i) {
         Carry& c = carries[i];
@@ -220,14 +222,19 @@ class Loop {
   }
 
   static Row grown(const Row& r, int64_t used, int64_t room) {
-    const Row larger = row_of(Tensor::empty(with_rows(r.shape, room), r.array.dtype()));
-    std::memcpy(larger.array.mutable_raw(), r.array.raw(), static_cast<size_t>(used) * r.bytes);
+    const Row larger = row_of(Tensor::empty_on(r.array.device(), with_rows(r.shape, room), r.array.dtype()));
+    device_copy(larger.array.mutable_raw(), larger.array.device(), r.array.raw(), r.array.device(),
+                static_cast<size_t>(used) * r.bytes);
     return larger;
   }
 
   // The first `rows` rows, of which `used` are filled.
   static Tensor trimmed(const Row& r, int64_t used, int64_t rows) {
-    if (rows > used && r.bytes) std::memset(r.data(used), 0, static_cast<size_t>(rows - used) * r.bytes);
+    if (rows > used && r.bytes) {
+      const Tensor rest = Row{r.array, with_rows(r.shape, rows - used), r.bytes}.at(used);
+      if (rest.device().is_cpu()) std::memset(rest.mutable_raw(), 0, rest.nbytes());
+      else copy_into(rest, Tensor::zeros(rest.shape(), rest.dtype()));
+    }
     return Tensor::from_storage(r.array.impl()->storage, 0, with_rows(r.shape, rows), r.array.dtype());
   }
 
@@ -261,7 +268,7 @@ class Loop {
     for (const Tensor& t : list) {
       for (int d = 0; d < t.rank(); ++d) widest.shape[d] = std::max(widest.shape[d], t.shape()[d]);
     }
-    const Tensor all = zeros_with_rows(widest, result_rows(rounds), list.empty() ? current_device() : list[0].device());
+    const Tensor all = zeros_with_rows(widest, result_rows(rounds), device_);
     const Row rows = row_of(all);
     for (size_t r = 0; r < list.size(); ++r) {
       const auto at = attrs_.reverse ? rounds - 1 - static_cast<int64_t>(r) : static_cast<int64_t>(r);
@@ -276,6 +283,7 @@ class Loop {
   GraphFunction& body_;
   std::vector<Row> rows_;
   Specs result_rows_;
+  Device device_;
   int64_t most_ = kUnknown;  // rounds
 };
 

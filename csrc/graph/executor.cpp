@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "graph/plan.h"
 #include "graph/report.h"
+#include "ops/placement.h"
 
 namespace tahr::graph {
 namespace {
@@ -49,7 +50,10 @@ Tensor detached(const Tensor& t) {
 }  // namespace
 
 struct Executable::Impl {
-  explicit Impl(Graph graph) : g(std::move(graph)), plan(make_plan(g)) {
+  Impl(Graph graph, Device d) : device(d), g(std::move(graph)), plan(make_plan(g)) {
+    for (Value& v : g.values) {
+      if (v.kind == Value::Kind::Constant) v.constant = to_device(v.constant, device);
+    }
     make_tensors();
     make_steps();
   }
@@ -57,7 +61,7 @@ struct Executable::Impl {
   // ---- built once ----
 
   void make_tensors() {
-    arena = Storage::make(plan.stats.arena_bytes);
+    arena = Storage::make_on(device, plan.stats.arena_bytes);
     tensors.resize(g.values.size());
     groups.resize(g.values.size());
     for (size_t i = 0; i < g.values.size(); ++i) {
@@ -98,8 +102,9 @@ struct Executable::Impl {
         s.out.push_back(tensors[static_cast<size_t>(v)]);
         out_specs.push_back(g.value(v).spec);
       }
-      s.kernel = n.op->kernel[static_cast<int>(DeviceType::CPU)];
-      const PrepareFn prepare = n.op->prepare[static_cast<int>(DeviceType::CPU)];
+      const auto type = static_cast<int>(device.type);  // without a kernel there, the CPU's runs, without preparation
+      s.kernel = n.op->kernel[type];
+      const PrepareFn prepare = n.op->prepare[type];
       if (s.kind == StepKind::Kernel && prepare) s.prepared = prepare(in_specs, out_specs, n.attrs.get());
       steps.push_back(std::move(s));
     }
@@ -132,6 +137,10 @@ struct Executable::Impl {
                     ".");
       }
     }
+    if (devices_present()) {
+      for (VariableImpl* v : plan.read) v->move_to(device);
+      for (VariableImpl* v : plan.written) v->move_to(device);
+    }
     for (VariableImpl* v : plan.written) {
       v->hold();
       ++held;
@@ -140,7 +149,8 @@ struct Executable::Impl {
     timed = profiling();
     for (size_t i = 0; i < inputs.size(); ++i) {
       const ValueId v = g.inputs[i];
-      point_group(v, inputs[i].impl()->storage, inputs[i].impl()->data);
+      const Tensor here = to_device(inputs[i], device);
+      point_group(v, here.impl()->storage, here.impl()->data);
       const Tensor& t = tensors[static_cast<size_t>(v)];
       t.impl()->shape = inputs[i].shape();
       t.impl()->size = inputs[i].size();
@@ -152,7 +162,8 @@ struct Executable::Impl {
     }
     for (ValueId root : fresh) {
       const Spec& s = g.value(root).spec;
-      const Ref<Storage> storage = Storage::make(static_cast<size_t>(s.shape.size()) * size_of(s.dtype));
+      const Ref<Storage> storage =
+          Storage::make_on(device, static_cast<size_t>(s.shape.size()) * size_of(s.dtype));
       point_group(root, storage, static_cast<std::byte*>(storage->data()));
     }
   }
@@ -177,11 +188,11 @@ struct Executable::Impl {
     // A read: out from the variable. A store: the variable from in.
     VariableImpl* v = s.in[0].impl()->variable;
     if (s.out.empty()) {
-      if (v->value().raw() != s.in[1].raw()) std::memcpy(v->value().mutable_raw(), s.in[1].raw(), s.in[1].nbytes());
+      if (v->value().raw() != s.in[1].raw()) copy_into(v->value(), s.in[1]);
       v->touch();
     } else {
       const Tensor value = v->held() ? v->value() : v->snapshot();
-      std::memcpy(s.out[0].mutable_raw(), value.raw(), s.out[0].nbytes());
+      copy_into(s.out[0], value);
     }
   }
 
@@ -202,20 +213,32 @@ struct Executable::Impl {
         if (s.in[i].defined()) specs[i] = s.in[i].spec();
       }
       for (const Spec& o : s.op->infer({specs, s.attrs.get(), s.in, s.op->name.c_str()}))
-        results.push_back(Tensor::empty(o.shape, o.dtype));
-      if (!s.kernel) throw Error(ErrorKind::NotImplemented, concat("[", s.op->name, "] has no CPU kernel"));
-      s.kernel({s.in, results, s.attrs.get()});
+        results.push_back(Tensor::empty_on(device, o.shape, o.dtype));
+      run_kernel(s, {s.in, results, s.attrs.get()});
     }
+    for (Tensor& r : results) r = to_device(r, device);
     for (size_t i = 0; i < s.out.size(); ++i) take_over(s.out[i], results[i]);
   }
 
+  void run_kernel(const Step& s, const KernelArgs& args) {
+    if (!device.is_cpu()) [[unlikely]] {
+      if (s.kernel) run_device_kernel(device, s.kernel, args);
+      else run_on_host(*s.op, args);
+    } else if (s.kernel) {
+      s.kernel(args);
+    } else {
+      throw Error(ErrorKind::NotImplemented, concat("[", s.op->name, "] has no CPU kernel"));
+    }
+  }
+
   void run_step(const Step& s) {
-    if (s.kind == StepKind::Kernel) s.kernel(s.args());
+    if (s.kind == StepKind::Kernel) run_kernel(s, s.args());
     else if (s.kind == StepKind::Copy) copy(s);
     else dynamic(s);
   }
 
   void step() {
+    const DeviceScope here(device);
     if (const LimitScope* const limits = LimitScope::current(); limits && !timed) [[unlikely]] {
       for (const Step& s : steps) {
         limits->check_time();
@@ -227,6 +250,7 @@ struct Executable::Impl {
       auto before = std::chrono::steady_clock::now();
       for (size_t i = 0; i < steps.size(); ++i) {
         run_step(steps[i]);
+        device_synchronize(device);
         const auto now = std::chrono::steady_clock::now();
         const double taken = std::chrono::duration<double>(now - before).count();
         seconds[i] += taken;
@@ -242,6 +266,7 @@ struct Executable::Impl {
     }
   }
 
+  const Device device;
   Graph g;
   Plan plan;
   Ref<Storage> arena;
@@ -256,7 +281,7 @@ struct Executable::Impl {
   std::vector<uint64_t> runs;
 };
 
-Executable::Executable(Graph g) : impl_(std::make_unique<Impl>(std::move(g))) {}
+Executable::Executable(Graph g, Device device) : impl_(std::make_unique<Impl>(std::move(g), device)) {}
 Executable::~Executable() { release(); }
 
 void Executable::bind(std::span<const Tensor> inputs) {
@@ -316,6 +341,7 @@ Tensors Executable::run(std::span<const Tensor> inputs) {
   return out;
 }
 
+Device Executable::device() const { return impl_->device; }
 const Graph& Executable::graph() const { return impl_->g; }
 const PlanStats& Executable::stats() const { return impl_->plan.stats; }
 

@@ -20,7 +20,9 @@ struct StepTime {
 // Not thread-safe: one run at a time (GraphFunction keeps several if threads meet).
 class Executable {
  public:
-  explicit Executable(Graph g);  // the graph as it is to run: no pass is applied here
+  // The graph as it is to run: no pass is applied here. All of its values lie on the device, what others give it and
+  // the variables that it reads or writes being moved there.
+  explicit Executable(Graph g, Device device = kCpu);
   ~Executable();
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;
@@ -40,6 +42,7 @@ class Executable {
   void point_output(size_t i, const Ref<Storage>& storage, std::byte* data);
 
   const Graph& graph() const;
+  Device device() const;
   const PlanStats& stats() const;
   // Where a value lies: "arena+4096", "input", "variable kernel", "in place of %3", ...
   std::string placement(ValueId v) const;

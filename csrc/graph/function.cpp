@@ -25,16 +25,22 @@ std::vector<VariableImpl*> trainable_variables(const Graph& g) {
   return found;
 }
 
-// Whether a constant or a variable of the graph, or of what its nodes run, lies on a GPU.
-bool any_on_gpu(const Graph& g) {
+// The GPU on which a constant or a variable of the graph lies, or of what its nodes run; the CPU if there is none.
+// `any` tells whether there are such values at all.
+Device device_of(const Graph& g, bool* any) {
   for (const Value& v : g.values) {
-    if (v.kind == Value::Kind::Variable && !v.variable->value().device().is_cpu()) return true;
-    if (v.kind == Value::Kind::Constant && !v.constant.device().is_cpu()) return true;
+    const bool variable = v.kind == Value::Kind::Variable;
+    if (!variable && v.kind != Value::Kind::Constant) continue;
+    *any = true;
+    const Device d = variable ? v.variable->value().device() : v.constant.device();
+    if (!d.is_cpu()) return d;
   }
-  return std::any_of(g.nodes.begin(), g.nodes.end(), [](const Node& n) {
-    const auto inside = bodies(n);
-    return std::any_of(inside.begin(), inside.end(), [](const Graph* b) { return any_on_gpu(*b); });
-  });
+  for (const Node& n : g.nodes) {
+    for (const Graph* b : bodies(n)) {
+      if (const Device d = device_of(*b, any); !d.is_cpu()) return d;
+    }
+  }
+  return kCpu;
 }
 
 // Per value, whether some output whose cotangent is given depends on it.
@@ -109,14 +115,15 @@ bool GraphFunction::pure() const {
   return std::all_of(traced_.nodes.begin(), traced_.nodes.end(), [&](const Node& n) { return free(n, free); });
 }
 
-std::unique_ptr<Executable> GraphFunction::compile() const {
+std::unique_ptr<Executable> GraphFunction::compile(Device device) const {
   Graph g = traced_;
+  const DeviceScope folded_there(device);
   const PauseTracing now;
   const PauseRecording quiet;
   const auto begin = std::chrono::steady_clock::now();
   inline_calls(g);
   optimize(g);
-  auto e = std::make_unique<Executable>(std::move(g));
+  auto e = std::make_unique<Executable>(std::move(g), device);
   static const bool verbose = [] {
     const char* s = std::getenv("TAHR_VERBOSE");
     return s && std::string_view(s) == "1";
@@ -133,16 +140,21 @@ std::unique_ptr<Executable> GraphFunction::compile() const {
   return e;
 }
 
-std::shared_ptr<Executable> GraphFunction::borrow() {
-  std::unique_ptr<Executable> e;
+std::unique_ptr<Executable> GraphFunction::idle_or_new(Device device) {
   {
     const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      e = std::move(idle_.back());
-      idle_.pop_back();
+    for (size_t i = idle_.size(); i-- > 0;) {
+      if (idle_[i]->device() != device) continue;
+      std::unique_ptr<Executable> e = std::move(idle_[i]);
+      idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
+      return e;
     }
   }
-  if (!e) e = compile();
+  return compile(device);
+}
+
+std::shared_ptr<Executable> GraphFunction::borrow(Device device) {
+  std::unique_ptr<Executable> e = idle_or_new(device);
   return {e.release(), [owner = weak_from_this()](Executable* p) {
             std::unique_ptr<Executable> back(p);
             if (const auto f = owner.lock()) {
@@ -161,37 +173,22 @@ void GraphFunction::give_back(std::unique_ptr<Executable> e) noexcept {
 }
 
 const Executable& GraphFunction::compiled() {
-  const auto e = borrow();
+  const auto e = borrow(device_for({}));
   return *e;  // goes back to the idle ones, which keep it
 }
 
-bool GraphFunction::on_gpu(std::span<const Tensor> inputs) const {
-  if (!devices_present()) return false;
+Device GraphFunction::device_for(std::span<const Tensor> inputs) const {
+  if (cpu_only()) return kCpu;
+  bool any = !inputs.empty();
   for (const Tensor& t : inputs) {
-    if (t.defined() && !t.device().is_cpu()) return true;
+    if (t.defined() && !t.device().is_cpu()) return t.device();
   }
-  return any_on_gpu(traced_);
-}
-
-// On a GPU the compiled graph runs op by op.
-Tensors GraphFunction::run_on_gpu(std::span<const Tensor> inputs) {
-  const PauseTracing now;
-  const PauseRecording quiet;
-  const auto e = borrow();
-  return replay(e->graph(), inputs);
+  const Device d = device_of(traced_, &any);
+  return any ? d : current_device();
 }
 
 Tensors GraphFunction::run(std::span<const Tensor> inputs) {
-  if (on_gpu(inputs)) return run_on_gpu(inputs);
-  std::unique_ptr<Executable> e;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      e = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  if (!e) e = compile();
+  std::unique_ptr<Executable> e = idle_or_new(device_for(inputs));
   struct GiveBack {
     GraphFunction* f;
     std::unique_ptr<Executable>& e;

@@ -31,7 +31,9 @@ class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
 
   Tensors call(std::span<const Tensor> inputs);
   Tensors run(std::span<const Tensor> inputs);        // no tape, no trace
-  bool on_gpu(std::span<const Tensor> inputs) const;  // an input, a constant or a variable lies there
+  // Where it runs: on a GPU if an input, a constant or a variable lies there, or if there is none of these and the
+  // current device is one.
+  Device device_for(std::span<const Tensor> inputs) const;
 
   const Derivative& derivative();
   // This function of one sample as a function of `size` of them along a new first axis; null unless each of its ops does
@@ -40,15 +42,15 @@ class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
   bool pure() const;  // draws no numbers and touches no variable
   const Graph& traced() const { return traced_; }
   // An executable for exclusive use, given back when the pointer goes.
-  std::shared_ptr<Executable> borrow();
+  std::shared_ptr<Executable> borrow(Device device = kCpu);
   const Executable& compiled();  // to look at
 
  private:
   static void cut(Graph whole, size_t boundary, size_t inputs, Derivative& d);
   explicit GraphFunction(Graph traced) : traced_(std::move(traced)) {}
-  std::unique_ptr<Executable> compile() const;
+  std::unique_ptr<Executable> compile(Device device) const;
+  std::unique_ptr<Executable> idle_or_new(Device device);
   void give_back(std::unique_ptr<Executable> e) noexcept;
-  Tensors run_on_gpu(std::span<const Tensor> inputs);
   Tensors call_recorded(std::span<const Tensor> inputs);
 
   Graph traced_;
