@@ -9,6 +9,8 @@
 
 #include <cuda_runtime.h>
 
+#include <tuple>
+
 #include "core/error.h"
 #include "core/tensor.h"
 #include "ops/op.h"
@@ -35,16 +37,20 @@ const cudaDeviceProp& properties();
 // Runs kernel(args...) on the current device's stream. Arguments are converted to the kernel's parameters.
 template <class... P, class... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, A&&... args) {
+  std::tuple<P...> parameters{static_cast<P>(args)...};
 #if defined(TAHR_CUDA_EMULATED)
-  const std::tuple<P...> parameters{static_cast<P>(args)...};
-  check(emulator::launch(
-            reinterpret_cast<const void*>(kernel), [kernel, parameters] { std::apply(kernel, parameters); }, grid,
-            block, shared_bytes, stream()),
-        "a kernel could not be launched");
+  const cudaError_t e = emulator::launch(
+      reinterpret_cast<const void*>(kernel), [kernel, parameters] { std::apply(kernel, parameters); }, grid, block,
+      shared_bytes, stream());
 #else
-  kernel<<<grid, block, shared_bytes, stream()> > >(static_cast<P>(args)...);
-  check(cudaGetLastError(), "a kernel could not be launched");
+  const cudaError_t e = std::apply(
+      [&](auto&... parameter) {
+        void* pointers[] = {const_cast<void*>(static_cast<const void*>(&parameter))...};
+        return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, shared_bytes, stream());
+      },
+      parameters);
 #endif
+  check(e, "a kernel could not be launched");
 }
 
 inline constexpr int kBlock = 256;  // threads, where nothing else decides
