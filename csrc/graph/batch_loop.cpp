@@ -114,9 +114,7 @@ int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches,
     if (std::chrono::steady_clock::now() >= end) break;
   }
   last_.clear();
-  for (size_t i = 0; i < executable->graph().outputs.size(); ++i) {
-    last_.push_back(copy_of(executable->output(i)));
-  }
+  for (size_t i = 0; i < executable->graph().outputs.size(); ++i) { last_.push_back(copy_of(executable->output(i))); }
   return done;
 }
 

@@ -201,8 +201,7 @@ class Loop {
       }
       for (size_t i = 0; i < carries_; ++i) {
         Carry& c = carries[i];
-        if (!c.unchanged && !c.moves && c.bytes)
-          copy_into(c.buffers[round & 1], body->output(i));
+        if (!c.unchanged && !c.moves && c.bytes) copy_into(c.buffers[round & 1], body->output(i));
       }
       for (size_t i = 0; i < carries_; ++i) {
         Carry& c = carries[i];

@@ -162,8 +162,7 @@ struct Executable::Impl {
     }
     for (ValueId root : fresh) {
       const Spec& s = g.value(root).spec;
-      const Ref<Storage> storage =
-          Storage::make_on(device, static_cast<size_t>(s.shape.size()) * size_of(s.dtype));
+      const Ref<Storage> storage = Storage::make_on(device, static_cast<size_t>(s.shape.size()) * size_of(s.dtype));
       point_group(root, storage, static_cast<std::byte*>(storage->data()));
     }
   }

@@ -30,14 +30,14 @@ class GraphFunction : public std::enable_shared_from_this<GraphFunction> {
                                                     std::vector<char> connected);
 
   Tensors call(std::span<const Tensor> inputs);
-  Tensors run(std::span<const Tensor> inputs);        // no tape, no trace
+  Tensors run(std::span<const Tensor> inputs);  // no tape, no trace
   // Where it runs: on a GPU if an input, a constant or a variable lies there, or if there is none of these and the
   // current device is one.
   Device device_for(std::span<const Tensor> inputs) const;
 
   const Derivative& derivative();
-  // This function of one sample as a function of `size` of them along a new first axis; null unless each of its ops does
-  // the same to every element, draws nothing and touches no variable.
+  // This function of one sample as a function of `size` of them along a new first axis; null unless each of its ops
+  // does the same to every element, draws nothing and touches no variable.
   std::shared_ptr<GraphFunction> of_batch(int64_t size) const;
   bool pure() const;  // draws no numbers and touches no variable
   const Graph& traced() const { return traced_; }

@@ -299,8 +299,8 @@ PyObject* op_module(PyObject*, void*) { return PyUnicode_FromString("tahr.ops");
 PyObject* op_text_signature(PyObject* o, void*) {
   return PyUnicode_FromString(op_signature(*reinterpret_cast<OpFunction*>(o)->op).c_str());
 }
-// What `inspect.signature` gives. It parses no text signatures of classes it does not know, so that of a lambda with the
-// same parameters stands here; it is asked for rarely, and made each time. A few internal ops have none: required
+// What `inspect.signature` gives. It parses no text signatures of classes it does not know, so that of a lambda with
+// the same parameters stands here; it is asked for rarely, and made each time. A few internal ops have none: required
 // parameters after optional ones.
 PyObject* op_inspect_signature(PyObject* o, void*) {
   return guarded([&] {

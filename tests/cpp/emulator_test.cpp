@@ -1,4 +1,5 @@
-// The emulated CUDA runtime: streams that wait, fibers that meet, launches that a GPU would refuse, memory that is shut.
+// The emulated CUDA runtime: streams that wait, fibers that meet, launches that a GPU would refuse, memory that is
+// shut.
 #include <cuda_runtime.h>
 #include <setjmp.h>
 #include <signal.h>
