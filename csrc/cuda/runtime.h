@@ -15,6 +15,13 @@
 #include "core/tensor.h"
 #include "ops/op.h"
 
+// Before a loop whose arrays belong in registers.
+#if defined(TAHR_CUDA_EMULATED)
+#define TAHR_UNROLL
+#else
+#define TAHR_UNROLL _Pragma("unroll")
+#endif
+
 #if defined(TAHR_CUDA_EMULATED)
 #define TAHR_DYNAMIC_SHARED(T, name) T* name = static_cast<T*>(::tahr::emulator::dynamic_shared())
 #else
@@ -91,5 +98,6 @@ void define(const char* op, KernelFn kernel, PrepareFn prepare = nullptr);
 void register_elementwise();
 void register_fused();
 void register_create();
+void register_pool();
 
 }  // namespace tahr::cuda
