@@ -1,7 +1,9 @@
 #include "core/device.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <string_view>
 
 #include "core/tensor.h"
 
@@ -84,6 +86,16 @@ void set_visible_gpus(std::vector<int> indices) {
   if (!o.backend) return;
   if (o.visible.empty()) o.why = "all GPUs are hidden (set_visible_devices)";
   g_device_state.store(o.visible.empty() ? DeviceState::None : DeviceState::Present, std::memory_order_release);
+}
+
+DeviceSettings& device_settings() {
+  static auto* settings = [] {
+    auto* s = new DeviceSettings;
+    const char* named = std::getenv("TAHR_TF32");
+    s->tensor_float_32 = named && std::string_view(named) == "1";
+    return s;
+  }();
+  return *settings;
 }
 
 int hardware_number(Device d) { return d.is_cpu() ? 0 : hardware(d); }

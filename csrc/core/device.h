@@ -90,6 +90,13 @@ int hardware_number(Device d);                    // as the driver counts; 0 for
 Device device_by_hardware(int number);            // throws if it is not among the visible ones
 void set_visible_gpus(std::vector<int> indices);  // before the first tensor lies on one; [] hides all
 
+// What users choose for devices, read when a kernel needs it.
+struct DeviceSettings {
+  std::atomic<bool> tensor_float_32{false};  // float32 products may round their factors to 10 bits (TAHR_TF32=1)
+  std::vector<std::string> library_folders;  // `nvidia` folders where pip puts libraries; set before a device is used
+};
+DeviceSettings& device_settings();
+
 // Where ops without inputs run and what comes from Python goes: the scope's device, else the first GPU, else the CPU.
 Device current_device();
 void check_device(Device d);  // throws, saying why, if there is no such device

@@ -15,6 +15,7 @@ Tensor on_host(const Tensor& t) { return g_api.to_device(t, kCpu); }
 FusedProgram parse_fused(std::string_view text, int inputs) { return g_api.parse_fused(text, inputs); }
 Specs fused_specs(const FusedProgram& p, std::span<const Spec> in) { return g_api.fused_specs(p, in); }
 Shape fused_shape(const FusedProgram& p, std::span<const Spec> values) { return g_api.fused_shape(p, values); }
+DeviceSettings& device_settings() { return g_api.device_settings(); }
 const Tensor& VariableImpl::writable_value() { return g_api.writable_value(*this); }
 
 // The last reference to a tensor may go here.

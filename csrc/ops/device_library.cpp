@@ -37,6 +37,7 @@ const HostApi kApi = {
     parse_fused,
     fused_specs,
     fused_shape,
+    device_settings,
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ struct HostApi {
   FusedProgram (*parse_fused)(std::string_view text, int inputs);
   Specs (*fused_specs)(const FusedProgram& program, std::span<const Spec> in);
   Shape (*fused_shape)(const FusedProgram& program, std::span<const Spec> values);
+  DeviceSettings& (*device_settings)();
 };
 // Differs where layouts do.
 inline uint64_t device_abi() {

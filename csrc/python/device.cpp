@@ -57,6 +57,9 @@ void bind_devices(py::module_& m) {
   m.def("gpu_set_limit",
         [](int index, size_t bytes) { device_backend().set_limit(hardware_number(gpu(index)), bytes); });
   m.def("set_visible_gpus", &set_visible_gpus);
+  m.def("set_library_folders", [](std::vector<std::string> folders) { device_settings().library_folders = folders; });
+  m.def("tensor_float_32", [] { return device_settings().tensor_float_32.load(); });
+  m.def("set_tensor_float_32", [](bool on) { device_settings().tensor_float_32 = on; });
   m.def("current_device", [] { return name_of(current_device()); });
   m.def("exchange_device", [](py::object to) -> py::object {
     const auto d = device_from_python(to);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ from tahr import _C
 
 __all__ = [
     *("LogicalDeviceConfiguration", "PhysicalDevice", "device", "device_fallbacks", "floatx", "functions_run_eagerly"),
-    *("experimental", "get_visible_devices", "image_data_format", "instruction_set", "list_logical_devices"),
+    *("enable_tensor_float_32_execution", "experimental", "get_visible_devices", "image_data_format"),
+    *("instruction_set", "list_logical_devices", "tensor_float_32_execution_enabled"),
     *("list_physical_devices", "memory_stats", "num_threads", "run_functions_eagerly"),
     *("release_cached_memory", "reset_peak_memory", "set_floatx", "set_image_data_format"),
     *("set_logical_device_configuration", "set_num_threads", "set_visible_devices", "synchronize"),
@@ -32,6 +34,12 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     devices = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
     devices += [PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(_physical_gpus())]
     return [d for d in devices if device_type is None or d.device_type == device_type]
+
+
+# Where pip puts NVIDIA's libraries, all of them in one package without a file of its own.
+_nvidia = importlib.util.find_spec("nvidia")
+if _nvidia is not None and _nvidia.submodule_search_locations is not None:
+    _C.set_library_folders(list(_nvidia.submodule_search_locations))
 
 
 _hidden_from: int | None = None  # how many GPUs there were before some were hidden
@@ -144,6 +152,16 @@ class experimental:
         return list_logical_devices(device_type)
 
     @staticmethod
+    def enable_tensor_float_32_execution(enabled: bool) -> None:
+        """`tahr.config.enable_tensor_float_32_execution`."""
+        enable_tensor_float_32_execution(enabled)
+
+    @staticmethod
+    def tensor_float_32_execution_enabled() -> bool:
+        """`tahr.config.tensor_float_32_execution_enabled`."""
+        return tensor_float_32_execution_enabled()
+
+    @staticmethod
     def get_memory_info(device: str) -> dict[str, int]:
         """Bytes that tensors on a GPU take: `current`, and `peak` since the last reset."""
         stats = _C.gpu_memory(_gpu_index(device, "get_memory_info"))
@@ -180,6 +198,29 @@ def synchronize() -> None:
 def device_fallbacks() -> dict[str, int]:
     """How often each op ran on the CPU, its inputs and outputs copied, since no kernel of it for the GPU exists."""
     return _C.device_fallbacks()
+
+
+def enable_tensor_float_32_execution(enabled: bool) -> None:
+    """Lets GPUs round the factors of float32 products to TensorFloat-32, 10 bits of precision; sums stay in float32.
+
+    Off by default, or on with the environment variable TAHR_TF32=1. Matrix products and convolutions become several times
+    faster, with relative errors around 1e-3 in place of 1e-6. Other dtypes and the CPU are not concerned.
+
+    Example:
+        >>> import tahr
+        >>> tahr.config.enable_tensor_float_32_execution(True)
+        >>> tahr.config.tensor_float_32_execution_enabled()
+        True
+        >>> tahr.config.enable_tensor_float_32_execution(False)
+    """
+    if not isinstance(enabled, bool):
+        raise TypeError(f"[enable_tensor_float_32_execution] expected True or False, received {enabled!r}.")
+    _C.set_tensor_float_32(enabled)
+
+
+def tensor_float_32_execution_enabled() -> bool:
+    """Whether `enable_tensor_float_32_execution(True)` is in force."""
+    return _C.tensor_float_32()
 
 
 _eager = False

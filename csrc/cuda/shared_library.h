@@ -1,0 +1,85 @@
+// A library of NVIDIA's (cuBLASLt, cuDNN, NVRTC, NCCL), opened by name when it is first needed; nothing links to one.
+//
+// To use one: declare what is called in api/<library>.h (types, values, prototypes: facts only), compare them with the
+// true headers in api/<library>_check.cpp, and fill a struct of function pointers once:
+//
+//   struct Api { api::Create* create; };
+//   const Opened<Api>& library() {
+//     static const auto* opened = new Opened<Api>(kNames, [](const SharedLibrary& l, Api& a) {
+//       l.bind(a.create, "cublasLtCreate");
+//     });
+//     return *opened;
+//   }
+//   library()->create(...);              // throws, naming the pip package, if it is not there
+//   if (const Api* a = library().get())  // or does without
+//
+// On the emulator a library has a twin that computes the same by plain loops; it takes the place of what `bind` finds.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+
+namespace tahr::cuda {
+
+struct LibraryNames {
+  std::string title;               // "cuBLASLt"
+  std::string package;             // of pip, that holds it: "nvidia-cublas"
+  std::vector<std::string> files;  // the best first: "libcublasLt.so.13", "libcublasLt.so.12"
+};
+
+class SharedLibrary {
+ public:
+  // Each of the files is looked for in the folders of TAHR_NVIDIA_PATH (separated by colons), then in `*/lib` under
+  // each of `roots`, then by the loader. Throws Error(Runtime) if none of them opens.
+  SharedLibrary(const LibraryNames& names, const std::vector<std::string>& roots);
+  const std::string& path() const { return path_; }
+
+  // Throws if the library has no such function: it is too old.
+  template <class F>
+  void bind(F*& function, const char* name) const {
+    function = reinterpret_cast<F*>(find(name));
+  }
+
+ private:
+  void* find(const char* name) const;
+
+  LibraryNames names_;
+  void* handle_ = nullptr;  // never closed
+  std::string path_;
+};
+
+// The `nvidia` folders that pip fills: those that Python knows of, and the one beside this library's package.
+std::vector<std::string> nvidia_folders();
+
+// The functions of a library that is there or not.
+template <class Api>
+class Opened {
+ public:
+  template <class Bind>
+  Opened(const LibraryNames& names, Bind&& bind) {
+    try {
+      const SharedLibrary library(names, nvidia_folders());
+      Api api{};
+      bind(library, api);
+      api_ = api, there_ = true;
+    } catch (const Error& e) { why_ = e.what(); }
+  }
+  explicit Opened(const Api& api) : api_(api), there_(true) {}  // a twin
+
+  const Api* get() const { return there_ ? &api_ : nullptr; }
+  const std::string& why() const { return why_; }  // it is not there: a sentence that says how to get it
+  const Api* operator->() const {
+    if (!there_) throw_runtime(why_);
+    return &api_;
+  }
+
+ private:
+  Api api_{};
+  bool there_ = false;
+  std::string why_;
+};
+
+}  // namespace tahr::cuda
