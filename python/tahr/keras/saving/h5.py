@@ -53,7 +53,7 @@ def reading(source: Any, what: str = "") -> Iterator[Any]:
         with h5py.File(source, "r") as file:
             yield file
     except (OSError, RuntimeError, KeyError, UnicodeError, OverflowError) as error:
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, (FileNotFoundError, NotImplementedError)):  # of a layer in the file, not of the file
             raise
         raise ValueError(f"[load_model] expected an undamaged HDF5 file, received {what}: {error}") from error
 
