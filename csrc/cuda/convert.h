@@ -56,6 +56,14 @@ __device__ __forceinline__ To convert(From x) {
   }
 }
 
+// As visit_dtype, for floating-point dtypes; on others nothing.
+template <class F>
+void visit_float(DType d, F&& f) {
+  visit_dtype(d, [&]<class T>() {
+    if constexpr (!std::is_integral_v<T>) f.template operator()<T>();
+  });
+}
+
 // Calls f.template operator()<T>() with the C++ type of a dtype, in device code: a branch that all threads take alike.
 template <class F>
 __device__ __forceinline__ void with_type(DType d, F&& f) {

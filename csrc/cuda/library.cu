@@ -173,6 +173,7 @@ void register_kernels() {
   register_elementwise();
   register_fused();
   register_create();
+  register_conv();
   register_pool();
 }
 

@@ -242,19 +242,12 @@ void choose(const Shape& x, const Shape& y, const PoolCoreAttrs& at, std::initia
   else f.template operator()<1, int32_t>();
 }
 
-template <class F>
-void with_float(DType d, F&& f) {
-  visit_dtype(d, [&]<class T>() {
-    if constexpr (!std::is_integral_v<T>) f.template operator()<T>();
-  });
-}
-
 template <Kind kKind>
 void forward(const KernelArgs& args) {
   const auto& at = args.as<PoolCoreAttrs>();
   const Tensor &x = args.in[0], &y = args.out[0];
   if (y.size() == 0) return;
-  with_float(y.dtype(), [&]<class T>() {
+  visit_float(y.dtype(), [&]<class T>() {
     const T* v = kKind == Kind::Gather ? args.in[1].data<T>() : nullptr;
     choose<T>(x.shape(), y.shape(), at, {x.raw(), y.raw()}, [&]<int N, class I>() {
       const int64_t units = y.size() / N;
@@ -286,7 +279,7 @@ void max_scatter(const KernelArgs& args) {
   if (dx.size() == 0) return;
   if (dy.size() == 0) return zero(dx);
   const bool byte = largest_window(x.shape(), at) <= 256;
-  with_float(dx.dtype(), [&]<class T>() {
+  visit_float(dx.dtype(), [&]<class T>() {
     choose<T>(x.shape(), dy.shape(), at, {x.raw(), dy.raw(), dx.raw()}, [&]<int N, class I>() {
       if (byte) scatter<T, N, I, uint8_t>(x, dy, dx, at);
       else scatter<T, 1, I, I>(x, dy, dx, at);
@@ -299,7 +292,7 @@ void average_grad(const KernelArgs& args) {
   const Tensor &dy = args.in[0], &dx = args.out[0];
   if (dx.size() == 0) return;
   if (dy.size() == 0) return zero(dx);
-  with_float(dx.dtype(), [&]<class T>() {
+  visit_float(dx.dtype(), [&]<class T>() {
     choose<T>(dx.shape(), dy.shape(), at, {dy.raw(), dx.raw()}, [&]<int N, class I>() {
       const int64_t units = dx.size() / N;
       launch(place_kernel<T, N, I, uint8_t, false>, grid_for(units), dim3(kBlock), 0,

@@ -98,6 +98,7 @@ void define(const char* op, KernelFn kernel, PrepareFn prepare = nullptr);
 void register_elementwise();
 void register_fused();
 void register_create();
+void register_conv();
 void register_pool();
 
 }  // namespace tahr::cuda
