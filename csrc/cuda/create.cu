@@ -1,5 +1,6 @@
 // Tensors made from nothing: constants and ranges.
 #include "cuda/convert.h"
+#include "cuda/group.h"
 #include "cuda/runtime.h"
 #include "ops/array_attrs.h"
 
@@ -10,6 +11,8 @@ template <class T>
 __global__ void fill_kernel(T* to, int64_t n, T value) {
   for (int64_t i = grid_index(); i < n; i += grid_size()) to[i] = value;
 }
+
+}  // namespace
 
 void fill(const Tensor& y, double value) {
   const int64_t n = y.size();
@@ -22,6 +25,8 @@ void fill(const Tensor& y, double value) {
     launch(fill_kernel<T>, grid_for(n, 4), dim3(kBlock), 0, y.mutable_data<T>(), n, store_as<T>(value));
   });
 }
+
+namespace {
 
 // In double, as on the CPU.
 template <class T>

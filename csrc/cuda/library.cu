@@ -175,6 +175,7 @@ void register_kernels() {
   register_create();
   register_conv();
   register_pool();
+  register_reduce();
 }
 
 }  // namespace

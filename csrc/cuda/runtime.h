@@ -100,5 +100,6 @@ void register_fused();
 void register_create();
 void register_conv();
 void register_pool();
+void register_reduce();
 
 }  // namespace tahr::cuda
