@@ -1,0 +1,108 @@
+"""Reductions, scans, softmax, losses, normalisation and sorting on the GPU beside the CPU: sizes at which kernels take
+another path (a lane, a warp, a block, several blocks per line; packs or single elements), and what falls back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tahr
+from tahr import _C
+
+pytestmark = pytest.mark.usefixtures("gpu")
+
+
+@pytest.fixture
+def gpu(request):
+    if request.config.getoption("--device") != "gpu":
+        pytest.skip("runs with --device gpu")
+
+
+def on_both(op: str, *inputs: Any, falls_back: bool = False, **attrs: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The op's outputs on the GPU and on the CPU; that the GPU gives the same bits twice; that it has a kernel."""
+    run = getattr(_C.ops, op)
+    with tahr.device("cpu"):
+        expected = run(*[x if x is None else tahr.convert_to_tensor(x) for x in inputs], **attrs)
+    with tahr.device("gpu:0"):
+        there = [x if x is None else tahr.convert_to_tensor(x) for x in inputs]
+    before = tahr.config.device_fallbacks().get(op, 0)
+    got, again = run(*there, **attrs), run(*there, **attrs)
+    assert (tahr.config.device_fallbacks().get(op, 0) > before) == falls_back
+    if not isinstance(expected, (list, tuple)):
+        expected, got, again = [expected], [got], [again]
+    pairs = []
+    for e, g, a in zip(expected, got, again):
+        assert g.device == "/gpu:0" and e.device == "/cpu:0"
+        assert g.dtype == e.dtype and g.shape == e.shape
+        assert g.numpy().tobytes() == a.numpy().tobytes()
+        pairs.append((g.numpy(), e.numpy()))
+    return pairs
+
+
+def normal(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
+    x = np.random.default_rng([seed, *shape]).normal(size=shape)
+    return x.astype(tahr.as_dtype(dtype).as_numpy_dtype)
+
+
+# Shapes and axes: rows of one lane to several blocks, with and without packs; columns; mixed axes.
+REDUCED = [
+    ((5, 3), -1),
+    ((70, 17), -1),
+    ((9, 100), -1),
+    ((3, 2500), -1),
+    ((2, 40001), -1),
+    ((32768,), None),
+    ((3, 700), 0),
+    ((700, 3), 0),
+    ((20, 300), 0),
+    ((5000, 40), 0),
+    ((6, 5, 7, 12), (0, 2)),
+    ((6, 5, 7, 12), (1, 3)),
+    ((4, 300, 3, 33), (1, 3)),
+    ((3, 90, 50), 1),
+]
+
+
+@pytest.mark.parametrize(("shape", "axis"), REDUCED)
+def test_reductions(shape, axis):
+    x = normal(*shape)
+    n = x.size // np.asarray(x.sum(axis=axis)).size
+    eps = 2.0**-23
+    for op, bound in [
+        ("sum", n * np.abs(x).max()),  # a bound on any order of summation, far above what both orders lose
+        ("mean", np.abs(x).max()),
+        ("var", 64.0),
+        ("std", 16.0),
+        ("logsumexp", 16 + np.log(n)),
+    ]:
+        ((got, expected),) = on_both(op, x, axis=axis)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=8 * eps * bound, err_msg=op)
+    for op in ("max", "min"):
+        ((got, expected),) = on_both(op, x, axis=axis)
+        np.testing.assert_array_equal(got, expected, err_msg=op)
+    if not isinstance(axis, tuple):
+        for op in ("argmax", "argmin"):
+            for values in (x, np.round(x), (3 * x).astype("int8")):  # ties: the first position
+                ((got, expected),) = on_both(op, values, axis=axis)
+                np.testing.assert_array_equal(got, expected, err_msg=op)
+    for values in (x > 1, np.round(x), (x > 3.5).astype("int16")):
+        for op in ("any", "all", "count_nonzero"):
+            ((got, expected),) = on_both(op, values, axis=axis)
+            np.testing.assert_array_equal(got, expected, err_msg=op)
+    for dtype in ("int8", "uint16", "int32", "uint64", "bool"):
+        values = (np.random.default_rng(1).integers(0, 2 if dtype == "bool" else 100, shape)).astype(dtype)
+        for op in ("sum", "reduce_prod", "max"):
+            ((got, expected),) = on_both(op, values, axis=axis)
+            np.testing.assert_array_equal(got, expected, err_msg=f"{op} {dtype}")
+
+
+@pytest.mark.parametrize("size", [5, 40, 3000, 30000])
+def test_reductions_of_nan_and_infinity(size):
+    for special in ([np.nan], [np.inf], [-np.inf], [np.inf, np.nan], [np.inf, -np.inf], [-0.0]):
+        x = normal(2, size)
+        x[0, size // 2 : size // 2 + len(special)] = special
+        x[1] = special[0]
+        for op in ("max", "min", "logsumexp", "argmax", "argmin", "any", "mean", "count_nonzero"):
+            ((got, expected),) = on_both(op, x, axis=1)
+            np.testing.assert_allclose(got, expected, rtol=1e-5, err_msg=f"{op} {special}")
