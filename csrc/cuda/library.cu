@@ -176,6 +176,7 @@ void register_kernels() {
   register_conv();
   register_pool();
   register_reduce();
+  register_rnn();
 }
 
 }  // namespace

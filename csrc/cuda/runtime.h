@@ -101,5 +101,6 @@ void register_create();
 void register_conv();
 void register_pool();
 void register_reduce();
+void register_rnn();
 
 }  // namespace tahr::cuda
