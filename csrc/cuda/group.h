@@ -97,6 +97,8 @@ struct Max {
   __device__ C combine(C a, C b) const { return (b > a) | (b != b) ? b : a; }
 };
 
+constexpr int64_t kMostBlocks = 1 << 20;  // of a launch; they loop over the rest
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int power_of_two_from(int64_t n, int most) {  // the least that is >= n, at most `most`
   int p = 1;

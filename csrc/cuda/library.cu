@@ -177,6 +177,8 @@ void register_kernels() {
   register_pool();
   register_reduce();
   register_rnn();
+  register_softmax();
+  register_loss();
 }
 
 }  // namespace

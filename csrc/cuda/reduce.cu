@@ -6,72 +6,13 @@
 //
 // Floor of all: the bytes of the input, read once. Integers of 8 and 16 bits are widened first, which costs 5 to 9
 // bytes an element more; any, all and count_nonzero take them as they are.
-#include "cpu/reduce_layout.h"
-#include "cuda/group.h"
+#include "cuda/walk.h"
 #include "ops/reduce.h"
 
 namespace tahr::cuda {
 namespace {
 
-constexpr int kRun = 8;                   // packs that are added up before they are added to the total
-constexpr int64_t kSlot = 8192;           // elements of a row that a slot takes at least
-constexpr int64_t kSlotsOfColumn = 16;    // elements that each thread of a column's slot takes at least
-constexpr int64_t kWantedBlocks = 1024;   // up to which outputs are cut into slots
-constexpr int64_t kMostBlocks = 1 << 20;  // of a launch; they loop over the rest
-
-// Which elements make an output, and which threads take them.
-struct Walk {
-  Layout l;
-  int64_t outputs, length;  // length: elements per output
-  int64_t tiles;            // each the outputs that a block takes at once
-  int64_t chunk;            // elements per slot
-  int group;                // rows: threads per output; columns: outputs per block
-  unsigned slots;
-  bool packed;
-
-  Walk(const Layout& layout, const void* x, int pack)
-      : l(layout), outputs(l.kept_count * l.outputs()), length(l.reduced_count * l.length()) {
-    packed = !l.columns && is_aligned(x) && l.n % pack == 0;
-    int64_t wanted = 1, step;
-    if (l.columns) {
-      const bool whole = length <= 32 || l.kept_count * ceil_div(l.n, kBlock) >= 2 * kWantedBlocks;
-      group = whole ? kBlock : power_of_two_from(l.n, 32);
-      step = kBlock / group;
-      tiles = l.kept_count * ceil_div(l.n, group);
-      if (!whole) wanted = std::min(ceil_div(length, step * kSlotsOfColumn), 2 * kWantedBlocks / tiles);
-    } else {
-      group = length > 2048 ? kBlock : power_of_two_from(ceil_div(length, pack), 32);
-      step = int64_t{group} * pack;
-      tiles = ceil_div(outputs, kBlock / group);
-      if (group == kBlock) wanted = std::min(ceil_div(length, kSlot), kWantedBlocks / tiles);
-    }
-    chunk = ceil_div(ceil_div(length, std::max<int64_t>(1, wanted)), step) * step;
-    slots = static_cast<unsigned>(ceil_div(length, chunk));
-  }
-};
-
-__device__ __forceinline__ int64_t offset_of(const Axis* axes, int count, int64_t index) {
-  int64_t at = 0;
-  for (int i = 0; i < count; ++i) {
-    at += index % axes[i].size * axes[i].stride;
-    index /= axes[i].size;
-  }
-  return at;
-}
-
-// The place of element e of an output, from its first one.
-__device__ __forceinline__ int64_t place(const Layout& l, int64_t e) {
-  const int64_t step = l.columns ? l.n : 1;
-  if (l.reduced_axes == 0) return e * step;
-  const int64_t length = l.columns ? l.rows : l.n, outer = e / length;
-  return offset_of(l.reduced, l.reduced_axes, outer) + (e - outer * length) * step;
-}
-
-// The place of an output's first element.
-__device__ __forceinline__ int64_t first_place(const Layout& l, int64_t output) {
-  const int64_t per = l.columns ? l.n : l.rows, kept = output / per, inner = output - kept * per;
-  return offset_of(l.kept, l.kept_axes, kept) + (l.columns ? inner : inner * l.n);
-}
+constexpr int kRun = 8;  // packs that are added up before they are added to the total
 
 // Op has: T, the elements' type; C, what they are widened to; P, a partial result; identity(); add(P&, C, position,
 // first), which takes an element, `first` being the output's first one; combine(P, P); store(P, output, first).
@@ -83,17 +24,10 @@ __global__ void reduce_kernel(Op op, const typename Op::T* x, Walk w, typename O
   constexpr int V = kPack<T>;
   const Layout& l = w.l;
   const int t = static_cast<int>(threadIdx.x);
-  const int lane = l.columns ? t / w.group : t % w.group, lanes = l.columns ? kBlock / w.group : w.group;
+  const int lane = w.lane(t), lanes = w.lanes();
   const int64_t begin = blockIdx.y * w.chunk, end = begin + w.chunk < w.length ? begin + w.chunk : w.length;
   for (int64_t tile = blockIdx.x; tile < w.tiles; tile += gridDim.x) {
-    int64_t output = w.outputs;
-    if (l.columns) {
-      const int64_t per = (l.n + w.group - 1) / w.group, kept = tile / per,
-                    j = (tile - kept * per) * w.group + t % w.group;
-      if (j < l.n) output = kept * l.n + j;
-    } else {
-      output = tile * (kBlock / w.group) + t / w.group;
-    }
+    const int64_t output = w.output(tile, t);
     const bool valid = output < w.outputs;
     P total = op.identity();
     C first{};
@@ -337,16 +271,6 @@ bool is_empty(const KernelArgs& a, double identity) {
   if (a.in[0].size() > 0 && a.out[0].size() > 0) return false;
   fill(a.out[0], identity);
   return true;
-}
-
-template <class F>
-void visit_float(DType d, F&& f) {
-  switch (d) {
-    case DType::Float16: return f.template operator()<float16>();
-    case DType::BFloat16: return f.template operator()<bfloat16>();
-    case DType::Float32: return f.template operator()<float>();
-    default: return f.template operator()<double>();
-  }
 }
 
 template <class T>

@@ -102,5 +102,7 @@ void register_conv();
 void register_pool();
 void register_reduce();
 void register_rnn();
+void register_softmax();
+void register_loss();
 
 }  // namespace tahr::cuda

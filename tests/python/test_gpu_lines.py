@@ -106,3 +106,78 @@ def test_reductions_of_nan_and_infinity(size):
         for op in ("max", "min", "logsumexp", "argmax", "argmin", "any", "mean", "count_nonzero"):
             ((got, expected),) = on_both(op, x, axis=1)
             np.testing.assert_allclose(got, expected, rtol=1e-5, err_msg=f"{op} {special}")
+
+
+FLOATS = ["float32", "float64", "float16", "bfloat16"]
+EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
+
+
+def assert_near(pairs, dtype: str, ulp: float, scale: float = 1.0, message: str = "") -> None:
+    """Both round sums and products of float32 or wider to `dtype`: they differ by few units of the largest number."""
+    for got, expected in pairs:
+        atol = ulp * EPS[dtype] * scale
+        np.testing.assert_allclose(
+            got.astype("float64"), expected.astype("float64"), rtol=0, atol=atol, err_msg=message
+        )
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("classes", [1, 3, 10, 128, 1000, 1001, 4096, 13000])
+def test_softmax_and_losses(classes, dtype):
+    rows = 3 if classes > 1000 else 37
+    x, dy = 3 * normal(rows, classes, dtype=dtype), normal(rows, classes, dtype=dtype, seed=1)
+    labels = np.random.default_rng(2).integers(0, classes, rows).astype("int32")
+    targets = np.abs(dy) / max(1, classes // 8)
+    per_row = normal(rows, dtype=dtype, seed=3)
+    for op in ("softmax", "log_softmax"):
+        pairs = on_both(op, x)
+        assert_near(pairs, dtype, 8, 1 if op == "softmax" else 40, op)
+        y = pairs[0][1]
+        assert_near(on_both(op + "_grad", y, dy), dtype, 8, 4 * np.sqrt(classes), op + "_grad")
+    assert_near(on_both("sparse_softmax_cross_entropy", x, labels), dtype, 8, 40)
+    assert_near(on_both("sparse_softmax_cross_entropy_grad", x, labels, per_row), dtype, 8, 4)
+    assert_near(on_both("softmax_cross_entropy", x, targets), dtype, 16, 40 * 8)
+    assert_near(on_both("softmax_cross_entropy_grad", x, targets, per_row), dtype, 16, 4 * 8)
+    assert_near(on_both("sigmoid_cross_entropy", x, targets), dtype, 8, 40)
+    assert_near(on_both("sigmoid_cross_entropy_grad", x, targets, dy), dtype, 8, 10)
+    for got, expected in on_both("pick_labels", x, labels) + on_both("spread_labels", per_row, labels, classes=classes):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((4, 6, 5), 1),
+        ((300, 70), 0),
+        ((5, 30, 4, 3), (1, 3)),
+        ((3, 50, 300), 1),
+        ((2, 40, 5), (0, 1)),
+        ((7, 3000, 2), 1),
+    ],
+)
+def test_softmax_along_other_axes(shape, axis):
+    x, dy = normal(*shape), normal(*shape, seed=1)
+    n = int(np.prod([shape[i] for i in np.atleast_1d(axis)]))
+    for op in ("softmax", "log_softmax"):
+        pairs = on_both(op, x, axis=axis)
+        assert_near(pairs, "float32", 8, 1 if op == "softmax" else 16, op)
+        assert_near(on_both(op + "_grad", pairs[0][1], dy, axis=axis), "float32", 8, 4 * np.sqrt(n), op + "_grad")
+
+
+def test_softmax_of_infinities():
+    x = normal(6, 40)
+    x[0, 3], x[1, :], x[2, 5], x[3, :20] = np.inf, -np.inf, np.nan, -np.inf
+    for op in ("softmax", "log_softmax"):
+        ((got, expected),) = on_both(op, x)
+        np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+def test_labels_beyond_the_classes_give_nan():
+    x, labels, dy = normal(4, 3), np.array([0, 3, -1, 2]), np.ones(4, "float32")
+    with tahr.device("gpu:0"):
+        x, labels, dy = (tahr.convert_to_tensor(v) for v in (x, labels, dy))
+    loss = _C.ops.sparse_softmax_cross_entropy(x, labels).numpy()
+    np.testing.assert_array_equal(np.isnan(loss), [False, True, True, False])
+    dx = _C.ops.sparse_softmax_cross_entropy_grad(x, labels, dy).numpy()
+    np.testing.assert_array_equal(np.isnan(dx), [[False] * 3, [True] * 3, [True] * 3, [False] * 3])
+    np.testing.assert_array_equal(np.isnan(_C.ops.pick_labels(x, labels).numpy()), [False, True, True, False])
