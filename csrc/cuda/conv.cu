@@ -3,8 +3,8 @@
 #include <numeric>
 
 #include "cuda/conv.h"
+#include "cuda/conv_cudnn.h"
 #include "cuda/convert.h"
-#include "cuda/elementwise_functions.h"
 
 namespace tahr::cuda {
 
@@ -24,7 +24,6 @@ ConvShape conv_shape(const Shape& x, const Shape& kernel, const Shape& y, const 
     s.stride[i] = from < 0 ? 1 : at.strides[f];
     s.dilation[i] = from < 0 ? 1 : at.dilation[f];
     s.low[i] = from < 0 ? 0 : at.low[f];
-    s.high[i] = from < 0 ? 0 : at.high[f];
   }
   return s;
 }
@@ -108,73 +107,75 @@ __global__ void add_parts_kernel(const Compute<T>* from, int64_t parts, int64_t 
   }
 }
 
-struct Entry {
-  const char* name;
-  Ew op;
-  EwParams params;
+// The problem as cuDNN takes it: with axes padded alike at both ends. Where that is not the same thing, the input is
+// copied to where all windows lie inside.
+struct Padded {
+  ConvShape s;
+  bool copied = false;
 };
-// The defaults of the ops in csrc/ops/elementwise_attrs.h; selu's alpha and scale.
-constexpr Entry kActivations[] = {
-    {"relu6", Ew::Relu6, {}},
-    {"leaky_relu", Ew::LeakyRelu, {0.2, 0, 0}},
-    {"elu", Ew::Elu, {1.0, 0, 0}},
-    {"selu", Ew::Selu, {1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 0}},
-    {"sigmoid", Ew::Sigmoid, {}},
-    {"tanh", Ew::Tanh, {}},
-    {"softplus", Ew::Softplus, {}},
-    {"softsign", Ew::Softsign, {}},
-    {"silu", Ew::Silu, {}},
-    {"mish", Ew::Mish, {}},
-    {"gelu", Ew::Gelu, {}},
-    {"gelu_tanh", Ew::GeluTanh, {}},
-    {"hard_tanh", Ew::HardTanh, {}},
-    {"hard_silu", Ew::HardSilu, {}},
-    {"hard_sigmoid", Ew::HardSigmoid, {}},
-    {"log_sigmoid", Ew::LogSigmoid, {}},
-};
-
-template <class T>
-__global__ void activate_kernel(T* y, int64_t n, Ew op, EwParams params) {
-  for (int64_t i = grid_index(); i < n; i += grid_size()) {
-    const Compute<T> v = convert<Compute<T>>(y[i]);
-    y[i] = convert<T>(compute(op, v, v, v, params));
+Padded padded(const ConvShape& s) {
+  Padded p{s};
+  int64_t reach[kConvAxes];
+  for (int a = 0; a < kConvAxes; ++a) {
+    reach[a] = (s.window[a] - 1) * s.dilation[a] + 1;
+    const int64_t room = s.x[a] + 2 * s.low[a] - reach[a];
+    p.copied |= s.low[a] < 0 || room < 0 || room / s.stride[a] + 1 != s.y[a];
   }
+  for (int a = 0; a < kConvAxes && p.copied; ++a) {
+    p.s.x[a] = (s.y[a] - 1) * s.stride[a] + reach[a];
+    p.s.low[a] = 0;
+  }
+  return p;
 }
 
-// In place; nothing for the names that the convolution itself does ("" and "relu").
-void activate(const Tensor& y, const std::string& name) {
-  for (const Entry& f : kActivations) {
-    if (name != f.name) continue;
-    visit_float(y.dtype(), [&]<class T>() {
-      launch(activate_kernel<T>, grid_for(y.size()), dim3(kBlock), 0, y.mutable_data<T>(), y.size(), f.op, f.params);
-    });
-  }
+// By cuDNN, if it takes the problem: then what `kind` names is computed from the other two. Depthwise convolutions are
+// bound by memory, and as fast on our own kernels.
+bool on_cudnn(ConvKind kind, DType dtype, const ConvShape& s, const void* x, const void* kernel, const void* y) {
+  if (s.depthwise()) return false;
+  const Padded p = padded(s);
+  const auto plan = conv_plan(kind, dtype, p.s);
+  if (!plan) return false;
+  const int64_t rows = s.taps() * s.cin, cols = s.cout * s.groups, channels = s.cin * s.groups;
+  const size_t element = size_of(dtype);
+  const Scratch filters(static_cast<size_t>(rows * cols) * element);
+  const Scratch room(p.copied ? static_cast<size_t>(s.n * channels * p.s.x[0] * p.s.x[1] * p.s.x[2]) * element : 1);
+  void* source = p.copied ? room.as<void>() : const_cast<void*>(x);
+  if (kind != ConvKind::Dw) conv_transpose_kernel(dtype, kernel, rows, cols, filters.as<void>());
+  if (kind != ConvKind::Dx && p.copied) conv_box(dtype, s.n, channels, x, s.x, source, p.s.x, s.low, true);
+  if (!run_conv_plan(*plan, source, filters.as<void>(), const_cast<void*>(y))) return false;
+  if (kind == ConvKind::Dx && p.copied)
+    conv_box(dtype, s.n, channels, source, p.s.x, const_cast<void*>(x), s.x, s.low, false);
+  if (kind == ConvKind::Dw) conv_transpose_kernel(dtype, filters.as<void>(), cols, rows, const_cast<void*>(kernel));
+  return true;
 }
 
-void run_forward(const Tensor& x, const Tensor& kernel, const Tensor& y, const ConvCoreAttrs& at,
-                 const ConvEpilogue& end) {
+void run_forward(const Tensor& x, const Tensor& kernel, const Tensor& y, const ConvCoreAttrs& at, const void* bias,
+                 const std::string& activation) {
   if (y.size() == 0) return;
   const ConvShape s = conv_shape(x.shape(), kernel.shape(), y.shape(), at);
+  const int64_t channels = s.cout * s.groups;
+  if (on_cudnn(ConvKind::Forward, x.dtype(), s, x.raw(), kernel.raw(), y.raw()))
+    return conv_finish(y.dtype(), y.mutable_raw(), y.size(), channels, bias, activation);
   const ConvWay way = forward_way(s);
+  const ConvEpilogue end{bias, activation == "relu"};
   if (s.depthwise()) conv_depthwise(x.dtype(), way, x.raw(), kernel.raw(), y.mutable_raw(), end);
   else conv_gemm(x.dtype(), way, false, x.raw(), kernel.raw(), y.mutable_raw(), end);
+  if (!end.relu) conv_finish(y.dtype(), y.mutable_raw(), y.size(), channels, nullptr, activation);
 }
 
-void forward(const KernelArgs& a) { run_forward(a.in[0], a.in[1], a.out[0], a.as<ConvCoreAttrs>(), {}); }
+void forward(const KernelArgs& a) { run_forward(a.in[0], a.in[1], a.out[0], a.as<ConvCoreAttrs>(), nullptr, ""); }
 
 void linear(const KernelArgs& a) {
   const auto& at = a.as<ConvLinearAttrs>();
-  const Tensor& y = a.out[0];
   const void* bias = a.in.size() > 2 && a.in[2].defined() ? a.in[2].raw() : nullptr;
-  if (y.size() == 0) return;
-  run_forward(a.in[0], a.in[1], y, at.core(), {bias, at.activation == "relu"});
-  activate(y, at.activation);
+  run_forward(a.in[0], a.in[1], a.out[0], at.core(), bias, at.activation);
 }
 
 void dx(const KernelArgs& a) {
   const Tensor &dy = a.in[0], &kernel = a.in[1], &dx = a.out[0];
   if (dx.size() == 0) return;
   const ConvShape s = conv_shape(dx.shape(), kernel.shape(), dy.shape(), a.as<ConvCoreAttrs>());
+  if (on_cudnn(ConvKind::Dx, dy.dtype(), s, dx.raw(), kernel.raw(), dy.raw())) return;
   each_backward_way(s, [&](const ConvWay& way) {
     if (s.depthwise()) conv_depthwise(dy.dtype(), way, dy.raw(), kernel.raw(), dx.mutable_raw(), {});
     else conv_gemm(dy.dtype(), way, true, dy.raw(), kernel.raw(), dx.mutable_raw(), {});
@@ -185,6 +186,7 @@ void dw(const KernelArgs& a) {
   const Tensor &x = a.in[0], &dy = a.in[1], &dw = a.out[0];
   if (dw.size() == 0) return;
   const ConvShape s = conv_shape(x.shape(), dw.shape(), dy.shape(), a.as<ConvCoreAttrs>());
+  if (on_cudnn(ConvKind::Dw, x.dtype(), s, x.raw(), dw.raw(), dy.raw())) return;
   if (s.depthwise()) conv_depthwise_dw(x.dtype(), s, x.raw(), dy.raw(), dw.mutable_raw());
   else conv_gemm_dw(x.dtype(), s, x.raw(), dy.raw(), dw.mutable_raw());
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "cuda/runtime.h"
 #include "ops/conv_attrs.h"
@@ -14,8 +15,7 @@ inline constexpr int kConvAxes = 3;
 
 struct ConvShape {               // leading axes that x lacks have size 1
   int64_t n, groups, cin, cout;  // channels of one group
-  int64_t x[kConvAxes], y[kConvAxes], window[kConvAxes], stride[kConvAxes], dilation[kConvAxes], low[kConvAxes],
-      high[kConvAxes];
+  int64_t x[kConvAxes], y[kConvAxes], window[kConvAxes], stride[kConvAxes], dilation[kConvAxes], low[kConvAxes];
   bool depthwise() const { return groups > 1 && cin == 1 && cout == 1; }
   int64_t taps() const { return window[0] * window[1] * window[2]; }
   int64_t places() const { return y[0] * y[1] * y[2]; }  // of one image
@@ -53,6 +53,13 @@ void conv_gemm_dw(DType dtype, const ConvShape& s, const void* x, const void* dy
 void conv_depthwise(DType dtype, const ConvWay& way, const void* source, const void* kernel, void* out,
                     const ConvEpilogue& end);
 void conv_depthwise_dw(DType dtype, const ConvShape& s, const void* x, const void* dy, void* dw);
+
+// Around convolutions (conv_layout.cu): to[c, r] = from[r, c]; to[n, p, c] = from[n, p - low, c] or 0 outside (not
+// `forth`: p + low); y = activation(y + bias) in place, rounded after each step, where there is either.
+void conv_transpose_kernel(DType dtype, const void* from, int64_t rows, int64_t cols, void* to);
+void conv_box(DType dtype, int64_t n, int64_t channels, const void* from, const int64_t* from_size, void* to,
+              const int64_t* to_size, const int64_t* low, bool forth);
+void conv_finish(DType dtype, void* y, int64_t size, int64_t channels, const void* bias, const std::string& activation);
 
 // How many parts the sum over `terms` places is cut into, by shapes alone: enough blocks for any GPU, and not more than
 // 64 MiB of partial sums of `size` elements. Each part has `ceil(terms / parts)` places, rounded up to `step`.

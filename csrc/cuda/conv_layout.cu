@@ -1,0 +1,165 @@
+// What goes around a convolution of cuDNN's: kernels transposed, inputs padded, outputs finished. Each moves every byte
+// once, which is its floor.
+#include <algorithm>
+
+#include "cuda/conv.h"
+#include "cuda/convert.h"
+#include "cuda/elementwise_functions.h"
+#include "cuda/pack.h"
+
+namespace tahr::cuda {
+namespace {
+
+constexpr int kTile = 32, kTileRows = 8;
+
+// to[c, r] = from[r, c]
+template <class T>
+__global__ void __launch_bounds__(kTile* kTileRows)
+    transpose_kernel(const T* from, int64_t rows, int64_t cols, int64_t col_tiles, T* to) {
+  __shared__ T tile[kTile][kTile + 1];  // + 1: a column of it is in all banks
+  const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
+  const int64_t c0 = blockIdx.x % col_tiles * kTile, r0 = blockIdx.x / col_tiles * kTile;
+  for (int i = y; i < kTile; i += kTileRows) {
+    if (r0 + i < rows && c0 + x < cols) tile[i][x] = from[(r0 + i) * cols + c0 + x];
+  }
+  __syncthreads();
+  for (int i = y; i < kTile; i += kTileRows) {
+    if (c0 + i < cols && r0 + x < rows) to[(c0 + i) * rows + r0 + x] = tile[x][i];
+  }
+}
+
+struct Box {
+  int64_t channels, from[kConvAxes], to[kConvAxes], low[kConvAxes];
+};
+
+// to[n, p, c] = from[n, p - low, c], or 0 where that is outside.
+template <class T>
+__global__ void __launch_bounds__(kBlock) box_kernel(Box b, int64_t size, const T* from, T* to) {
+  for (int64_t i = grid_index(); i < size; i += grid_size()) {
+    const int64_t c = i % b.channels;
+    int64_t rest = i / b.channels, place = 0, scale = 1;
+    bool inside = true;
+    for (int a = kConvAxes - 1; a >= 0; --a) {
+      const int64_t p = rest % b.to[a] - b.low[a];
+      inside = inside && p >= 0 && p < b.from[a];
+      place += p * scale;
+      scale *= b.from[a];
+      rest /= b.to[a];
+    }
+    to[i] = inside ? from[(rest * scale + place) * b.channels + c] : T{};
+  }
+}
+
+// y = op(relu(y + bias)), rounded after each; in place.
+template <class T, int kPack, class I, bool kOp>
+__global__ void __launch_bounds__(kBlock)
+    finish_kernel(T* y, int64_t packs, I channels, const T* bias, bool relu, Ew op, EwParams params) {
+  using C = Compute<T>;
+  const I per_place = channels / kPack;
+  for (int64_t i = grid_index(); i < packs; i += grid_size()) {
+    const I c = static_cast<I>(i) % per_place * kPack;
+    Pack<T, kPack> v = load_pack<kPack>(y + i * kPack);
+    TAHR_UNROLL for (int e = 0; e < kPack; ++e) {
+      C x = convert<C>(v.v[e]);
+      if (bias) x = convert<C>(convert<T>(x + convert<C>(bias[c + e])));
+      if (relu && x < C(0)) x = C(0);
+      if constexpr (kOp) x = compute(op, x, x, x, params);
+      v.v[e] = convert<T>(x);
+    }
+    store_pack(y + i * kPack, v);
+  }
+}
+
+struct Entry {
+  const char* name;
+  Ew op;
+  EwParams params;
+};
+// The defaults of the ops in csrc/ops/elementwise_attrs.h; selu's alpha and scale.
+constexpr Entry kActivations[] = {
+    {"relu6", Ew::Relu6, {}},
+    {"leaky_relu", Ew::LeakyRelu, {0.2, 0, 0}},
+    {"elu", Ew::Elu, {1.0, 0, 0}},
+    {"selu", Ew::Selu, {1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 0}},
+    {"sigmoid", Ew::Sigmoid, {}},
+    {"tanh", Ew::Tanh, {}},
+    {"softplus", Ew::Softplus, {}},
+    {"softsign", Ew::Softsign, {}},
+    {"silu", Ew::Silu, {}},
+    {"mish", Ew::Mish, {}},
+    {"gelu", Ew::Gelu, {}},
+    {"gelu_tanh", Ew::GeluTanh, {}},
+    {"hard_tanh", Ew::HardTanh, {}},
+    {"hard_silu", Ew::HardSilu, {}},
+    {"hard_sigmoid", Ew::HardSigmoid, {}},
+    {"log_sigmoid", Ew::LogSigmoid, {}},
+};
+
+// The widest unsigned type of at most 16 bytes that `bytes` and all pointers are multiples of.
+template <class F>
+void with_unit(int64_t bytes, std::initializer_list<const void*> pointers, F&& f) {
+  const auto fits = [&](size_t n) {
+    return bytes % static_cast<int64_t>(n) == 0 &&
+           std::all_of(pointers.begin(), pointers.end(), [&](const void* p) { return aligned(p, n); });
+  };
+  if (fits(16)) f.template operator()<Pack<uint32_t, 4>>();
+  else if (fits(8)) f.template operator()<uint64_t>();
+  else if (fits(4)) f.template operator()<uint32_t>();
+  else f.template operator()<uint16_t>();
+}
+
+}  // namespace
+
+void conv_transpose_kernel(DType dtype, const void* from, int64_t rows, int64_t cols, void* to) {
+  const int64_t row_tiles = (rows + kTile - 1) / kTile, col_tiles = (cols + kTile - 1) / kTile;
+  const dim3 grid(static_cast<unsigned>(row_tiles * col_tiles)), block(kTile, kTileRows);
+  const auto run = [&]<class T>() {
+    launch(transpose_kernel<T>, grid, block, 0, static_cast<const T*>(from), rows, cols, col_tiles,
+           static_cast<T*>(to));
+  };
+  switch (size_of(dtype)) {
+    case 2: return run.template operator()<uint16_t>();
+    case 4: return run.template operator()<uint32_t>();
+    default: return run.template operator()<uint64_t>();
+  }
+}
+
+void conv_box(DType dtype, int64_t n, int64_t channels, const void* from, const int64_t* from_size, void* to,
+              const int64_t* to_size, const int64_t* low, bool forth) {
+  const int64_t bytes = channels * static_cast<int64_t>(size_of(dtype));
+  Box b{};
+  int64_t places = n;
+  for (int a = 0; a < kConvAxes; ++a) {
+    b.from[a] = from_size[a];
+    b.to[a] = to_size[a];
+    b.low[a] = forth ? low[a] : -low[a];
+    places *= to_size[a];
+  }
+  with_unit(bytes, {from, to}, [&]<class T>() {
+    b.channels = bytes / static_cast<int64_t>(sizeof(T));
+    const int64_t size = places * b.channels;
+    launch(box_kernel<T>, grid_for(size), dim3(kBlock), 0, b, size, static_cast<const T*>(from), static_cast<T*>(to));
+  });
+}
+
+void conv_finish(DType dtype, void* y, int64_t size, int64_t channels, const void* bias,
+                 const std::string& activation) {
+  const bool relu = activation == "relu";
+  const Entry* entry = std::find_if(std::begin(kActivations), std::end(kActivations),
+                                    [&](const Entry& f) { return activation == f.name; });
+  const bool op = entry != std::end(kActivations);
+  if (size == 0 || (!bias && !relu && !op)) return;
+  visit_float(dtype, [&]<class T>() {
+    const auto run = [&]<int kPack, class I, bool kOp>() {
+      launch(finish_kernel<T, kPack, I, kOp>, grid_for(size / kPack), dim3(kBlock), 0, static_cast<T*>(y), size / kPack,
+             channels, static_cast<const T*>(bias), relu, kOp ? entry->op : Ew::Copy, kOp ? entry->params : EwParams{});
+    };
+    constexpr int kPack = 16 / sizeof(T);
+    if (op) run.template operator()<1, int64_t, true>();
+    else if (channels % kPack == 0 && size < int64_t{1} << 31 && aligned(y, 16))
+      run.template operator()<kPack, int32_t, false>();
+    else run.template operator()<1, int64_t, false>();
+  });
+}
+
+}  // namespace tahr::cuda

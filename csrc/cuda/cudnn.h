@@ -1,0 +1,45 @@
+// cuDNN, opened on first use.
+#pragma once
+
+#include "cuda/api/cudnn.h"
+#include "cuda/shared_library.h"
+
+namespace tahr::cuda::cudnn {
+
+struct Api {
+  GetVersion* get_version;
+  GetErrorString* get_error_string;
+  Create* create;
+  SetStream* set_stream;
+  CreateTensor* create_tensor;
+  DestroyTensor* destroy_tensor;
+  SetTensor* set_tensor;
+  CreateFilter* create_filter;
+  DestroyFilter* destroy_filter;
+  SetFilter* set_filter;
+  CreateConv* create_conv;
+  DestroyConv* destroy_conv;
+  SetConv* set_conv;
+  SetConvGroups* set_conv_groups;
+  SetConvMath* set_conv_math;
+  ForwardAlgorithms* forward_algorithms;
+  DataAlgorithms* data_algorithms;
+  FilterAlgorithms* filter_algorithms;
+  ForwardWorkspace* forward_workspace;
+  DataWorkspace* data_workspace;
+  FilterWorkspace* filter_workspace;
+  Forward* forward;
+  BackwardData* backward_data;
+  BackwardFilter* backward_filter;
+};
+
+const Opened<Api>& library();
+Handle handle();  // of the current device, on its stream; to be used by one thread at a time
+void check(Status s, const char* what);
+inline bool not_supported(Status s) { return static_cast<int32_t>(s) / 1000 == 3; }
+
+#if defined(TAHR_CUDA_EMULATED)
+Api emulated();  // emulator/cudnn.cpp
+#endif
+
+}  // namespace tahr::cuda::cudnn
