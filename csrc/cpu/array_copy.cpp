@@ -21,24 +21,6 @@ constexpr int64_t kBlockRows = 32;           // lines of dst in a transpose's bu
 constexpr int64_t kBufferBytes = 1024;       // and their greatest length
 constexpr int64_t kStreamBytes = 2 << 20;    // larger results bypass the cache
 
-// Drops dimensions of one element and merges neighbours that both sides walk as one.
-void simplify(CopyPlan& p) {
-  int r = 0;
-  for (int i = 0; i < p.rank; ++i) {
-    if (p.n[i] == 1) continue;
-    if (r > 0 && p.dst[r - 1] == p.dst[i] * p.n[i] && p.src[r - 1] == p.src[i] * p.n[i]) {
-      p.n[r - 1] *= p.n[i];
-      p.dst[r - 1] = p.dst[i];
-      p.src[r - 1] = p.src[i];
-    } else {
-      p.n[r] = p.n[i];
-      p.dst[r] = p.dst[i];
-      p.src[r++] = p.src[i];
-    }
-  }
-  p.rank = r;
-}
-
 // Visits [begin, end) of the nest formed by the first `rank` dimensions, as offsets into both sides.
 template <class F>
 void walk(const CopyPlan& p, int rank, int64_t begin, int64_t end, F&& f) {

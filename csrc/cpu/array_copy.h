@@ -1,24 +1,11 @@
 // copy_nd: the one loop under transpose, broadcast_to, tile, slices, concatenate, split and padding.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
-#include "core/tensor.h"
+#include "ops/array_plan.h"
 
 namespace tahr::cpu {
-
-// Row-major loop nest with a stride, in elements, per dimension for each side. A source stride of 0 repeats.
-struct CopyPlan {
-  static constexpr int kMax = 2 * kMaxRank;
-  int rank = 0;
-  std::array<int64_t, kMax> n, dst, src;
-  void add(int64_t count, int64_t dst_stride, int64_t src_stride) {
-    n[rank] = count;
-    dst[rank] = dst_stride;
-    src[rank++] = src_stride;
-  }
-};
 
 // dst[sum i_d * dst_stride_d] = src[sum i_d * src_stride_d] for every index of the nest; elements of 1, 2, 4 or 8
 // bytes. The destinations must be distinct. Threaded above about 15 µs.

@@ -1,5 +1,4 @@
 // Kernels of transpose, broadcasting, repetition, concatenate and split: loop nests for copy_nd.
-#include <algorithm>
 #include <cstring>
 
 #include "cpu/array_copy.h"
@@ -9,62 +8,25 @@ namespace tahr {
 namespace {
 
 using cpu::copy_nd;
-using cpu::CopyPlan;
+
+void copy_by(const KernelArgs& a, const CopyPlan& p) {
+  copy_nd(a.out[0].mutable_raw(), a.in[0].raw(), p, size_of(a.in[0].dtype()));
+}
 
 void transpose(const KernelArgs& a) {
-  const Tensor &x = a.in[0], &y = a.out[0];
-  const auto& axes = a.as<TransposeAttrs>().axes;
-  const auto sx = contiguous_strides(x.shape()), sy = contiguous_strides(y.shape());
-  CopyPlan p;
-  for (int i = 0; i < y.rank(); ++i) {
-    const int64_t from = axes ? (*axes)[i] : y.rank() - 1 - i;
-    p.add(y.dim(i), sy[i], sx[from < 0 ? from + y.rank() : from]);
-  }
-  copy_nd(y.mutable_raw(), x.raw(), p, size_of(x.dtype()));
+  copy_by(a, plan_transpose(a.in[0].shape(), a.out[0].shape(), a.as<TransposeAttrs>().axes));
 }
 
-void broadcast_to(const KernelArgs& a) {
-  const Tensor &x = a.in[0], &y = a.out[0];
-  const auto sx = contiguous_strides(x.shape()), sy = contiguous_strides(y.shape());
-  const int extra = y.rank() - x.rank();
-  CopyPlan p;
-  for (int i = 0; i < y.rank(); ++i) {
-    const bool stretched = i < extra || x.dim(i - extra) != y.dim(i);
-    p.add(y.dim(i), sy[i], stretched ? 0 : sx[i - extra]);
-  }
-  copy_nd(y.mutable_raw(), x.raw(), p, size_of(x.dtype()));
-}
+void broadcast_to(const KernelArgs& a) { copy_by(a, plan_broadcast(a.in[0].shape(), a.out[0].shape())); }
 
-// y[r, i] = x[i] along every axis: each output axis is a pair (copy, place).
-void tile(const KernelArgs& a) {
-  const Tensor &x = a.in[0], &y = a.out[0];
-  const Ints& reps = a.as<TileAttrs>().repeats;
-  const auto sx = contiguous_strides(x.shape()), sy = contiguous_strides(y.shape());
-  const int extra = y.rank() - x.rank(), unsaid = y.rank() - static_cast<int>(reps.size());
-  CopyPlan p;
-  for (int i = 0; i < y.rank(); ++i) {
-    const int64_t n = i < extra ? 1 : x.dim(i - extra);
-    p.add(i < unsaid ? 1 : reps[i - unsaid], sy[i] * n, 0);
-    p.add(n, sy[i], i < extra ? 0 : sx[i - extra]);
-  }
-  copy_nd(y.mutable_raw(), x.raw(), p, size_of(x.dtype()));
-}
+void tile(const KernelArgs& a) { copy_by(a, plan_tile(a.in[0].shape(), a.out[0].shape(), a.as<TileAttrs>().repeats)); }
 
 void repeat(const KernelArgs& a) {
   const Tensor &x = a.in[0], &y = a.out[0];
   const auto& at = a.as<RepeatAttrs>();
-  const AxisView v =
-      at.axis ? view_axis(x.shape(), normalize_axis(*at.axis, x.rank(), "repeat")) : AxisView{1, x.size(), 1};
-  const size_t item = size_of(x.dtype());
-  if (at.repeats.size() == 1) {
-    const int64_t r = at.repeats[0];
-    CopyPlan p;
-    p.add(v.outer * v.n, r * v.inner, v.inner);
-    p.add(r, v.inner, 0);
-    p.add(v.inner, 1, 1);
-    return copy_nd(y.mutable_raw(), x.raw(), p, item);
-  }
-  const size_t run = static_cast<size_t>(v.inner) * item;
+  const AxisView v = repeat_view(x.shape(), at);
+  if (at.repeats.size() == 1) return copy_by(a, plan_repeat(v, at.repeats[0]));
+  const size_t run = static_cast<size_t>(v.inner) * size_of(x.dtype());
   const auto* src = x.data<std::byte>();
   auto* dst = y.mutable_data<std::byte>();
   for (int64_t o = 0; o < v.outer; ++o) {
@@ -99,10 +61,7 @@ void split(const KernelArgs& a) {
   int64_t start = 0;
   for (size_t i = 0; i < a.out.size(); ++i) {
     const Tensor& y = a.out[i];
-    if (!at.indices_or_sections.scalar && i > 0) {
-      const int64_t cut = at.indices_or_sections.list[i - 1];
-      start = std::clamp<int64_t>(cut < 0 ? cut + v.n : cut, 0, v.n);
-    }
+    start = split_start(at, i, start, v.n);
     const int64_t run = y.dim(axis) * v.inner;
     CopyPlan p;
     p.add(v.outer, run, v.n * v.inner);

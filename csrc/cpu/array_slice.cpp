@@ -10,24 +10,6 @@ namespace tahr {
 namespace {
 
 using cpu::copy_nd;
-using cpu::CopyPlan;
-
-struct SlicePlan {
-  CopyPlan copy;       // dst: the part, dense; src: the whole
-  int64_t offset = 0;  // of the part's first element in the whole
-};
-
-SlicePlan plan_slice(const Shape& whole, const Shape& part, const Ints& begin, const Ints& end, const Ints& strides) {
-  const auto sw = contiguous_strides(whole), sp = contiguous_strides(part);
-  SlicePlan plan;
-  for (int i = 0; i < whole.rank(); ++i) {
-    ResolvedSlice r{0, 1, whole[i]};
-    if (i < static_cast<int>(begin.size())) r = resolve_slice(begin[i], end[i], strides[i], whole[i]);
-    plan.copy.add(part[i], sp[i], sw[i] * r.step);
-    plan.offset += r.begin * sw[i];
-  }
-  return plan;
-}
 
 void take_part(const Tensor& part, const Tensor& whole, SlicePlan plan) {
   const size_t item = size_of(whole.dtype());
@@ -94,9 +76,7 @@ void pad_constant(const KernelArgs& a) {
   const Tensor &x = a.in[0], &y = a.out[0];
   const auto& at = a.as<PadConstantAttrs>();
   cpu::fill_elements(y.mutable_raw(), y.size(), cpu::bits_of(at.value, y.dtype()), size_of(y.dtype()));
-  Ints end = at.low;
-  for (int i = 0; i < x.rank(); ++i) end[i] += x.dim(i);
-  put_part(y, x, plan_slice(y.shape(), x.shape(), at.low, end, Ints(end.size(), 1)));
+  put_part(y, x, plan_pad(x.shape(), y.shape(), at.low));
 }
 
 // Keeps columns [0, row + k] (lower) or [row + k, end) (upper) of every row.

@@ -106,7 +106,4 @@ inline int power_of_two_from(int64_t n, int most) {  // the least that is >= n, 
   return p;
 }
 
-// y[i] = value (create.cu).
-void fill(const Tensor& y, double value);
-
 }  // namespace tahr::cuda

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cuda/allocator.h"
+#include "cuda/fault.h"
 #include "cuda/host_api.h"
 #include "cuda/runtime.h"
 #include "cuda/staging.h"
@@ -65,13 +66,17 @@ void copy(void* to, Device to_device, const void* from, Device from_device, size
     enter(down ? from_device.index : to_device.index);
     State& s = state(t_device);
     if (up && bytes <= Staging::kBuffer) return s.staging.upload(to, from, bytes, s.stream);
-    if (down && bytes <= Staging::kBuffer) return s.staging.download(to, from, bytes, s.stream);
+    if (down && bytes <= Staging::kBuffer) {
+      s.staging.download(to, from, bytes, s.stream);
+      return check_fault();
+    }
     if (up) {
       // From memory that is not pinned: the driver returns when it has read it.
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s.stream), "a copy to the GPU failed");
     } else if (down) {
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, s.stream), "a copy from the GPU failed");
       check(cudaStreamSynchronize(s.stream), "waiting for the GPU failed");
+      check_fault();
     } else if (to_device == from_device) {
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, s.stream), "a copy on the GPU failed");
     } else {
@@ -87,6 +92,7 @@ void synchronize(int device, Failure* failure) {
   guard(failure, [&] {
     enter(device);
     check(cudaStreamSynchronize(state(device).stream), "the GPU reported an error");
+    check_fault();
   });
 }
 
@@ -174,6 +180,8 @@ void register_kernels() {
   register_fused();
   register_create();
   register_conv();
+  register_array_copy();
+  register_gather();
   register_pool();
   register_reduce();
   register_rnn();

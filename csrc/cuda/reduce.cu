@@ -6,6 +6,7 @@
 //
 // Floor of all: the bytes of the input, read once. Integers of 8 and 16 bits are widened first, which costs 5 to 9
 // bytes an element more; any, all and count_nonzero take them as they are.
+#include "cuda/copy.h"
 #include "cuda/walk.h"
 #include "ops/reduce.h"
 

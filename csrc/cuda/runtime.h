@@ -99,6 +99,8 @@ void register_elementwise();
 void register_fused();
 void register_create();
 void register_conv();
+void register_array_copy();
+void register_gather();
 void register_pool();
 void register_reduce();
 void register_rnn();

@@ -9,29 +9,6 @@
 
 namespace tahr {
 
-ResolvedSlice resolve_slice(int64_t begin, int64_t end, int64_t step, int64_t n) {
-  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? n : n - 1;
-  auto bound = [&](int64_t v, int64_t open) {
-    if (v == kOpen) return open;
-    return std::clamp(v < 0 ? v + n : v, low, high);
-  };
-  ResolvedSlice r;
-  r.step = step;
-  r.begin = bound(begin, step > 0 ? 0 : n - 1);
-  const int64_t stop = bound(end, step > 0 ? n : -1);
-  if (step > 0 && stop > r.begin) r.count = (stop - r.begin - 1) / step + 1;
-  if (step < 0 && stop < r.begin) r.count = (r.begin - stop - 1) / -step + 1;
-  return r;
-}
-
-AxisView view_axis(const Shape& s, int axis) {
-  AxisView v;
-  for (int i = 0; i < axis; ++i) v.outer *= s[i];
-  v.n = s[axis];
-  for (int i = axis + 1; i < s.rank(); ++i) v.inner *= s[i];
-  return v;
-}
-
 Ints ints_of(const Tensor& anywhere) {
   const Tensor t = on_host(anywhere);
   Ints out(static_cast<size_t>(t.size()));

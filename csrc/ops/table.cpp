@@ -244,15 +244,6 @@ Tensor call1(const OpDef& op, std::span<const Tensor> in, const void* attrs) {
   return std::move(call(op, in, attrs)[0]);
 }
 
-int normalize_axis(int64_t axis, int rank, const char* op) {
-  const int64_t a = axis < 0 ? axis + rank : axis;
-  if (a < 0 || a >= rank) {
-    throw_value("[", op, "] expected an axis in [", -rank, ", ", rank, ") for a tensor of rank ", rank, ", received ",
-                axis, ".");
-  }
-  return static_cast<int>(a);
-}
-
 std::vector<int> normalize_axes(const Axes& axes, int rank, const char* op) {
   std::vector<int> out;
   if (axes.all) {

@@ -214,3 +214,17 @@ def test_training_is_that_of_the_cpu(gpu):
         np.testing.assert_allclose(on_gpu[name], curve, rtol=1e-5)
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
+
+
+def test_an_index_out_of_range_is_an_error_of_the_next_read(gpu):
+    x = tahr.constant([[1.0, 2.0], [3.0, 4.0]])
+    y = tahr.ops.take(x, [0, 5, 1], axis=0)
+    with pytest.raises(IndexError, match=r"\[take\] expected indices in \[-2, 2\), received 5"):
+        y.numpy()
+    np.testing.assert_array_equal(y.numpy(), [[1, 2], [0, 0], [3, 4]])  # told once; nothing was read from elsewhere
+    corner = tahr.function(lambda x, start: tahr.ops.slice(x, start, (1, 1)))
+    with pytest.raises(ValueError, match=r"\[slice\] expected a part inside the input, .* axis 0 start 2"):
+        corner(x, tahr.constant([2, 1])).numpy()
+    assert corner(x, tahr.constant([1, 0])).numpy().tolist() == [[3.0]]
+    np.testing.assert_array_equal(tahr.ops.take(x, [1], axis=0).numpy(), [[3, 4]])
+
