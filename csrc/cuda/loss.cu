@@ -3,6 +3,7 @@
 //
 // Labels outside of the classes are not known to the host without waiting: where the CPU raises an error, losses and
 // gradients of such rows are NaN here (0 where a dtype has no NaN).
+#include "cuda/copy.h"
 #include "cuda/rows.h"
 #include "ops/loss.h"
 
