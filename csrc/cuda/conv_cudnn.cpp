@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 #include "core/device.h"
 #include "cuda/cudnn.h"
@@ -53,11 +55,13 @@ class ConvPlan {
   ConvPlan& operator=(const ConvPlan&) = delete;
 
   bool found() const { return found_; }
+  int32_t algorithm() const { return algo_; }
+  size_t workspace() const { return workspace_; }
   Status run(void* x, void* w, void* y) const;
 
  private:
   Status algorithms(int* count, AlgoPerf* results) const;
-  Status workspace(int32_t algo, size_t* bytes) const;
+  Status workspace_of(int32_t algo, size_t* bytes) const;
   void choose(DataType type);
 
   ConvKind kind_;
@@ -116,7 +120,7 @@ Status ConvPlan::algorithms(int* count, AlgoPerf* results) const {
   }
 }
 
-Status ConvPlan::workspace(int32_t algo, size_t* bytes) const {
+Status ConvPlan::workspace_of(int32_t algo, size_t* bytes) const {
   const Api& api = *library().get();
   switch (kind_) {
     case ConvKind::Forward: return api.forward_workspace(handle(), x_, w_, conv_, y_, algo, bytes);
@@ -136,7 +140,7 @@ void ConvPlan::choose(DataType type) {
     if (r.status != Status::Success || r.determinism != Determinism::Yes || atomics(kind_, r.algo)) continue;
     check(library()->set_conv_math(conv_, exact ? wanted : r.math), "describe a convolution");
     size_t bytes = 0;
-    if (workspace(r.algo, &bytes) != Status::Success || bytes > kMostWorkspace) continue;
+    if (workspace_of(r.algo, &bytes) != Status::Success || bytes > kMostWorkspace) continue;
     algo_ = r.algo;
     workspace_ = bytes;
     found_ = true;
@@ -157,6 +161,27 @@ Status ConvPlan::run(void* x, void* w, void* y) const {
     default: return api.backward_filter(handle(), &one, x_, x, y_, y, conv_, algo_, space, workspace_, &zero, w_, w);
   }
 }
+
+namespace {
+
+// TAHR_VERBOSE=dispatch: what each problem goes to, once.
+void say(ConvKind kind, DType dtype, const ConvShape& s, const ConvPlan& plan) {
+  static const bool wanted = [] {
+    const char* v = std::getenv("TAHR_VERBOSE");
+    return v && std::string_view(v) == "dispatch";
+  }();
+  if (!wanted) return;
+  const char* name = kind == ConvKind::Forward ? "conv_forward" : kind == ConvKind::Dx ? "conv_dx" : "conv_dw";
+  const auto triple = [](const int64_t* v) { return concat(v[0], "x", v[1], "x", v[2]); };
+  const std::string to = plan.found() ? concat("cuDNN's algorithm ", plan.algorithm(), ", workspace ", plan.workspace())
+                                      : "tahr's kernel: cuDNN has no deterministic algorithm for it";
+  std::fprintf(stderr, "[dispatch] %s %s n=%lld x=%s y=%s window=%s stride=%s channels=%lld to %lld groups=%lld: %s\n",
+               name, name_of(dtype), static_cast<long long>(s.n), triple(s.x).c_str(), triple(s.y).c_str(),
+               triple(s.window).c_str(), triple(s.stride).c_str(), static_cast<long long>(s.cin * s.groups),
+               static_cast<long long>(s.cout * s.groups), static_cast<long long>(s.groups), to.c_str());
+}
+
+}  // namespace
 
 std::shared_ptr<const ConvPlan> conv_plan(ConvKind kind, DType dtype, const ConvShape& s) {
   DataType type;
@@ -193,6 +218,7 @@ std::shared_ptr<const ConvPlan> conv_plan(ConvKind kind, DType dtype, const Conv
   if (it == plans->end()) {
     if (plans->size() >= kMostPlans) plans->clear();
     it = plans->emplace(key, std::make_shared<const ConvPlan>(kind, type, s)).first;
+    say(kind, dtype, s, *it->second);
   }
   return it->second->found() ? it->second : nullptr;
 }

@@ -13,7 +13,8 @@ enum class ConvKind : uint8_t { Forward, Dx, Dw };
 // The descriptors and the algorithm of one problem; made once, then kept.
 class ConvPlan;
 
-// Null where cuDNN is missing or has no deterministic algorithm for the problem. high is taken to be as low.
+// Null where cuDNN is missing or has no deterministic algorithm for the problem. Axes are padded alike at both
+// ends.
 std::shared_ptr<const ConvPlan> conv_plan(ConvKind kind, DType dtype, const ConvShape& s);
 
 // Forward: y from x and w; Dx: x from w and y; Dw: w from x and y. False if cuDNN refuses after all.

@@ -29,7 +29,7 @@ def test_on_the_emulated_gpu(request):
     library = emulated_library()
     if library is None:
         pytest.skip("needs a build with -DTAHR_CUDA_EMULATED=ON")
-    files = [str(HERE / "test_gpu.py"), str(HERE / "test_op_table.py")]
+    files = [*map(str, sorted(HERE.glob("test_gpu*.py"))), str(HERE / "test_op_table.py")]
     run = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-m", "pytest", "-q", "-o", "addopts=", *files, "--device", "gpu"]
         + ["-k", "test_gpu or (test_values and not other)"],
