@@ -187,6 +187,7 @@ void register_kernels() {
   register_rnn();
   register_softmax();
   register_loss();
+  register_norm();
 }
 
 }  // namespace

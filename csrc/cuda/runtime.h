@@ -106,5 +106,6 @@ void register_reduce();
 void register_rnn();
 void register_softmax();
 void register_loss();
+void register_norm();
 
 }  // namespace tahr::cuda

@@ -181,3 +181,45 @@ def test_labels_beyond_the_classes_give_nan():
     dx = _C.ops.sparse_softmax_cross_entropy_grad(x, labels, dy).numpy()
     np.testing.assert_array_equal(np.isnan(dx), [[False] * 3, [True] * 3, [True] * 3, [False] * 3])
     np.testing.assert_array_equal(np.isnan(_C.ops.pick_labels(x, labels).numpy()), [False, True, True, False])
+
+
+NORMALISED = [
+    ((40, 7), {"rows": 1}),
+    ((9, 768), {"rows": 1, "centre": False}),
+    ((5, 6, 300), {"rows": 2}),
+    ((2, 13000), {"rows": 1}),
+    ((2000, 64), {"rows": 1}),
+    ((300, 3), {}),
+    ((8, 9, 10, 48), {}),
+    ((5000, 33), {}),
+    ((3, 700, 12), {"groups": 4}),
+    ((3, 5, 7, 64), {"groups": 1}),
+    ((4, 50, 6), {"groups": 6, "centre": False}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "attrs"), NORMALISED)
+def test_normalisation(shape, attrs, dtype):
+    x, dy = 5 + 2 * normal(*shape, dtype=dtype), normal(*shape, dtype=dtype, seed=1)
+    rows = attrs.get("rows", 0)
+    parameters = shape[-rows:] if rows else shape[-1:]
+    scale, offset = normal(*parameters, dtype=dtype, seed=2), normal(*parameters, dtype=dtype, seed=3)
+    # y is a few units of x / deviation and of the parameters; a mean square of uncentred rows is about 29.
+    pairs = on_both("standardize", x, scale, offset, **attrs)
+    assert_near(pairs, dtype, 16, 60)
+    mean, variance = pairs[1][1], pairs[2][1]
+    length = int(np.prod(shape)) // int(np.prod(parameters))  # terms in a dscale
+    wanted = {**attrs, "dscale": True, "doffset": True}
+    dx, dscale, doffset = on_both("standardize_grad", dy, x, mean, variance, scale, **wanted)
+    assert_near([dx], dtype, 16, 60)
+    assert_near([dscale, doffset], dtype, 16, 8 * np.sqrt(length) * 10)
+    assert_near(on_both("standardize_grad", dy, x, mean, variance, None, **attrs)[:1], dtype, 16, 60)
+    if not rows:
+        assert_near(on_both("standardize_relu", x, scale, None, dy, **attrs), dtype, 16, 60)
+
+
+def test_columns_without_statistics():
+    for shape in ((50, 3), (6, 7, 64)):
+        vectors = [normal(shape[-1], seed=i) for i in range(3)]
+        assert_near(on_both("affine_columns", normal(*shape), *vectors), "float32", 8, 30)
