@@ -182,6 +182,7 @@ void register_kernels() {
   register_conv();
   register_array_copy();
   register_gather();
+  register_linalg();
   register_pool();
   register_reduce();
   register_rnn();

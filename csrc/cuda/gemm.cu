@@ -1,0 +1,164 @@
+// Our own matrix product, for what cuBLASLt does not multiply (integers, bool), for machines without it, and as what
+// the emulated cuBLASLt is compared with.
+//
+// A block of 256 threads makes a 64 x 64 tile of C, 16 steps of the sum at a time from shared memory; a thread makes
+// 4 x 4 elements, 16 apart, so that neighbours read and write neighbours. Floor: 2 m n k operations outside of the
+// tensor cores; this reaches perhaps half of that.
+#include <algorithm>
+
+#include "cuda/convert.h"
+#include "cuda/elementwise_functions.h"
+#include "cuda/gemm.h"
+
+namespace tahr::cuda {
+namespace {
+
+constexpr int kTile = 64, kDepth = 16, kSide = 16, kEach = kTile / kSide;
+constexpr int64_t kMostBatches = 65535;  // of a grid's second dimension
+
+template <class T>
+struct Sum {  // the type that a product of T is summed in, and the result's
+  using Acc = T;
+  using Out = T;
+};
+template <>
+struct Sum<float16> {
+  using Acc = float;
+  using Out = float16;
+};
+template <>
+struct Sum<bfloat16> {
+  using Acc = float;
+  using Out = bfloat16;
+};
+template <>
+struct Sum<bool> {
+  using Acc = bool;
+  using Out = bool;
+};
+#define TAHR_WRAPPING(T, A, O) \
+  template <>                  \
+  struct Sum<T> {              \
+    using Acc = A;             \
+    using Out = O;             \
+  };
+TAHR_WRAPPING(int8_t, uint32_t, int32_t)
+TAHR_WRAPPING(int16_t, uint32_t, int16_t)
+TAHR_WRAPPING(int32_t, uint32_t, int32_t)
+TAHR_WRAPPING(int64_t, uint64_t, int64_t)
+TAHR_WRAPPING(uint8_t, uint32_t, uint8_t)
+TAHR_WRAPPING(uint16_t, uint32_t, uint16_t)
+#undef TAHR_WRAPPING
+
+template <class Acc>
+__device__ __forceinline__ Acc multiply_add(Acc sum, Acc x, Acc y) {
+  if constexpr (std::is_same_v<Acc, bool>) return sum || (x && y);
+  else return sum + x * y;
+}
+
+template <class T>
+__device__ __forceinline__ T finish_one(T x, Gemm::End end) {
+  if (end == Gemm::End::Relu) return x < T(0) ? T(0) : x;  // NaN stays
+  if (end == Gemm::End::GeluTanh) return formulas::gelu_tanh(x);
+  return x;
+}
+
+template <class T>
+__global__ void __launch_bounds__(kBlock) tiled_kernel(Gemm g, int64_t tiles_n) {
+  using Acc = typename Sum<T>::Acc;
+  using Out = typename Sum<T>::Out;
+  __shared__ Acc a_part[kDepth][kTile + 1], b_part[kDepth][kTile + 1];
+  const int t = static_cast<int>(threadIdx.x), row = t / kSide, col = t % kSide;
+  const int64_t i0 = blockIdx.x / tiles_n * kTile, j0 = blockIdx.x % tiles_n * kTile;
+  for (int64_t batch = blockIdx.y; batch < g.batch; batch += gridDim.y) {
+    const T* a = static_cast<const T*>(g.a) + batch * g.stride_a;
+    const T* b = static_cast<const T*>(g.b) + batch * g.stride_b;
+    Acc sum[kEach][kEach] = {};
+    for (int64_t k0 = 0; k0 < g.k; k0 += kDepth) {
+      for (int e = t; e < kTile * kDepth; e += kBlock) {
+        // Neighbouring threads read along the rows of the matrix as it lies.
+        const int ad = g.ta ? e / kTile : e % kDepth, ai = g.ta ? e % kTile : e / kDepth;
+        const int64_t i = i0 + ai, ak = k0 + ad;
+        Acc x{};
+        if (i < g.m && ak < g.k) x = convert<Acc>(a[g.ta ? ak * g.lda + i : i * g.lda + ak]);
+        a_part[ad][ai] = x;
+        const int bd = g.tb ? e % kDepth : e / kTile, bj = g.tb ? e / kDepth : e % kTile;
+        const int64_t j = j0 + bj, bk = k0 + bd;
+        Acc y{};
+        if (j < g.n && bk < g.k) y = convert<Acc>(b[g.tb ? j * g.ldb + bk : bk * g.ldb + j]);
+        b_part[bd][bj] = y;
+      }
+      __syncthreads();
+      for (int d = 0; d < kDepth; ++d) {
+        Acc x[kEach], y[kEach];
+        for (int r = 0; r < kEach; ++r) x[r] = a_part[d][row + r * kSide];
+        for (int s = 0; s < kEach; ++s) y[s] = b_part[d][col + s * kSide];
+        for (int r = 0; r < kEach; ++r) {
+          for (int s = 0; s < kEach; ++s) sum[r][s] = multiply_add(sum[r][s], x[r], y[s]);
+        }
+      }
+      __syncthreads();
+    }
+    Out* c = static_cast<Out*>(g.c) + batch * g.stride_c;
+    for (int r = 0; r < kEach; ++r) {
+      for (int s = 0; s < kEach; ++s) {
+        const int64_t i = i0 + row + r * kSide, j = j0 + col + s * kSide;
+        if (i >= g.m || j >= g.n) continue;
+        Out& to = c[i * g.ldc + j];
+        if constexpr (std::is_floating_point_v<Acc>) {
+          const auto* factors = static_cast<const Acc*>(g.factors);
+          const Acc alpha = factors ? factors[0] : static_cast<Acc>(g.alpha);
+          const Acc beta = factors ? factors[1] : static_cast<Acc>(g.beta);
+          Acc y = alpha * sum[r][s];
+          if (beta != Acc(0)) y += beta * convert<Acc>(to);
+          if (g.bias) y += convert<Acc>(static_cast<const Out*>(g.bias)[j]);
+          to = convert<Out>(finish_one(y, g.end));
+        } else {
+          to = static_cast<Out>(sum[r][s]);
+        }
+      }
+    }
+  }
+}
+
+// One pass over C: reads and writes it once.
+template <class T>
+__global__ void finish_kernel(Gemm g) {
+  using Acc = typename Sum<T>::Acc;
+  if constexpr (std::is_floating_point_v<Acc>) {
+    const int64_t rows = g.batch * g.m;
+    for (int64_t at = grid_index(); at < rows * g.n; at += grid_size()) {
+      const int64_t row = at / g.n, j = at - row * g.n, batch = row / g.m;
+      T& to = static_cast<T*>(g.c)[batch * g.stride_c + (row - batch * g.m) * g.ldc + j];
+      Acc y = convert<Acc>(to);
+      if (g.bias) y += convert<Acc>(static_cast<const T*>(g.bias)[j]);
+      to = convert<T>(finish_one(y, g.end));
+    }
+  }
+}
+
+template <class F>
+void visit_float(DType d, F&& f) {
+  switch (d) {
+    case DType::Float16: return f.template operator()<float16>();
+    case DType::BFloat16: return f.template operator()<bfloat16>();
+    case DType::Float32: return f.template operator()<float>();
+    case DType::Float64: return f.template operator()<double>();
+    default: throw_runtime("[gemm] expected a floating-point dtype, received ", name_of(d), ".");
+  }
+}
+
+}  // namespace
+
+void gemm_tiled(const Gemm& g) {
+  const int64_t tiles_n = (g.n + kTile - 1) / kTile, tiles = (g.m + kTile - 1) / kTile * tiles_n;
+  const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(std::min(g.batch, kMostBatches)));
+  visit_dtype(g.type, [&]<class T>() { launch(tiled_kernel<T>, grid, dim3(kBlock), 0, g, tiles_n); });
+}
+
+void gemm_finish(const Gemm& g) {
+  visit_float(g.type,
+              [&]<class T>() { launch(finish_kernel<T>, grid_for(g.batch * g.m * g.n, 4), dim3(kBlock), 0, g); });
+}
+
+}  // namespace tahr::cuda
