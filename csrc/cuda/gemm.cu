@@ -137,17 +137,6 @@ __global__ void finish_kernel(Gemm g) {
   }
 }
 
-template <class F>
-void visit_float(DType d, F&& f) {
-  switch (d) {
-    case DType::Float16: return f.template operator()<float16>();
-    case DType::BFloat16: return f.template operator()<bfloat16>();
-    case DType::Float32: return f.template operator()<float>();
-    case DType::Float64: return f.template operator()<double>();
-    default: throw_runtime("[gemm] expected a floating-point dtype, received ", name_of(d), ".");
-  }
-}
-
 }  // namespace
 
 void gemm_tiled(const Gemm& g) {
