@@ -244,6 +244,19 @@ def nested_and_shared(k, L):
     return k.Model({"a": a, "b": b}, {"left": L.Dense(2)(L.concatenate([p, r])), "right": L.add([q, s])})
 
 
+@case((4,), (4,))
+def nested_models_last(k, L):
+    """Outputs straight out of nested models, as in GANs and autoencoders, and one model called twice."""
+    i = k.Input((4,))
+    first = k.Model(i, L.Dense(3, activation="tanh")(i), name="first")
+    j = k.Input((3,))
+    last = k.Model(j, L.Dense(2)(j), name="last")
+    tail = k.Sequential([k.Input((3,)), L.Dense(2)], name="tail")
+    a, b = k.Input((4,), name="a"), k.Input((4,), name="b")
+    p, q = first(a), first(b)
+    return k.Model([a, b], [last(p), last(q), tail(q), p, tail(p)])
+
+
 @case((4,))
 def compiled_in_detail(k, L):
     x = k.Input((4,))

@@ -120,6 +120,44 @@ def test_functional_of_keras_2(tmp_path):
     assert np.isfinite(model.fit([p, q], weight(5, 1), verbose=0).history["loss"][0])
 
 
+@pytest.mark.parametrize("kind", ["Functional", "Sequential"])
+@pytest.mark.parametrize("end", ["layer", "nested"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_nested_models_of_keras_2(tmp_path, kind, end, first):
+    """Calls of nested models count from 1 there, but for Sequential models that began without a graph."""
+
+    def source(name):
+        config = {"batch_input_shape": [None, 4], "dtype": "float32", "name": name}
+        return {"class_name": "InputLayer", "name": name, "config": config, "inbound_nodes": []}
+
+    a, b, k, o = weight(4, 3), weight(3), weight(6, 1), weight(1)
+    inner_layers = [source("i"), {**dense_2("d", 3), "name": "d", "inbound_nodes": [[["i", 0, 0, {}]]]}]
+    inner = {"name": "base", "layers": inner_layers}
+    if kind == "Functional":
+        inner.update(input_layers=[["i", 0, 0]], output_layers=[["d", 0, 0]])
+    base = {"class_name": kind, "config": inner, "name": "base"}
+    base["inbound_nodes"] = [[["x", 0, 0, {}]], [["y", 0, 0, {}]]]
+    layers = [source("x"), source("y"), base]
+    ends = [["base", first + 1, 0], ["base", first, 0]]
+    weights = {"x": [], "y": [], "base": [("d/kernel:0", a), ("d/bias:0", b)]}
+    if end == "layer":
+        calls = [["base", first + 1, 0, {}], ["base", first, 0, {}]]
+        layers.append({"class_name": "Concatenate", "config": {"name": "c", "axis": -1}, "name": "c"})
+        layers[-1]["inbound_nodes"] = [calls]
+        layers.append({**dense_2("out", 1), "name": "out", "inbound_nodes": [[["c", 0, 0, {}]]]})
+        ends = [["out", 0, 0]]
+        weights.update(c=[], out=[("out/kernel:0", k), ("out/bias:0", o)])
+    inputs = [["x", 0, 0], ["y", 0, 0]]
+    config = {"name": "m", "layers": layers, "input_layers": inputs, "output_layers": ends}
+    path = write(tmp_path / "a.h5", {"class_name": "Functional", "config": config}, weights, "2.4.0")
+    p, q = weight(5, 4), weight(5, 4)
+    want = [q @ a + b, p @ a + b]
+    want = [np.concatenate(want, -1) @ k + o] if end == "layer" else want
+    got = keras.models.load_model(path).predict([p, q], verbose=0)
+    for g, w in zip(got if end == "nested" else [got], want):
+        np.testing.assert_allclose(g, w, rtol=1e-5, atol=1e-5)
+
+
 def test_sequential_of_keras_2(tmp_path):
     """A first layer that knows its input, an LSTM with the older activation, arguments that are gone."""
     w, u, b = weight(3, 8), weight(2, 8), weight(8)

@@ -446,11 +446,11 @@ class Layer(Quantizable):
             fn: `call`, or what stands for it.
             args: the arguments that it is about to get, and `kwargs`: of them the size of the output follows.
         """
-        mode = None if self._remat_mode is None else self._remat_mode.mode
-        if mode == "activations":
+        scope = self._remat_mode
+        if scope is not None and scope.mode == "activations":
             return self._with_remat_activation(fn)
-        if mode == "list_of_layers":
-            return remat(fn) if self.name in self._remat_mode.layer_names else fn
+        if scope is not None and scope.mode == "list_of_layers":
+            return remat(fn) if self.name in scope.layer_names else fn
         if self._remat_by_part:
             return fn
         return super().rematerialized_call(fn, *args, **kwargs)

@@ -12,7 +12,7 @@ Lin et al., "AWQ: Activation-aware Weight Quantization for LLM Compression and A
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ def token_windows(dataset: Any, tokenizer: Any, count: int, length: int) -> np.n
 
 
 @contextlib.contextmanager
-def _watching(watched: list[_Calibration]) -> Iterator[None]:
+def _watching(watched: Sequence[_Calibration]) -> Iterator[None]:
     """While this holds, the layers show their inputs."""
 
     def shown(each: _Calibration, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -52,14 +52,26 @@ def functional_config(model: Any) -> dict[str, Any]:
         ]
         layers.append({**serialize_keras_object(op), "name": op.name, "inbound_nodes": nodes})
 
+    def end(x: KerasTensor) -> list[Any]:
+        name, call, output = place(x)
+        return [name, call + _own_calls(x._keras_history[0]), output]  # type: ignore[attr-defined]
+
     def places(structure: Any) -> Any:
-        return tree.map_structure(place, structure)
+        return tree.map_structure(end, structure)
 
     return {
         "layers": layers,
         "input_layers": places(model._inputs_struct),
         "output_layers": places(model._outputs_struct),
     }
+
+
+def _own_calls(op: Any) -> int:
+    """What Keras adds to the number of a call where a graph's outputs are listed, and only there: 1 for functional models,
+    whose way from their own inputs to their outputs counts as a call."""
+    from tahr.keras.models.functional import Functional
+
+    return int(isinstance(op, Functional))
 
 
 def rebuild(config: dict[str, Any], custom_objects: dict[str, Any] | None) -> tuple[Any, Any, dict[str, Any]]:
@@ -106,7 +118,8 @@ def rebuild(config: dict[str, Any], custom_objects: dict[str, Any] | None) -> tu
         if isinstance(places, dict):
             return {k: structure(v) for k, v in places.items()}
         if isinstance(places, (list, tuple)) and len(places) == 3 and isinstance(places[0], str):
-            found = tensor(places)
+            call = places[1] - _own_calls(operations.get(places[0]))
+            found = tensor([places[0], call, places[2]]) if call >= 0 else None
             if found is None:
                 raise ValueError(f"[Model] expected an output of a layer, received {places}, which does not exist.")
             return found

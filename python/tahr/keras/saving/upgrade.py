@@ -6,10 +6,13 @@ become calls with arguments. A config of Keras 3 comes out as it went in. Classe
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 from tahr.keras.saving import keras_ops
 
+_GRAPHS = ("Model", "Functional", "Sequential")
 _CLASSES = {
     "Convolution1D": "Conv1D",
     "Convolution2D": "Conv2D",
@@ -136,11 +139,14 @@ def model(config: Any, version: str = "2") -> Any:
     if not isinstance(inner, dict):
         raise ValueError(f"[load_model] expected a dict as config of {name}, received {type(inner).__name__}.")
     inner = dict(inner)
-    if name in ("Model", "Functional", "Sequential") and "layers" in inner:
+    if name in _GRAPHS and "layers" in inner:
         inner.setdefault("name", name.lower())
         if not isinstance(inner["layers"], list):
             raise ValueError(f"[load_model] expected a list of layers in {name}, received {inner['layers']!r}.")
+        listed = any(_has_listed_calls(layer) for layer in inner["layers"])
         inner["layers"] = [_layer_entry(layer, version) for layer in inner["layers"]]
+        if listed:
+            _count_calls_as_today(inner)
         for key in ("input_layers", "output_layers"):
             inner[key] = _single(inner[key]) if key in inner else None
         if name == "Sequential":
@@ -153,6 +159,47 @@ def model(config: Any, version: str = "2") -> Any:
         elif isinstance(inner.get(key), list) and all(is_object(v) for v in inner[key]):
             inner[key] = [model(v, version) for v in inner[key]]
     return {**config, "class_name": new, "config": inner}
+
+
+def _has_listed_calls(entry: Any) -> bool:
+    nodes = entry.get("inbound_nodes") if isinstance(entry, dict) else None
+    return isinstance(nodes, list) and any(isinstance(n, list) for n in nodes)
+
+
+def _count_calls_as_today(inner: dict[str, Any]) -> None:
+    """Keras 2 gave the calls of most nested models the numbers from 1, everywhere. Keras 3 does so only where outputs are
+    listed, and not for Sequential. A call that nothing reads is not written, so that the lowest number tells."""
+    graphs = [e for e in inner["layers"] if e.get("class_name") in _GRAPHS and isinstance(e.get("name"), str)]
+    reads: list[list[Any]] = []
+    ends: list[list[Any]] = []
+    _collect([e.get("inbound_nodes") for e in inner["layers"]], reads, lambda x: False)
+    inner["output_layers"] = copy.deepcopy(inner.get("output_layers"))
+    _collect(inner["output_layers"], ends, _is_place)
+    for name, kind in ((e["name"], e["class_name"]) for e in graphs):
+        own, last = ([r for r in group if r[0] == name] for group in (reads, ends))
+        from_one = all(r[1] > 0 for r in (*own, *last))
+        for r in own if from_one else ():
+            r[1] -= 1
+        for r in last:
+            r[1] += int(kind != "Sequential") - int(from_one)
+
+
+def _is_place(x: Any) -> bool:
+    return isinstance(x, list) and len(x) == 3 and isinstance(x[0], str) and isinstance(x[1], int)
+
+
+def _collect(x: Any, found: list[list[Any]], wanted: Callable[[Any], bool]) -> None:
+    """Adds to `found` the [layer, call, output] inside `x`: of the calls' arguments, and lists that are `wanted`."""
+    if wanted(x):
+        found.append(x)
+    elif isinstance(x, dict):
+        if _is_place(x.get("keras_history")):
+            found.append(x["keras_history"])
+        for v in x.values():
+            _collect(v, found, wanted)
+    elif isinstance(x, list):
+        for v in x:
+            _collect(v, found, wanted)
 
 
 def _single(places: Any) -> Any:

@@ -369,7 +369,7 @@ class FeatureSpace(layers.Layer):
     def _encode(self, data: Mapping[str, Any]) -> Any:
         read = {name: layer(data[name]) for name, layer in self.preprocessors.items()}
         crossed = {c.name: self.crossers[c.name]([read[key] for key in c.feature_names]) for c in self.crosses}
-        specs = {**self.features, **{c.name: c for c in self.crosses}}
+        specs: dict[str, Any] = {**self.features, **{c.name: c for c in self.crosses}}
         both = {**read, **crossed}
         encoded = {}
         for name in (*sorted(read), *sorted(crossed)):
