@@ -202,6 +202,22 @@ void Products::forget(const Plan& p) {
   for (MatrixLayout* l : {p.a, p.b, p.c}) library()->layout_destroy(l);
 }
 
+// TAHR_VERBOSE=dispatch: what each problem goes to, once.
+void tell(const Gemm& g, const Types& types, Epilogue epilogue, const Plan& p) {
+  static const bool verbose = [] {
+    const char* v = std::getenv("TAHR_VERBOSE");
+    return v && std::string_view(v) == "dispatch";
+  }();
+  if (!verbose) return;
+  const char* precision = types.compute == ComputeType::F32FastTf32 ? " in TensorFloat-32" : "";
+  const std::string how = concat("cuBLASLt", precision, ", workspace ", p.workspace);
+  std::fprintf(stderr, "[dispatch] product %s%s m=%lld n=%lld k=%lld batch=%lld %s%s epilogue=%u: %s\n",
+               std::string(name_of(g.type)).c_str(), g.factors ? " accumulated" : "", static_cast<long long>(g.m),
+               static_cast<long long>(g.n), static_cast<long long>(g.k), static_cast<long long>(g.batch),
+               g.ta ? "T" : "N", g.tb ? "T" : "N", static_cast<unsigned>(epilogue),
+               p.found ? how.c_str() : "not by cuBLASLt");
+}
+
 bool Products::run(const Gemm& g, Epilogue epilogue) {
   Types types;
   if (!types_of(g.type, &types)) return false;
@@ -220,6 +236,7 @@ bool Products::run(const Gemm& g, Epilogue epilogue) {
       s.plans.clear();
     }
     it = s.plans.emplace(key, make(s, g, types, epilogue)).first;
+    tell(g, types, epilogue, it->second);
   }
   const Plan& p = it->second;
   if (!p.found) return false;
@@ -260,6 +277,35 @@ Products& products() {
   return *p;
 }
 
+// Integer tensor cores take op(A) by rows and op(B) by columns, of lengths and distances that are multiples of 4 bytes
+// (16 for speed): matrices that lie otherwise are copied, which is little beside a product.
+bool multiply_int8(const Gemm& g) {
+  constexpr int64_t kWidth = 16, kMostBatches = 65535, kSmall = int64_t{1} << 16;
+  if (g.n % 4 || g.batch > kMostBatches) return false;
+  const auto fits = [&](const void* p, int64_t ld, int64_t stride) {
+    return g.k % kWidth == 0 && ld % kWidth == 0 && stride % kWidth == 0 &&
+           alignment(p) >= static_cast<uint32_t>(kWidth);
+  };
+  const bool a_fits = !g.ta && fits(g.a, g.lda, g.stride_a), b_fits = g.tb && fits(g.b, g.ldb, g.stride_b);
+  if (a_fits && b_fits) return products().run(g, Epilogue::Default);
+  if (g.m * g.n * g.k < kSmall) return false;
+  const int64_t width = (g.k + kWidth - 1) / kWidth * kWidth;
+  const int64_t a_count = g.stride_a ? g.batch : 1, b_count = g.stride_b ? g.batch : 1;
+  const Scratch a_copy(a_fits ? 1 : static_cast<size_t>(a_count * g.m * width));
+  const Scratch b_copy(b_fits ? 1 : static_cast<size_t>(b_count * g.n * width));
+  Gemm to = g;
+  to.ta = false, to.tb = true, to.k = width;
+  if (!a_fits) {
+    repack_int8(g.a, g.ta, a_count, g.stride_a, g.lda, g.m, g.k, width, a_copy.as<void>());
+    to.a = a_copy.as<void>(), to.lda = width, to.stride_a = g.stride_a ? g.m * width : 0;
+  }
+  if (!b_fits) {
+    repack_int8(g.b, !g.tb, b_count, g.stride_b, g.ldb, g.n, g.k, width, b_copy.as<void>());
+    to.b = b_copy.as<void>(), to.ldb = width, to.stride_b = g.stride_b ? g.n * width : 0;
+  }
+  return products().run(to, Epilogue::Default);
+}
+
 }  // namespace
 
 bool gemm_cublaslt(const Gemm& g) {
@@ -271,6 +317,7 @@ bool gemm_cublaslt(const Gemm& g) {
     });
     return false;
   }
+  if (g.type == DType::Int8) return multiply_int8(g);
   const bool more = g.bias || g.end != Gemm::End::None;
   const Epilogue epilogue = epilogue_of(g);
   if (more && epilogue != Epilogue::Default && products().run(g, epilogue)) return true;

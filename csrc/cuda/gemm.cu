@@ -137,7 +137,38 @@ __global__ void finish_kernel(Gemm g) {
   }
 }
 
+// Tiles of 32 x 32 through shared memory: reads along the rows as they lie, writes along the result's. Floor: reads and
+// writes the matrix once.
+constexpr int kPatch = 32, kPatchRows = kBlock / kPatch;
+__global__ void __launch_bounds__(kBlock)
+    repack_kernel(const int8_t* from, bool transposed, int64_t stride, int64_t ld, int64_t rows, int64_t cols,
+                  int64_t width, int64_t patches, int8_t* to) {
+  __shared__ int8_t part[kPatch][kPatch + 4];
+  const int x = static_cast<int>(threadIdx.x) % kPatch, y = static_cast<int>(threadIdx.x) / kPatch;
+  const int64_t i = blockIdx.y, r0 = blockIdx.x / patches * kPatch, c0 = blockIdx.x % patches * kPatch;
+  from += i * stride;
+  to += i * rows * width;
+  for (int s = y; s < kPatch; s += kPatchRows) {
+    const int r = transposed ? x : s, c = transposed ? s : x;
+    const int64_t at_r = r0 + r, at_c = c0 + c;
+    const bool inside = at_r < rows && at_c < cols;
+    part[r][c] = inside ? from[transposed ? at_c * ld + at_r : at_r * ld + at_c] : int8_t{0};
+  }
+  __syncthreads();
+  for (int s = y; s < kPatch; s += kPatchRows) {
+    if (r0 + s < rows && c0 + x < width) to[(r0 + s) * width + c0 + x] = part[s][x];
+  }
+}
+
 }  // namespace
+
+void repack_int8(const void* from, bool transposed, int64_t batch, int64_t stride, int64_t ld, int64_t rows,
+                 int64_t cols, int64_t width, void* to) {
+  const int64_t across = (width + kPatch - 1) / kPatch, patches = (rows + kPatch - 1) / kPatch * across;
+  const dim3 grid(static_cast<unsigned>(patches), static_cast<unsigned>(batch));
+  launch(repack_kernel, grid, dim3(kBlock), 0, static_cast<const int8_t*>(from), transposed, stride, ld, rows, cols,
+         width, across, static_cast<int8_t*>(to));
+}
 
 void gemm_tiled(const Gemm& g) {
   const int64_t tiles_n = (g.n + kTile - 1) / kTile, tiles = (g.m + kTile - 1) / kTile * tiles_n;

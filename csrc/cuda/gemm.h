@@ -29,6 +29,11 @@ struct Gemm {
 // On cuBLASLt, where it is there and has the product, else on the kernel below.
 void gemm(const Gemm& g);
 
+// The rows of `batch` int8 matrices of `rows` rows and `cols` columns, or columns and rows if `transposed`, as they are
+// read by integer tensor cores: to[(i rows + r) width + c], zero from `cols` to `width`.
+void repack_int8(const void* from, bool transposed, int64_t batch, int64_t stride, int64_t ld, int64_t rows,
+                 int64_t cols, int64_t width, void* to);
+
 // By our own kernel, whatever the dtype.
 void gemm_tiled(const Gemm& g);
 

@@ -126,13 +126,26 @@ def test_product_of_batches(shape1, shape2):
 def test_product_of_integers_wraps_around(dtype):
     rng = np.random.default_rng(3)
     info = np.iinfo(dtype)
-    for m, n, k in [(5, 3, 7), (8, 12, 16), (70, 66, 40), (2, 2, 0)]:
+    for m, n, k in [(5, 3, 7), (8, 12, 16), (70, 68, 45), (33, 40, 64), (2, 2, 0)]:
         for ta, tb in TRANSPOSED:
             a, b = (rng.integers(info.min, info.max, s, dtype, endpoint=True) for s in [(m, k), (k, n)])
             got = _C.ops.matmul(swap(a, ta).copy(), swap(b, tb).copy(), ta, tb)
             result = "int32" if dtype == "int8" else dtype
             assert got.dtype == result
             np.testing.assert_array_equal(got.numpy(), (a.astype("uint64") @ b.astype("uint64")).astype(result))
+
+
+def test_product_of_int8_in_batches():
+    rng = np.random.default_rng(13)
+    for shape1, shape2, ta, tb in [
+        ((3, 40, 50), (50, 44), False, False),
+        ((3, 50, 40), (50, 44), True, False),
+        ((3, 40, 50), (3, 44, 50), False, True),
+        ((40, 50), (3, 50, 44), False, False),
+    ]:
+        a, b = (rng.integers(-128, 127, s, "int8", endpoint=True) for s in (shape1, shape2))
+        expected = swap(a, ta).astype("int64") @ swap(b, tb).astype("int64")
+        np.testing.assert_array_equal(_C.ops.matmul(a, b, ta, tb).numpy(), expected)
 
 
 def test_product_of_bools_is_any_of_both():

@@ -36,7 +36,6 @@ enum class ComputeType : int32_t { F32 = 68, F64 = 70, I32 = 72, F32FastTf32 = 7
 enum class Operation : int32_t { N = 0, T = 1 };
 enum class PointerMode : int32_t { Host = 0, Device = 1 };
 // Bias: a vector of as many elements as D has rows, added to each column. Gelu: the approximation by tanh.
-// BgradA, BgradB: the sums of A's rows, of B's columns, over what the product sums over, written to the bias pointer.
 enum class Epilogue : uint32_t {
   Default = 1,
   Relu = 2,
@@ -44,8 +43,6 @@ enum class Epilogue : uint32_t {
   ReluBias = 6,
   Gelu = 32,
   GeluBias = 36,
-  BgradA = 256,
-  BgradB = 512,
 };
 // How the parts of a product whose sum is cut (split-K) come together; bits of a mask, None: not cut.
 enum ReductionScheme : uint32_t { kReductionNone = 0, kReductionInPlace = 1, kReductionComputeType = 2 };
