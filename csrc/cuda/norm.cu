@@ -4,6 +4,7 @@
 // Floors, in passes over the tensor: rows forward 1 read and 1 write (rows that fit into shared memory), gradient 2
 // reads and 1 write, dscale and doffset 2 reads more. Columns forward 2 reads and 1 write, gradient 4 reads and 1
 // write.
+#include "cuda/copy.h"
 #include "cuda/rows.h"
 #include "ops/norm_attrs.h"
 
