@@ -89,8 +89,9 @@ void each_backward_way(const ConvShape& s, const std::function<void(const ConvWa
 }
 
 int64_t conv_parts(int64_t terms, int64_t blocks, int64_t size, int64_t element, int64_t step) {
-  constexpr int64_t kBlocks = 512, kBytes = 64 << 20, kFewest = 128;
-  const int64_t wanted = std::min({kBlocks / std::max<int64_t>(blocks, 1), terms / kFewest, kBytes / (size * element)});
+  constexpr int64_t kBlocks = 1024, kBytes = 64 << 20, kFewest = 128;
+  const int64_t wanted = std::min(
+      {kBlocks / std::max<int64_t>(blocks, 1), terms / std::max(kFewest, 4 * step), kBytes / (size * element)});
   if (wanted < 2) return 1;
   const int64_t length = ((terms + wanted - 1) / wanted + step - 1) / step * step;
   return (terms + length - 1) / length;

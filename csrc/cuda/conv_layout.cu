@@ -5,6 +5,7 @@
 #include "cuda/conv.h"
 #include "cuda/convert.h"
 #include "cuda/elementwise_functions.h"
+#include "cuda/index_math.h"
 #include "cuda/pack.h"
 
 namespace tahr::cuda {
@@ -28,36 +29,38 @@ __global__ void __launch_bounds__(kTile* kTileRows)
   }
 }
 
+template <class I>
 struct Box {
-  int64_t channels, from[kConvAxes], to[kConvAxes], low[kConvAxes];
+  Divider<I> channels, to[kConvAxes];
+  I from[kConvAxes], low[kConvAxes], units;  // units: of T, per place
 };
 
 // to[n, p, c] = from[n, p - low, c], or 0 where that is outside.
-template <class T>
-__global__ void __launch_bounds__(kBlock) box_kernel(Box b, int64_t size, const T* from, T* to) {
+template <class T, class I>
+__global__ void __launch_bounds__(kBlock) box_kernel(Box<I> b, int64_t size, const T* from, T* to) {
   for (int64_t i = grid_index(); i < size; i += grid_size()) {
-    const int64_t c = i % b.channels;
-    int64_t rest = i / b.channels, place = 0, scale = 1;
+    I c, p[kConvAxes];
+    I rest = b.channels.divide(static_cast<I>(i), &c);
     bool inside = true;
-    for (int a = kConvAxes - 1; a >= 0; --a) {
-      const int64_t p = rest % b.to[a] - b.low[a];
-      inside = inside && p >= 0 && p < b.from[a];
-      place += p * scale;
-      scale *= b.from[a];
-      rest /= b.to[a];
+    TAHR_UNROLL for (int a = kConvAxes - 1; a >= 0; --a) {
+      rest = b.to[a].divide(rest, &p[a]);
+      p[a] -= b.low[a];
+      inside = inside && p[a] >= 0 && p[a] < b.from[a];
     }
-    to[i] = inside ? from[(rest * scale + place) * b.channels + c] : T{};
+    const int64_t place = ((static_cast<int64_t>(rest) * b.from[0] + p[0]) * b.from[1] + p[1]) * b.from[2] + p[2];
+    to[i] = inside ? from[place * b.units + c] : T{};
   }
 }
 
 // y = op(relu(y + bias)), rounded after each; in place.
 template <class T, int kPack, class I, bool kOp>
 __global__ void __launch_bounds__(kBlock)
-    finish_kernel(T* y, int64_t packs, I channels, const T* bias, bool relu, Ew op, EwParams params) {
+    finish_kernel(T* y, int64_t packs, Divider<I> per_place, const T* bias, bool relu, Ew op, EwParams params) {
   using C = Compute<T>;
-  const I per_place = channels / kPack;
   for (int64_t i = grid_index(); i < packs; i += grid_size()) {
-    const I c = static_cast<I>(i) % per_place * kPack;
+    I c;
+    per_place.divide(static_cast<I>(i), &c);
+    c *= kPack;
     Pack<T, kPack> v = load_pack<kPack>(y + i * kPack);
     TAHR_UNROLL for (int e = 0; e < kPack; ++e) {
       C x = convert<C>(v.v[e]);
@@ -95,19 +98,6 @@ constexpr Entry kActivations[] = {
     {"log_sigmoid", Ew::LogSigmoid, {}},
 };
 
-// The widest unsigned type of at most 16 bytes that `bytes` and all pointers are multiples of.
-template <class F>
-void with_unit(int64_t bytes, std::initializer_list<const void*> pointers, F&& f) {
-  const auto fits = [&](size_t n) {
-    return bytes % static_cast<int64_t>(n) == 0 &&
-           std::all_of(pointers.begin(), pointers.end(), [&](const void* p) { return aligned(p, n); });
-  };
-  if (fits(16)) f.template operator()<Pack<uint32_t, 4>>();
-  else if (fits(8)) f.template operator()<uint64_t>();
-  else if (fits(4)) f.template operator()<uint32_t>();
-  else f.template operator()<uint16_t>();
-}
-
 }  // namespace
 
 void conv_transpose_kernel(DType dtype, const void* from, int64_t rows, int64_t cols, void* to) {
@@ -127,18 +117,23 @@ void conv_transpose_kernel(DType dtype, const void* from, int64_t rows, int64_t 
 void conv_box(DType dtype, int64_t n, int64_t channels, const void* from, const int64_t* from_size, void* to,
               const int64_t* to_size, const int64_t* low, bool forth) {
   const int64_t bytes = channels * static_cast<int64_t>(size_of(dtype));
-  Box b{};
-  int64_t places = n;
-  for (int a = 0; a < kConvAxes; ++a) {
-    b.from[a] = from_size[a];
-    b.to[a] = to_size[a];
-    b.low[a] = forth ? low[a] : -low[a];
-    places *= to_size[a];
-  }
-  with_unit(bytes, {from, to}, [&]<class T>() {
-    b.channels = bytes / static_cast<int64_t>(sizeof(T));
-    const int64_t size = places * b.channels;
-    launch(box_kernel<T>, grid_for(size), dim3(kBlock), 0, b, size, static_cast<const T*>(from), static_cast<T*>(to));
+  const size_t unit = unit_of(bytes, static_cast<const char*>(from), static_cast<const char*>(to));
+  const int64_t units = bytes / static_cast<int64_t>(unit), size = n * to_size[0] * to_size[1] * to_size[2] * units;
+  with_index(size, [&]<class I>() {
+    Box<I> b{};
+    b.channels = Divider<I>(units);
+    b.units = static_cast<I>(units);
+    for (int a = 0; a < kConvAxes; ++a) {
+      b.from[a] = static_cast<I>(from_size[a]);
+      b.to[a] = Divider<I>(to_size[a]);
+      b.low[a] = static_cast<I>(forth ? low[a] : -low[a]);
+    }
+    with_unit(unit, [&]<class T>() {
+      if constexpr (sizeof(T) > 1) {
+        launch(box_kernel<T, I>, grid_for(size), dim3(kBlock), 0, b, size, static_cast<const T*>(from),
+               static_cast<T*>(to));
+      }
+    });
   });
 }
 
@@ -152,11 +147,13 @@ void conv_finish(DType dtype, void* y, int64_t size, int64_t channels, const voi
   visit_float(dtype, [&]<class T>() {
     const auto run = [&]<int kPack, class I, bool kOp>() {
       launch(finish_kernel<T, kPack, I, kOp>, grid_for(size / kPack), dim3(kBlock), 0, static_cast<T*>(y), size / kPack,
-             channels, static_cast<const T*>(bias), relu, kOp ? entry->op : Ew::Copy, kOp ? entry->params : EwParams{});
+             Divider<I>(channels / kPack), static_cast<const T*>(bias), relu, kOp ? entry->op : Ew::Copy,
+             kOp ? entry->params : EwParams{});
     };
     constexpr int kPack = 16 / sizeof(T);
-    if (op) run.template operator()<1, int64_t, true>();
-    else if (channels % kPack == 0 && size < int64_t{1} << 31 && aligned(y, 16))
+    if (op && fits_32(size)) run.template operator()<1, int32_t, true>();
+    else if (op) run.template operator()<1, int64_t, true>();
+    else if (channels % kPack == 0 && fits_32(size / kPack) && aligned(y, 16))
       run.template operator()<kPack, int32_t, false>();
     else run.template operator()<1, int64_t, false>();
   });

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "cuda/convert.h"
+#include "cuda/index_math.h"
 #include "cuda/pack.h"
 #include "cuda/runtime.h"
 #include "ops/pool_attrs.h"
@@ -22,6 +23,7 @@ template <class I>
 struct Axis {
   I size, count, window, stride, low;  // places of x, windows
   bool adaptive;
+  Divider<I> by_size, by_count, by_stride;
   __device__ I begin(I i) const {
     if (adaptive) return static_cast<I>(static_cast<int64_t>(i) * size / count);
     const I at = i * stride - low;
@@ -36,18 +38,19 @@ struct Axis {
   __device__ I first(I p) const {
     if (adaptive) return static_cast<I>(static_cast<int64_t>(p) * count / size);
     const I at = p + low - window;
-    return at < 0 ? 0 : at / stride + 1;
+    return at < 0 ? 0 : by_stride.divide(at) + 1;
   }
   __device__ I last(I p) const {
     if (adaptive) return static_cast<I>((static_cast<int64_t>(p + 1) * count + size - 1) / size);
-    const I at = (p + low) / stride + 1;
+    const I at = by_stride.divide(p + low) + 1;
     return at < count ? at : count;
   }
 };
 
 template <class I>
 struct Problem {
-  int64_t n, channels;
+  int64_t channels;
+  Divider<I> packs;  // of channels
   Axis<I> axis[kAxes];
 };
 
@@ -80,21 +83,19 @@ struct Window {
   __device__ I places() const { return (end[0] - begin[0]) * (end[1] - begin[1]) * (end[2] - begin[2]); }
 };
 
-// Unit u as image, places along the axes and first channel.
+// Unit u, a pack of channels, as image, places along the axes and first channel.
 template <class I>
 struct Unit {
   int64_t image, channel;
   I at[kAxes];
-  __device__ Unit(int64_t u, I packs, int width, I size1, I size2, I size0) {
-    I rest = static_cast<I>(u);
-    channel = static_cast<int64_t>(rest % packs) * width;
-    rest /= packs;
-    at[2] = rest % size2;
-    rest /= size2;
-    at[1] = rest % size1;
-    rest /= size1;
-    at[0] = rest % size0;
-    image = rest / size0;
+  __device__ Unit(int64_t u, int width, const Divider<I>& packs, const Divider<I>& size0, const Divider<I>& size1,
+                  const Divider<I>& size2) {
+    I c;
+    I rest = packs.divide(static_cast<I>(u), &c);
+    channel = static_cast<int64_t>(c) * width;
+    rest = size2.divide(rest, &at[2]);
+    rest = size1.divide(rest, &at[1]);
+    image = size0.divide(rest, &at[0]);
   }
 };
 
@@ -110,7 +111,7 @@ __global__ void __launch_bounds__(kBlock)
   using C = Compute<T>;
   const Axis<I>&a0 = p.axis[0], &a1 = p.axis[1], &a2 = p.axis[2];
   for (int64_t u = grid_index(); u < units; u += grid_size()) {
-    const Unit<I> at(u, static_cast<I>(p.channels / N), N, a1.count, a2.count, a0.count);
+    const Unit<I> at(u, N, p.packs, a0.by_count, a1.by_count, a2.by_count);
     const Window<I> window(p, at.at);
     const int64_t from = at.image * a0.size * a1.size * a2.size * p.channels + at.channel;
     C out[N];
@@ -160,7 +161,7 @@ __global__ void __launch_bounds__(kBlock)
   using C = Compute<T>;
   const Axis<I>&a0 = p.axis[0], &a1 = p.axis[1], &a2 = p.axis[2];
   for (int64_t u = grid_index(); u < units; u += grid_size()) {
-    const Unit<I> at(u, static_cast<I>(p.channels / N), N, a1.size, a2.size, a0.size);
+    const Unit<I> at(u, N, p.packs, a0.by_size, a1.by_size, a2.by_size);
     I begin[kAxes], end[kAxes], o[kAxes];
     for (int a = 0; a < kAxes; ++a) {
       begin[a] = p.axis[a].first(at.at[a]);
@@ -206,16 +207,27 @@ bool small(const Shape& x, const Shape& y, const PoolCoreAttrs& at) {
 }
 
 template <class I>
-Problem<I> problem_of(const Shape& x, const Shape& y, const PoolCoreAttrs& at) {
-  Problem<I> p{x[0], x.back(), {}};
+Problem<I> problem_of(const Shape& x, const Shape& y, const PoolCoreAttrs& at, int pack) {
+  Problem<I> p{x.back(), Divider<I>(x.back() / pack), {}};
   const int axes = x.rank() - 2;
   for (int i = 0; i < kAxes; ++i) {
     const int from = i - (kAxes - axes);
     const auto a = static_cast<size_t>(from);
-    if (from < 0) p.axis[i] = {1, 1, 1, 1, 0, false};
-    else
-      p.axis[i] = {static_cast<I>(x[from + 1]),   static_cast<I>(y[from + 1]), static_cast<I>(at.window[a]),
-                   static_cast<I>(at.strides[a]), static_cast<I>(at.low[a]),   at.adaptive};
+    Axis<I>& to = p.axis[i];
+    if (from < 0) {
+      to = {1, 1, 1, 1, 0, false, Divider<I>(1), Divider<I>(1), Divider<I>(1)};
+      continue;
+    }
+    const auto v = [](int64_t value) { return static_cast<I>(value); };
+    to = {v(x[from + 1]),
+          v(y[from + 1]),
+          v(at.window[a]),
+          v(at.strides[a]),
+          v(at.low[a]),
+          at.adaptive,
+          Divider<I>(x[from + 1]),
+          Divider<I>(y[from + 1]),
+          Divider<I>(std::max<int64_t>(at.strides[a], 1))};
   }
   return p;
 }
@@ -252,7 +264,7 @@ void forward(const KernelArgs& args) {
     choose<T>(x.shape(), y.shape(), at, {x.raw(), y.raw()}, [&]<int N, class I>() {
       const int64_t units = y.size() / N;
       launch(window_kernel<T, N, I, uint8_t, kKind>, grid_for(units), dim3(kBlock), 0,
-             problem_of<I>(x.shape(), y.shape(), at), units, x.data<T>(), v, y.mutable_data<T>(), nullptr);
+             problem_of<I>(x.shape(), y.shape(), at, N), units, x.data<T>(), v, y.mutable_data<T>(), nullptr);
     });
   });
 }
@@ -260,7 +272,7 @@ void forward(const KernelArgs& args) {
 // The first maximum of each window, then the places: `first` in one byte where windows are small.
 template <class T, int N, class I, class A>
 void scatter(const Tensor& x, const Tensor& dy, const Tensor& dx, const PoolCoreAttrs& at) {
-  const Problem<I> p = problem_of<I>(x.shape(), dy.shape(), at);
+  const Problem<I> p = problem_of<I>(x.shape(), dy.shape(), at, N);
   const Scratch first(static_cast<size_t>(dy.size()) * sizeof(A));
   const int64_t windows = dy.size() / N, places = dx.size() / N;
   launch(window_kernel<T, N, I, A, Kind::First>, grid_for(windows), dim3(kBlock), 0, p, windows, x.data<T>(), nullptr,
@@ -296,7 +308,7 @@ void average_grad(const KernelArgs& args) {
     choose<T>(dx.shape(), dy.shape(), at, {dy.raw(), dx.raw()}, [&]<int N, class I>() {
       const int64_t units = dx.size() / N;
       launch(place_kernel<T, N, I, uint8_t, false>, grid_for(units), dim3(kBlock), 0,
-             problem_of<I>(dx.shape(), dy.shape(), at), units, dy.data<T>(), nullptr, dx.mutable_data<T>());
+             problem_of<I>(dx.shape(), dy.shape(), at, N), units, dy.data<T>(), nullptr, dx.mutable_data<T>());
     });
   });
 }
