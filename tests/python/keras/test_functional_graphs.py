@@ -87,3 +87,22 @@ def test_weights_are_in_the_order_of_the_layers():
     model = keras.Model(x, keras.layers.Add()([short, y]))
     assert [layer.name for layer in model.layers if layer.weights] == ["long1", "short", "long2"]
     assert [w.path.split("/")[0] for w in model.weights[::2]] == ["long1", "short", "long2"]
+
+
+def test_a_layer_twice_in_a_sequential(tmp_path):
+    """It runs twice with one set of weights, also in a copy from a file; pop() takes off the upper one."""
+    first, second = keras.layers.Dense(3, activation="tanh"), keras.layers.Dense(3)
+    model = keras.Sequential([keras.Input((3,)), first, second, first])
+    assert [layer.name for layer in model.layers] == [first.name, second.name, first.name]
+    assert len(model.weights) == 4
+    (a, b), (c, d) = first.get_weights(), second.get_weights()
+    x = np.eye(3, dtype="float32")
+    want = np.tanh((np.tanh(x @ a + b) @ c + d) @ a + b)
+    np.testing.assert_allclose(model.predict(x, verbose=0), want, rtol=1e-5, atol=1e-6)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert loaded.layers[0] is loaded.layers[2]
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), want, rtol=1e-5, atol=1e-6)
+    model.pop()
+    assert model.layers == [first, second]
+    np.testing.assert_allclose(model.predict(x, verbose=0), np.tanh(x @ a + b) @ c + d, rtol=1e-5, atol=1e-6)

@@ -102,7 +102,10 @@ class Sequential(Model):
         if not self.layers:
             raise ValueError(f"[{self.name}] expected a layer to pop, received an empty model.")
         layer = self._layers[-1]
-        self._tracker.untrack(layer)
+        if any(layer is other for other in self._layers[:-1]):
+            self._layers.pop()  # still in the stack further down
+        else:
+            self._tracker.untrack(layer)
         self.built, self._end = False, None
         if rebuild and self._layers:
             self._maybe_rebuild()
@@ -110,7 +113,10 @@ class Sequential(Model):
 
     def _push(self, layer: Layer, bottom: bool = False) -> None:
         self._tracker.unlock()
-        self._tracker.file(layer, self._layers)
+        if any(layer is other for other in self._layers):
+            self._layers.append(layer)  # once more on top: the same weights, tracked already
+        else:
+            self._tracker.file(layer, self._layers)
         if bottom:
             self._layers.insert(0, self._layers.pop())
 
@@ -340,8 +346,15 @@ class Sequential(Model):
         if "name" not in config or "layers" not in config:
             raise ValueError(f"[Sequential] expected a config with the keys 'name' and 'layers', received {config}.")
         model = cls(name=config["name"])
+        made: dict[str, Any] = {}
+        seen: dict[str, Any] = {}
         for layer_config in config["layers"]:
-            model.add(deserialize_keras_object(layer_config, custom_objects=custom_objects))
+            layer = deserialize_keras_object(layer_config, custom_objects=custom_objects)
+            name = getattr(layer, "name", "")
+            if name in made and seen[name] == layer_config:  # one layer, in the stack more than once
+                layer = made[name]
+            made[name], seen[name] = layer, layer_config
+            model.add(layer)
         shape = config.get("build_input_shape")
         if model._end is None and shape and isinstance(shape, (tuple, list)) and model.layers:
             model.build(shape)
