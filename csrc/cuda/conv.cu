@@ -5,6 +5,7 @@
 #include "cuda/conv.h"
 #include "cuda/conv_cudnn.h"
 #include "cuda/convert.h"
+#include "cuda/gemm.h"
 
 namespace tahr::cuda {
 
@@ -129,10 +130,32 @@ Padded padded(const ConvShape& s) {
   return p;
 }
 
-// By cuDNN, if it takes the problem: then what `kind` names is computed from the other two. Depthwise convolutions are
-// bound by memory, and as fast on our own kernels.
-bool on_cudnn(ConvKind kind, DType dtype, const ConvShape& s, const void* x, const void* kernel, const void* y) {
+// Windows of one place: a plain product of [places, channels] and the kernel, which lies right for it as it is.
+bool as_product(ConvKind kind, DType dtype, const ConvShape& s, const void* x, const void* kernel, const void* y) {
+  if (s.groups != 1) return false;
+  for (int a = 0; a < kConvAxes; ++a) {
+    if (s.window[a] != 1 || s.stride[a] != 1 || s.low[a] != 0 || s.x[a] != s.y[a]) return false;
+  }
+  const int64_t rows = s.n * s.places();
+  Gemm g;
+  g.type = dtype;
+  const auto set = [&](const void* a, bool ta, int64_t lda, const void* b, bool tb, int64_t ldb, const void* c,
+                       int64_t m, int64_t n, int64_t k) {
+    g.a = a, g.ta = ta, g.lda = lda, g.b = b, g.tb = tb, g.ldb = ldb;
+    g.c = const_cast<void*>(c), g.ldc = n, g.m = m, g.n = n, g.k = k;
+  };
+  if (kind == ConvKind::Forward) set(x, false, s.cin, kernel, false, s.cout, y, rows, s.cout, s.cin);
+  else if (kind == ConvKind::Dx) set(y, false, s.cout, kernel, true, s.cout, x, rows, s.cin, s.cout);
+  else set(x, true, s.cin, y, false, s.cout, kernel, s.cin, s.cout, rows);
+  gemm(g);
+  return true;
+}
+
+// By NVIDIA's libraries, if they take the problem: then what `kind` names is computed from the other two. Depthwise
+// convolutions are bound by memory, and as fast on our own kernels.
+bool by_library(ConvKind kind, DType dtype, const ConvShape& s, const void* x, const void* kernel, const void* y) {
   if (s.depthwise()) return false;
+  if (as_product(kind, dtype, s, x, kernel, y)) return true;
   const Padded p = padded(s);
   const auto plan = conv_plan(kind, dtype, p.s);
   if (!plan) return false;
@@ -155,7 +178,7 @@ void run_forward(const Tensor& x, const Tensor& kernel, const Tensor& y, const C
   if (y.size() == 0) return;
   const ConvShape s = conv_shape(x.shape(), kernel.shape(), y.shape(), at);
   const int64_t channels = s.cout * s.groups;
-  if (on_cudnn(ConvKind::Forward, x.dtype(), s, x.raw(), kernel.raw(), y.raw()))
+  if (by_library(ConvKind::Forward, x.dtype(), s, x.raw(), kernel.raw(), y.raw()))
     return conv_finish(y.dtype(), y.mutable_raw(), y.size(), channels, bias, activation);
   const ConvWay way = forward_way(s);
   const ConvEpilogue end{bias, activation == "relu"};
@@ -176,7 +199,7 @@ void dx(const KernelArgs& a) {
   const Tensor &dy = a.in[0], &kernel = a.in[1], &dx = a.out[0];
   if (dx.size() == 0) return;
   const ConvShape s = conv_shape(dx.shape(), kernel.shape(), dy.shape(), a.as<ConvCoreAttrs>());
-  if (on_cudnn(ConvKind::Dx, dy.dtype(), s, dx.raw(), kernel.raw(), dy.raw())) return;
+  if (by_library(ConvKind::Dx, dy.dtype(), s, dx.raw(), kernel.raw(), dy.raw())) return;
   each_backward_way(s, [&](const ConvWay& way) {
     if (s.depthwise()) conv_depthwise(dy.dtype(), way, dy.raw(), kernel.raw(), dx.mutable_raw(), {});
     else conv_gemm(dy.dtype(), way, true, dy.raw(), kernel.raw(), dx.mutable_raw(), {});
@@ -187,7 +210,7 @@ void dw(const KernelArgs& a) {
   const Tensor &x = a.in[0], &dy = a.in[1], &dw = a.out[0];
   if (dw.size() == 0) return;
   const ConvShape s = conv_shape(x.shape(), dw.shape(), dy.shape(), a.as<ConvCoreAttrs>());
-  if (on_cudnn(ConvKind::Dw, x.dtype(), s, x.raw(), dw.raw(), dy.raw())) return;
+  if (by_library(ConvKind::Dw, x.dtype(), s, x.raw(), dw.raw(), dy.raw())) return;
   if (s.depthwise()) conv_depthwise_dw(x.dtype(), s, x.raw(), dy.raw(), dw.mutable_raw());
   else conv_gemm_dw(x.dtype(), s, x.raw(), dy.raw(), dw.mutable_raw());
 }

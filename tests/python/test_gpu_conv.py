@@ -50,6 +50,7 @@ PROBLEMS = {
     "2d, cut off": ((1, 9, 9, 2), (3, 3, 2, 4), [1, 2], [1, 1], [-2, 1], [1, -3], 1),
     "2d, groups": ((2, 7, 6, 8), (3, 3, 4, 12), [1, 2], [1, 1], [1, 1], [1, 1], 2),
     "2d, 3 channels to 70": ((1, 12, 12, 3), (5, 5, 3, 70), [2, 2], [1, 1], [2, 2], [2, 2], 1),
+    "1d, pointwise, one channel": ((3, 9, 1), (1, 1, 5), [1], [1], [0], [0], 1),
     "2d, pointwise": ((2, 5, 6, 20), (1, 1, 20, 68), [1, 1], [1, 1], [0, 0], [0, 0], 1),
     "2d, pointwise, strided": ((2, 5, 6, 8), (1, 1, 8, 16), [2, 2], [1, 1], [0, 0], [0, 0], 1),
     "2d, window of all places": ((3, 4, 4, 6), (4, 4, 6, 7), [1, 1], [1, 1], [0, 0], [0, 0], 1),
@@ -175,7 +176,7 @@ def test_pools_have_the_bits_of_the_cpu(problem, dtype):
 
 
 def test_what_goes_to_cudnn():
-    """All but float64, depthwise, empty, and for float32 three axes: also where the input has to be padded first."""
+    """All but float64, depthwise, pointwise, empty, and for float32 three axes: also where the input is padded first."""
     if not EMULATED or not HAS_LIBRARIES:
         pytest.skip("is cuDNN's choice")
     run = subprocess.run(
@@ -189,7 +190,7 @@ def test_what_goes_to_cudnn():
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     chosen = [line for line in run.stderr.splitlines() if line.startswith("[dispatch] conv")]
     refused = [line for line in chosen if "tahr's kernel" in line]
-    problems = [p for p in PROBLEMS if "depthwise" not in p]
+    problems = [p for p in PROBLEMS if "depthwise" not in p and not p.endswith(("pointwise", "one channel"))]
     assert len(chosen) == len(problems) * 2 * 3
     assert len(refused) == 3 and all("float32" in line and "window=2x3x2" in line for line in refused)
     assert all("cuDNN's algorithm 1," in line for line in chosen if line not in refused)
