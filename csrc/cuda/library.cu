@@ -189,6 +189,8 @@ void register_kernels() {
   register_softmax();
   register_loss();
   register_norm();
+  register_attention();
+  register_image();
 }
 
 }  // namespace

@@ -108,5 +108,7 @@ void register_rnn();
 void register_softmax();
 void register_loss();
 void register_norm();
+void register_attention();
+void register_image();
 
 }  // namespace tahr::cuda
