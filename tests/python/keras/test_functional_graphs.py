@@ -106,3 +106,34 @@ def test_a_layer_twice_in_a_sequential(tmp_path):
     model.pop()
     assert model.layers == [first, second]
     np.testing.assert_allclose(model.predict(x, verbose=0), np.tanh(x @ a + b) @ c + d, rtol=1e-5, atol=1e-6)
+
+
+def test_a_stack_that_changes_between_predictions():
+    """What was traced of the old stack is not used, by the model or by one around it."""
+    layers = [keras.layers.Dense(3) for _ in range(3)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+
+    class Around(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def call(self, x):
+            return self.inner(x)
+
+    around, x = Around(), np.eye(3, dtype="float32")
+
+    def check(*stack):
+        want = x
+        for layer in stack:
+            want = want @ np.asarray(layer.kernel) + np.asarray(layer.bias)
+        for got in (model.predict(x, verbose=0), model(x), around.predict(x, verbose=0)):
+            np.testing.assert_allclose(np.asarray(got), want, rtol=1e-5, atol=1e-6)
+
+    check(*layers)
+    model.pop()
+    check(*layers[:2])
+    model.add(layers[0])
+    check(*layers[:2], layers[0])
+    model.pop()
+    check(*layers[:2])

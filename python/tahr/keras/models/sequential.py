@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from tahr import tracing
 from tahr.keras import tree
 from tahr.keras.backend.keras_tensor import KerasTensor
 from tahr.keras.backend.masking import get_keras_mask, set_keras_mask
@@ -106,6 +107,7 @@ class Sequential(Model):
             self._layers.pop()  # still in the stack further down
         else:
             self._tracker.untrack(layer)
+        self._stack_changed()
         self.built, self._end = False, None
         if rebuild and self._layers:
             self._maybe_rebuild()
@@ -119,6 +121,15 @@ class Sequential(Model):
             self._tracker.file(layer, self._layers)
         if bottom:
             self._layers.insert(0, self._layers.pop())
+        self._stack_changed()
+
+    def _stack_changed(self) -> None:
+        """Traces of this model, and of models around it, are of the old stack."""
+        if tracing.is_tracing():
+            return  # a first call puts the InputLayer below the stack
+        self.__dict__["_edits"] = self.__dict__.get("_edits", 0) + 1
+        tracing.count_change()
+        self._set(_step_variables=None)
 
     def _maybe_rebuild(self) -> None:
         self.built, self._end = False, None
