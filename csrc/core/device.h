@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,17 @@ struct DeviceMemory {
   uint64_t system_allocations = 0;
 };
 
+// Rows of arrays in device memory, gathered there: to[i][r] = from[i][order[*next + r]] for `rows` rows r, or the rows from
+// *next on without an order; then *next += rows.
+struct DeviceRows {
+  std::span<const void* const> from;
+  std::span<void* const> to;
+  std::span<const size_t> row_bytes;
+  const int64_t* order = nullptr;
+  int64_t* next = nullptr;
+  int64_t rows = 0;
+};
+
 struct DeviceBackend {
   int devices = 0;
   bool emulated = false;
@@ -70,6 +82,21 @@ struct DeviceBackend {
   void (*release_cached)(int device, Failure*) = nullptr;
   void (*set_limit)(int device, size_t bytes) noexcept = nullptr;
   void* (*stream)(int device, Failure*) = nullptr;  // the native handle, for exchange with other libraries
+  // Between these two, what the calling thread gives to the device is recorded instead of run. Ends with the recording,
+  // or with null if it is not to be kept.
+  void (*begin_recording)(int device, Failure*) = nullptr;
+  void* (*end_recording)(int device, bool keep, size_t* nodes, Failure*) = nullptr;
+  void (*replay)(int device, void* recording, Failure*) = nullptr;
+  void (*end_replays)(int device, void* recording) noexcept = nullptr;
+  void (*gather_rows)(int device, const DeviceRows& rows, Failure*) = nullptr;
+  // A feed: two slots of pinned buffers, whose contents go to the device beside what runs there (core/device_queue.h).
+  void* (*make_feed)(int device, std::span<const size_t> bytes, Failure*) = nullptr;
+  void* (*feed_buffer)(int device, void* feed, int slot, size_t i, Failure*) = nullptr;
+  void (*feed_push)(int device, void* feed, int slot, Failure*) = nullptr;
+  void (*feed_take)(int device, void* feed, int slot, std::span<void* const> to, Failure*) = nullptr;
+  void (*end_feed)(int device, void* feed) noexcept = nullptr;
+  // Waits until all is done that had been asked for at the call before the last.
+  void (*keep_pace)(int device, Failure*) = nullptr;
 };
 
 // What is known of device libraries. Unknown until somebody asks for a device.

@@ -1,11 +1,15 @@
-// The library's one exported function, and what it gives the core: devices, memory, copies, calls of kernels.
+// The library's one exported function, and what it gives the core: devices, memory, copies, calls of kernels,
+// recordings.
 #include <cstdio>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "cuda/allocator.h"
 #include "cuda/fault.h"
 #include "cuda/host_api.h"
+#include "cuda/queue.h"
 #include "cuda/runtime.h"
 #include "cuda/staging.h"
 
@@ -21,15 +25,26 @@ struct State {
   Staging staging;
   cudaStream_t stream = nullptr;
   cudaDeviceProp properties{};
+  std::mutex pace_mutex;
+  cudaEvent_t paces[2] = {nullptr, nullptr};
+  uint64_t pace = 0;
 };
 std::vector<std::unique_ptr<State>> g_devices;  // those that the driver has; never destroyed before their tensors
 thread_local int t_device = 0;
+thread_local Recording* t_recording = nullptr;  // where the thread's work goes; null: to the device
 
 State& state(int device) { return *g_devices[static_cast<size_t>(device)]; }
 
 void enter(int device) {
   check(cudaSetDevice(device), "the GPU could not be chosen");
   t_device = device;
+}
+
+void* take(size_t bytes) {
+  return t_recording ? t_recording->allocate(bytes) : state(t_device).allocator.allocate(bytes);
+}
+void give_back(int device, void* p, size_t bytes) noexcept {
+  if (!t_recording || !t_recording->deallocate(p)) state(device).allocator.deallocate(p, bytes);
 }
 
 // Runs f; what it throws becomes a Failure: exceptions do not leave the library.
@@ -53,18 +68,31 @@ void* allocate(int device, size_t bytes, Failure* failure) {
   void* p = nullptr;
   guard(failure, [&] {
     enter(device);
-    p = state(device).allocator.allocate(bytes);
+    p = take(bytes);
   });
   return p;
 }
 
-void deallocate(int device, void* p, size_t bytes) noexcept { state(device).allocator.deallocate(p, bytes); }
+void deallocate(int device, void* p, size_t bytes) noexcept { give_back(device, p, bytes); }
+
+[[noreturn]] void cannot_record(const char* what) {
+  throw Error(ErrorKind::NotImplemented, concat(what, " while the device's work is recorded"));
+}
 
 void copy(void* to, Device to_device, const void* from, Device from_device, size_t bytes, Failure* failure) {
   guard(failure, [&] {
     const bool up = from_device.is_cpu(), down = to_device.is_cpu();
     enter(down ? from_device.index : to_device.index);
     State& s = state(t_device);
+    if (t_recording) {
+      if (down) cannot_record("the host reads values");
+      if (up && bytes > Staging::kBuffer) cannot_record("the host gives many values");
+      if (!up && to_device != from_device) cannot_record("values go from one GPU to another");
+      if (up) return t_recording->upload(to, from, bytes);
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, t_recording->stream()),
+            "a copy on the GPU failed");
+      return;
+    }
     if (up && bytes <= Staging::kBuffer) return s.staging.upload(to, from, bytes, s.stream);
     if (down && bytes <= Staging::kBuffer) {
       s.staging.download(to, from, bytes, s.stream);
@@ -91,6 +119,7 @@ void copy(void* to, Device to_device, const void* from, Device from_device, size
 void synchronize(int device, Failure* failure) {
   guard(failure, [&] {
     enter(device);
+    if (t_recording) cannot_record("the host waits");
     check(cudaStreamSynchronize(state(device).stream), "the GPU reported an error");
     check_fault();
   });
@@ -122,6 +151,91 @@ void release_cached(int device, Failure* failure) {
 void set_limit(int device, size_t bytes) noexcept { state(device).allocator.set_limit(bytes); }
 
 void* native_stream(int device, Failure*) { return state(device).stream; }
+
+void begin_recording(int device, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    if (t_recording) throw_runtime("[gpu] a recording was begun within another one.");
+    t_recording = new Recording(state(device).allocator);
+  });
+}
+
+void* end_recording(int device, bool keep, size_t* nodes, Failure* failure) {
+  std::unique_ptr<Recording> r(std::exchange(t_recording, nullptr));
+  guard(failure, [&] {
+    enter(device);
+    if (keep && r) r->finish(nodes);
+    else r.reset();
+  });
+  if (failure->set) r.reset();
+  return r.release();
+}
+
+void replay(int device, void* recording, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    static_cast<Recording*>(recording)->replay(state(device).stream);
+  });
+}
+
+void end_replays(int device, void* recording) noexcept {
+  cudaSetDevice(device);
+  t_device = device;
+  delete static_cast<Recording*>(recording);
+}
+
+void gather(int device, const DeviceRows& rows, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    gather_rows(rows);
+  });
+}
+
+void* make_feed(int device, std::span<const size_t> bytes, Failure* failure) {
+  Feed* feed = nullptr;
+  guard(failure, [&] {
+    enter(device);
+    feed = new Feed(state(device).allocator, bytes, state(device).stream);
+  });
+  return feed;
+}
+void* feed_buffer(int device, void* feed, int slot, size_t i, Failure* failure) {
+  void* p = nullptr;
+  guard(failure, [&] {
+    enter(device);
+    p = static_cast<Feed*>(feed)->buffer(slot, i);
+  });
+  return p;
+}
+void feed_push(int device, void* feed, int slot, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    static_cast<Feed*>(feed)->push(slot);
+  });
+}
+void feed_take(int device, void* feed, int slot, std::span<void* const> to, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    static_cast<Feed*>(feed)->take(slot, to);
+  });
+}
+void end_feed(int device, void* feed) noexcept {
+  cudaSetDevice(device);
+  t_device = device;
+  delete static_cast<Feed*>(feed);
+}
+
+void keep_pace(int device, Failure* failure) {
+  guard(failure, [&] {
+    enter(device);
+    State& s = state(device);
+    const std::lock_guard lock(s.pace_mutex);
+    cudaEvent_t& e = s.paces[s.pace++ % 2];
+    if (e) check(cudaEventSynchronize(e), "the GPU reported an error");
+    else check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "an event could not be made");
+    check(cudaEventRecord(e, s.stream), "an event could not be recorded");
+  });
+}
 
 const DeviceBackend* open_devices(std::string* why) {
   int count = 0;
@@ -172,6 +286,17 @@ const DeviceBackend* open_devices(std::string* why) {
   backend.release_cached = release_cached;
   backend.set_limit = set_limit;
   backend.stream = native_stream;
+  backend.begin_recording = begin_recording;
+  backend.end_recording = end_recording;
+  backend.replay = replay;
+  backend.end_replays = end_replays;
+  backend.gather_rows = gather;
+  backend.make_feed = make_feed;
+  backend.feed_buffer = feed_buffer;
+  backend.feed_push = feed_push;
+  backend.feed_take = feed_take;
+  backend.end_feed = end_feed;
+  backend.keep_pace = keep_pace;
   return &backend;
 }
 
@@ -202,7 +327,7 @@ void register_kernels() {
 }
 
 int device() { return t_device; }
-cudaStream_t stream() { return state(t_device).stream; }
+cudaStream_t stream() { return t_recording ? t_recording->stream() : state(t_device).stream; }
 const cudaDeviceProp& properties() { return state(t_device).properties; }
 
 dim3 grid_for(int64_t n, int per_thread, int block) {
@@ -212,10 +337,11 @@ dim3 grid_for(int64_t n, int per_thread, int block) {
   return dim3(static_cast<unsigned>(wanted < 1 ? 1 : wanted < most ? wanted : most));
 }
 
-Scratch::Scratch(size_t bytes) : data_(state(t_device).allocator.allocate(bytes)), bytes_(bytes) {}
-Scratch::~Scratch() { state(t_device).allocator.deallocate(data_, bytes_); }
+Scratch::Scratch(size_t bytes) : data_(take(bytes)), bytes_(bytes) {}
+Scratch::~Scratch() { give_back(t_device, data_, bytes_); }
 
 void upload(void* to, const void* from, size_t bytes) {
+  if (t_recording) return t_recording->upload(to, from, bytes);
   State& s = state(t_device);
   for (size_t at = 0; at < bytes; at += Staging::kBuffer) {
     const size_t part = bytes - at < Staging::kBuffer ? bytes - at : Staging::kBuffer;

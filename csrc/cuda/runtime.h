@@ -38,7 +38,7 @@ inline void check(cudaError_t e, const char* what) {
 }
 
 int device();           // that the calling thread's kernel runs on
-cudaStream_t stream();  // its one stream
+cudaStream_t stream();  // its one stream; while the thread's work is recorded (queue.h), the recording's
 const cudaDeviceProp& properties();
 
 // Runs kernel(args...) on the current device's stream. Arguments are converted to the kernel's parameters.

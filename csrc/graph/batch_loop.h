@@ -1,4 +1,8 @@
 // A training or evaluation epoch without Python: gather the rows of a batch, run the traced step, next.
+//
+// On a GPU the arrays lie in its memory where they take at most kShare of what is free there: rows are gathered by a
+// kernel that is part of the step's recording, from row numbers on the device. Larger ones stay on the host: batches are
+// gathered into pinned memory and travel while the batch before is computed.
 #pragma once
 
 #include "graph/function.h"
@@ -26,12 +30,27 @@ class BatchLoop {
   const Tensors& collected() const { return collected_; }
 
  private:
-  void gather(const Tensors& to, int64_t size) const;
-  Tensors batch_of(int64_t size) const;  // uninitialised
-  void keep(const Executable& e, int64_t size);
+  static constexpr double kShare = 0.5;
+  static constexpr int64_t kPace = 8;  // batches between two looks at how far the device has come
 
-  Tensors arrays_, buffers_;
-  Tensor order_;
+  const Tensors& on_cpu();
+  bool resident(Device device);  // whether the arrays lie on the device, where they are brought if they fit
+  void gather(std::span<std::byte* const> to, int64_t first, int64_t size);
+  Tensors batch_of(int64_t size, Device device) const;  // uninitialised
+  Device place_to_collect(const Shape& shape, DType dtype) const;
+  void keep(const Executable& e, int64_t size);
+  struct Source;
+  struct HostSource;
+  struct ResidentSource;
+  struct FedSource;
+  std::unique_ptr<Source> source_of(int64_t size);
+
+  Tensors given_, host_, there_;  // the arrays: as they came, on the CPU, on the device
+  Device device_;                 // of there_ and buffers_
+  bool asked_ = false, fits_ = false;
+  Tensors buffers_;  // a batch of each, which the step reads
+  Tensor order_, order_there_, cursor_;
+  bool order_current_ = false;
   int64_t rows_ = 0, next_ = 0, batch_size_ = 0;
   Tensors last_, collected_;
 };

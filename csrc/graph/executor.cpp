@@ -6,6 +6,7 @@
 
 #include "core/limits.h"
 #include "graph/plan.h"
+#include "graph/replay.h"
 #include "graph/report.h"
 #include "ops/placement.h"
 
@@ -56,6 +57,7 @@ struct Executable::Impl {
     }
     make_tensors();
     make_steps();
+    if (!device.is_cpu()) replay = std::make_unique<Replay>(device, obstacle());
   }
 
   // ---- built once ----
@@ -113,13 +115,29 @@ struct Executable::Impl {
     runs.resize(steps.size());
   }
 
+  // Which ops keep the steps from being recorded.
+  std::string obstacle() const {
+    std::string without_kernel, on_host;
+    const auto add = [](std::string& names, const std::string& name) {
+      if (concat(", ", names, ",").find(concat(", ", name, ",")) != std::string::npos) return;
+      names += (names.empty() ? "" : ", ") + name;
+    };
+    for (const Step& s : steps) {
+      if (s.kind == StepKind::Kernel && !s.kernel) add(without_kernel, s.op->name);
+      else if (s.kind == StepKind::Dynamic || s.kind == StepKind::View) add(on_host, s.op->name);
+    }
+    return concat(without_kernel.empty() ? "" : "without a kernel for the GPU: " + without_kernel,
+                  without_kernel.empty() || on_host.empty() ? "" : "; ",
+                  on_host.empty() ? "" : "decided by the host while it runs: " + on_host);
+  }
+
   // ---- for a run ----
 
   void point_group(ValueId root, const Ref<Storage>& storage, std::byte* data) {
     for (ValueId v : groups[static_cast<size_t>(root)]) aim(tensors[static_cast<size_t>(v)], storage, data);
   }
 
-  void bind(std::span<const Tensor> inputs) {
+  void bind(std::span<const Tensor> inputs, bool fixed) {
     if (inputs.size() != g.inputs.size())
       throw_runtime("[function] expected ", g.inputs.size(), " inputs, received ", inputs.size(), ".");
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -160,11 +178,46 @@ struct Executable::Impl {
       const Tensor value = v->held() ? v->value() : v->snapshot();
       point_group(root, value.impl()->storage, value.impl()->data);
     }
-    for (ValueId root : fresh) {
-      const Spec& s = g.value(root).spec;
-      const Ref<Storage> storage = Storage::make_on(device, static_cast<size_t>(s.shape.size()) * size_of(s.dtype));
-      point_group(root, storage, static_cast<std::byte*>(storage->data()));
+    for (size_t i = 0; i < fresh.size(); ++i) {
+      const Spec& s = g.value(fresh[i]).spec;
+      const auto make = [&] {
+        return Storage::make_on(device, static_cast<size_t>(s.shape.size()) * size_of(s.dtype));
+      };
+      if (fixed && kept.size() == i) kept.push_back(make());
+      const Ref<Storage> storage = fixed ? kept[i] : make();
+      point_group(fresh[i], storage, static_cast<std::byte*>(storage->data()));
     }
+    if (!replay) return;
+    moved = true;
+    for (VariableImpl* v : plan.read) {  // what an update of another thread replaces stays until this run ends
+      if (!v->held()) shared.push_back(v->snapshot());
+    }
+  }
+
+  // Whether a call is worth two copies, of the inputs to where a recording reads them and of its outputs. Makes room for
+  // the inputs.
+  bool replays(std::span<const Tensor> inputs) {
+    constexpr size_t kMost = size_t{64} << 20;  // bytes of both
+    constexpr uint64_t kWarm = 2;
+    if (!replay || !replay->possible() || ++calls <= kWarm || profiling() || LimitScope::current()) return false;
+    if (inputs.size() != g.inputs.size() || steps.size() < 2 * (inputs.size() + g.outputs.size())) return false;
+    size_t bytes = 0;
+    for (const auto& list : {g.inputs, g.outputs}) {
+      for (ValueId v : list) {
+        const Spec& s = g.value(v).spec;
+        if (!s.shape.fully_known()) return false;
+        bytes += static_cast<size_t>(s.shape.size()) * size_of(s.dtype);
+      }
+    }
+    if (bytes > kMost) return false;
+    for (size_t i = 0; i < inputs.size(); ++i) {  // what does not fit is refused by `bind`
+      if (!inputs[i].defined() || inputs[i].is_symbolic() || inputs[i].spec() != g.value(g.inputs[i]).spec) return false;
+    }
+    for (size_t i = fixed_inputs.size(); i < inputs.size(); ++i) {
+      const Spec& s = g.value(g.inputs[i]).spec;
+      fixed_inputs.push_back(Tensor::empty_on(device, s.shape, s.dtype));
+    }
+    return true;
   }
 
   void release() noexcept {
@@ -172,6 +225,7 @@ struct Executable::Impl {
     for (size_t i = 0; i < held; ++i) plan.written[i]->release_hold();
     held = 0;
     bound = false;
+    shared.clear();
     for (size_t i = 0; i < g.values.size(); ++i) {
       const Place p = plan.buffers[static_cast<size_t>(plan.root[i])].place;
       if (p == Place::Input || p == Place::Variable || p == Place::Output || p == Place::Dynamic) drop(tensors[i]);
@@ -236,8 +290,32 @@ struct Executable::Impl {
     else dynamic(s);
   }
 
-  void step() {
+  // All memory that the steps work on and that is not the plan's own.
+  void find_places() {
+    places.clear();
+    for (ValueId v : g.inputs) places.push_back(tensors[static_cast<size_t>(v)].raw());
+    for (ValueId v : fresh) places.push_back(tensors[static_cast<size_t>(v)].raw());
+    for (ValueId v : in_variables) places.push_back(tensors[static_cast<size_t>(v)].raw());
+    for (VariableImpl* v : plan.read) places.push_back(v->value().raw());
+    for (VariableImpl* v : plan.written) places.push_back(v->value().raw());
+    moved = false;
+  }
+
+  void step(const std::function<void()>& before, std::span<const void* const> before_places) {
     const DeviceScope here(device);
+    if (replay && !timed && !LimitScope::current()) {
+      if (moved || !before_places.empty()) {
+        find_places();
+        places.insert(places.end(), before_places.begin(), before_places.end());
+      }
+      replay->run(places, [&] {
+        if (before) before();
+        for (const Step& s : steps) run_step(s);
+      });
+      for (VariableImpl* v : plan.written) v->touch();
+      return;
+    }
+    if (before) before();
     if (const LimitScope* const limits = LimitScope::current(); limits && !timed) [[unlikely]] {
       for (const Step& s : steps) {
         limits->check_time();
@@ -276,6 +354,13 @@ struct Executable::Impl {
   bool bound = false, timed = false;
   const uint64_t serial = next_value_id();
   size_t held = 0;
+  std::unique_ptr<Replay> replay;     // on a device
+  std::vector<const void*> places;    // of the last step
+  bool moved = true;                  // they are to be looked up again
+  std::vector<Ref<Storage>> kept;     // of `fresh`, where they are fixed
+  std::vector<Tensor> fixed_inputs;   // copies that recordings read
+  std::vector<Tensor> shared;         // values of variables that are read
+  uint64_t calls = 0;
   std::vector<double> seconds, fastest;
   std::vector<uint64_t> runs;
 };
@@ -283,16 +368,18 @@ struct Executable::Impl {
 Executable::Executable(Graph g, Device device) : impl_(std::make_unique<Impl>(std::move(g), device)) {}
 Executable::~Executable() { release(); }
 
-void Executable::bind(std::span<const Tensor> inputs) {
+void Executable::bind(std::span<const Tensor> inputs, bool fixed) {
   try {
-    impl_->bind(inputs);
+    impl_->bind(inputs, fixed);
   } catch (...) {
     impl_->bound = true;
     impl_->release();
     throw;
   }
 }
-void Executable::step() { impl_->step(); }
+void Executable::step(const std::function<void()>& before, std::span<const void* const> before_places) {
+  impl_->step(before, before_places);
+}
 void Executable::release() noexcept {
   if (impl_->bound && impl_->timed) {
     try {
@@ -306,6 +393,7 @@ void Executable::release() noexcept {
 uint64_t Executable::serial() const { return impl_->serial; }
 
 void Executable::point_input(size_t i, const Ref<Storage>& storage, std::byte* data) {
+  impl_->moved = true;
   impl_->point_group(impl_->g.inputs[i], storage, data);
 }
 
@@ -318,6 +406,7 @@ bool Executable::movable(size_t i) const {
 }
 
 void Executable::point_output(size_t i, const Ref<Storage>& storage, std::byte* data) {
+  impl_->moved = true;
   impl_->point_group(impl_->plan.root[static_cast<size_t>(impl_->g.outputs[i])], storage, data);
 }
 
@@ -328,6 +417,19 @@ Tensors Executable::run(std::span<const Tensor> inputs) {
     Executable* e;
     ~Release() { e->release(); }
   } guard{this};
+  if (impl_->replays(inputs)) {
+    for (size_t i = 0; i < inputs.size(); ++i) copy_into(impl_->fixed_inputs[i], inputs[i]);
+    bind(impl_->fixed_inputs, true);
+    step();
+    Tensors out;
+    for (ValueId v : impl_->g.outputs) {
+      const Tensor& t = impl_->tensors[static_cast<size_t>(v)];
+      const bool constant =
+          impl_->plan.buffers[static_cast<size_t>(impl_->plan.root[static_cast<size_t>(v)])].place == Place::Constant;
+      out.push_back(constant ? t : copy_of(t));
+    }
+    return out;
+  }
   bind(inputs);
   step();
   Tensors out;
@@ -341,6 +443,7 @@ Tensors Executable::run(std::span<const Tensor> inputs) {
 }
 
 Device Executable::device() const { return impl_->device; }
+std::string Executable::replay() const { return impl_->replay ? impl_->replay->str() : ""; }
 const Graph& Executable::graph() const { return impl_->g; }
 const PlanStats& Executable::stats() const { return impl_->plan.stats; }
 

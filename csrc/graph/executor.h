@@ -1,6 +1,8 @@
 // Running a graph: a memory plan, made once, and a flat list of kernel calls.
 #pragma once
 
+#include <functional>
+
 #include "graph/graph.h"
 
 namespace tahr::graph {
@@ -31,8 +33,11 @@ class Executable {
 
   // Many runs on fixed inputs, whose contents the caller changes between them: bind, step, step, ..., release.
   // In between, the variables are held: others read copies of them and write into them in place.
-  void bind(std::span<const Tensor> inputs);
-  void step();                           // outputs are computed into buffers that the next step overwrites
+  // `fixed`: outputs lie in the same memory whenever the graph is bound so, and nobody keeps that.
+  void bind(std::span<const Tensor> inputs, bool fixed = false);
+  // Outputs are computed into buffers that the next step overwrites. `before` is run ahead of the steps: it gives work
+  // to the device, the same each time while `before_places` stay the same.
+  void step(const std::function<void()>& before = {}, std::span<const void* const> before_places = {});
   const Tensor& output(size_t i) const;  // valid until the next step; never kept
   void release() noexcept;
   // Between bind and release: where an input is read from, and where an output with memory of its own is computed to.
@@ -47,6 +52,7 @@ class Executable {
   // Where a value lies: "arena+4096", "input", "variable kernel", "in place of %3", ...
   std::string placement(ValueId v) const;
   const char* step_name(int32_t node) const;  // "kernel", "copy", "dynamic"; "" for what takes no time
+  std::string replay() const;                 // on a device: whether the steps run as one recording, or what hinders
   uint64_t serial() const;                    // unique in the process
   std::vector<StepTime> times() const;        // of this run, if a profile is on (graph/report.h)
 

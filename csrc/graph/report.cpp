@@ -109,6 +109,8 @@ GraphReport report_of(const Executable& e) {
   r.inputs = g.inputs;
   r.outputs = g.outputs;
   r.stats = e.stats();
+  r.device = name_of(e.device());
+  r.replay = e.replay();
   return r;
 }
 
@@ -124,7 +126,8 @@ std::string text_of(const Executable& e) {
     return step + (note.empty() ? "" : ", " + note);
   });
   return concat(body, "memory: ", s.arena_bytes, " bytes in one arena, ", s.unshared_bytes, " without sharing\n",
-                "steps: ", s.kernels, " kernels, ", s.copies, " copies, ", s.dynamic, " dynamic, ", s.views, " free\n");
+                "steps: ", s.kernels, " kernels, ", s.copies, " copies, ", s.dynamic, " dynamic, ", s.views, " free\n",
+                e.device().is_cpu() ? "" : concat("device: ", name_of(e.device()), ", ", e.replay(), "\n"));
 }
 
 // ---- profiles ----

@@ -28,6 +28,7 @@ struct GraphReport {
   std::vector<NodeReport> nodes;
   std::vector<ValueId> inputs, outputs;
   PlanStats stats;
+  std::string device, replay;  // replay: empty on the CPU
 };
 GraphReport report_of(const Executable& e);
 

@@ -77,6 +77,8 @@ py::dict report(const graph::GraphReport& r) {
   d["outputs"] = r.outputs;
   d["arena_bytes"] = r.stats.arena_bytes;
   d["unshared_bytes"] = r.stats.unshared_bytes;
+  d["device"] = r.device;
+  d["replay"] = r.replay;
   return d;
 }
 

@@ -595,6 +595,7 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus* statu
   *status = s->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
+cudaError_t cudaGraphGetNodes(cudaGraph_t g, void**, size_t* n) { return *n = g->work.size(), cudaSuccess; }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* e, cudaGraph_t g, unsigned long long) {
   return *e = new GraphOf(*g), cudaSuccess;
 }

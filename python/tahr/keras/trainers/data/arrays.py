@@ -162,9 +162,11 @@ class ArraySource:
             return None
         if self._loop is None:
             leaves: list[Any] = []
-            map_structure(lambda a: leaves.append(tahr.from_numpy(np.ascontiguousarray(a))), self._columns)
+            with tahr.device("cpu"):  # the loop decides whether they fit on a GPU
+                map_structure(lambda a: leaves.append(tahr.from_numpy(np.ascontiguousarray(a))), self._columns)
             self._loop = BatchLoop(leaves)
-        order = tahr.from_numpy(self._order()) if self.shuffle else None
+        with tahr.device("cpu"):
+            order = tahr.from_numpy(self._order()) if self.shuffle else None
         self._loop.start(order, self.num_samples, self.batch_size)
         return self._loop
 
