@@ -55,8 +55,8 @@ struct DeviceMemory {
   uint64_t system_allocations = 0;
 };
 
-// Rows of arrays in device memory, gathered there: to[i][r] = from[i][order[*next + r]] for `rows` rows r, or the rows from
-// *next on without an order; then *next += rows.
+// Rows of arrays in device memory, gathered there: to[i][r] = from[i][order[*next + r]] for `rows` rows r, or the rows
+// from *next on without an order; then *next += rows.
 struct DeviceRows {
   std::span<const void* const> from;
   std::span<void* const> to;

@@ -47,9 +47,8 @@ void DeviceRecording::replay() {
 }
 
 DeviceFeed::DeviceFeed(Device device, std::span<const size_t> bytes)
-    : device_(device), feed_(checked([&](Failure* f) {
-        return device_backend().make_feed(hardware_number(device), bytes, f);
-      })) {}
+    : device_(device),
+      feed_(checked([&](Failure* f) { return device_backend().make_feed(hardware_number(device), bytes, f); })) {}
 
 DeviceFeed::~DeviceFeed() { device_backend().end_feed(hardware_number(device_), feed_); }
 

@@ -43,8 +43,8 @@ class DeviceRecording {
   size_t nodes_;
 };
 
-// Two slots of pinned host buffers, one buffer per input of a loop. While the device computes on what was taken from one
-// slot, the host fills the other, and its contents travel.
+// Two slots of pinned host buffers, one buffer per input of a loop. While the device computes on what was taken from
+// one slot, the host fills the other, and its contents travel.
 class DeviceFeed {
  public:
   DeviceFeed(Device device, std::span<const size_t> bytes);
@@ -52,8 +52,8 @@ class DeviceFeed {
   DeviceFeed(const DeviceFeed&) = delete;
   DeviceFeed& operator=(const DeviceFeed&) = delete;
 
-  void* buffer(int slot, size_t i);                 // to be filled; waits until its last contents have left
-  void push(int slot);                              // the slot is filled: its contents may travel
+  void* buffer(int slot, size_t i);                // to be filled; waits until its last contents have left
+  void push(int slot);                             // the slot is filled: its contents may travel
   void take(int slot, std::span<void* const> to);  // to the device's memory, in the order of its work
 
  private:

@@ -1,9 +1,8 @@
-#include "cuda/queue.h"
-
 #include <algorithm>
 #include <cstring>
 
 #include "cuda/pack.h"
+#include "cuda/queue.h"
 
 namespace tahr::cuda {
 

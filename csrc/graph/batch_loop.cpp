@@ -128,8 +128,8 @@ void BatchLoop::keep(const Executable& e, int64_t size) {
   }
 }
 
-// Where a step's batches come from. `before` gives the device the work that fills the buffers, and `places` is the memory
-// that this work is on.
+// Where a step's batches come from. `before` gives the device the work that fills the buffers, and `places` is the
+// memory that this work is on.
 struct BatchLoop::Source {
   virtual ~Source() = default;
   virtual void next(int64_t first) = 0;  // called ahead of a step, with the first row of its batch

@@ -1,8 +1,8 @@
 // A training or evaluation epoch without Python: gather the rows of a batch, run the traced step, next.
 //
 // On a GPU the arrays lie in its memory where they take at most kShare of what is free there: rows are gathered by a
-// kernel that is part of the step's recording, from row numbers on the device. Larger ones stay on the host: batches are
-// gathered into pinned memory and travel while the batch before is computed.
+// kernel that is part of the step's recording, from row numbers on the device. Larger ones stay on the host: batches
+// are gathered into pinned memory and travel while the batch before is computed.
 #pragma once
 
 #include "graph/function.h"

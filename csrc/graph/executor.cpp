@@ -194,8 +194,8 @@ struct Executable::Impl {
     }
   }
 
-  // Whether a call is worth two copies, of the inputs to where a recording reads them and of its outputs. Makes room for
-  // the inputs.
+  // Whether a call is worth two copies, of the inputs to where a recording reads them and of its outputs. Makes room
+  // for the inputs.
   bool replays(std::span<const Tensor> inputs) {
     constexpr size_t kMost = size_t{64} << 20;  // bytes of both
     constexpr uint64_t kWarm = 2;
@@ -211,7 +211,8 @@ struct Executable::Impl {
     }
     if (bytes > kMost) return false;
     for (size_t i = 0; i < inputs.size(); ++i) {  // what does not fit is refused by `bind`
-      if (!inputs[i].defined() || inputs[i].is_symbolic() || inputs[i].spec() != g.value(g.inputs[i]).spec) return false;
+      if (!inputs[i].defined() || inputs[i].is_symbolic() || inputs[i].spec() != g.value(g.inputs[i]).spec)
+        return false;
     }
     for (size_t i = fixed_inputs.size(); i < inputs.size(); ++i) {
       const Spec& s = g.value(g.inputs[i]).spec;
@@ -354,12 +355,12 @@ struct Executable::Impl {
   bool bound = false, timed = false;
   const uint64_t serial = next_value_id();
   size_t held = 0;
-  std::unique_ptr<Replay> replay;     // on a device
-  std::vector<const void*> places;    // of the last step
-  bool moved = true;                  // they are to be looked up again
-  std::vector<Ref<Storage>> kept;     // of `fresh`, where they are fixed
-  std::vector<Tensor> fixed_inputs;   // copies that recordings read
-  std::vector<Tensor> shared;         // values of variables that are read
+  std::unique_ptr<Replay> replay;    // on a device
+  std::vector<const void*> places;   // of the last step
+  bool moved = true;                 // they are to be looked up again
+  std::vector<Ref<Storage>> kept;    // of `fresh`, where they are fixed
+  std::vector<Tensor> fixed_inputs;  // copies that recordings read
+  std::vector<Tensor> shared;        // values of variables that are read
   uint64_t calls = 0;
   std::vector<double> seconds, fastest;
   std::vector<uint64_t> runs;

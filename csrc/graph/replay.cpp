@@ -30,8 +30,8 @@ void Replay::run(const std::vector<const void*>& places, const std::function<voi
   ++replays_;
   if (++recordings_ >= kTrials && replays_ < recordings_ * kWorthwhile) {
     recording_.reset();
-    obstacle_ = concat("the memory that it works on moved too often: ", recordings_, " recordings, ", replays_,
-                       " replays");
+    obstacle_ =
+        concat("the memory that it works on moved too often: ", recordings_, " recordings, ", replays_, " replays");
   }
 }
 
