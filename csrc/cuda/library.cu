@@ -308,6 +308,7 @@ void register_kernels() {
   register_array_copy();
   register_gather();
   register_linalg();
+  register_optimizer();
   register_pool();
   register_reduce();
   register_rnn();

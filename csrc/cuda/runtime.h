@@ -102,6 +102,7 @@ void register_conv();
 void register_array_copy();
 void register_gather();
 void register_linalg();
+void register_optimizer();
 void register_pool();
 void register_reduce();
 void register_rnn();
