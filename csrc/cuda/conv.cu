@@ -5,6 +5,7 @@
 #include "cuda/conv.h"
 #include "cuda/conv_cudnn.h"
 #include "cuda/convert.h"
+#include "cuda/cudnn.h"
 #include "cuda/gemm.h"
 
 namespace tahr::cuda {
@@ -225,6 +226,7 @@ void add_parts(DType dtype, const void* from, int64_t parts, int64_t size, void*
 }
 
 void register_conv() {
+  add_library([] { return cudnn::library().describe(); });
   define("conv_forward", forward);
   define("conv_linear", linear);
   define("conv_dx", dx);

@@ -22,7 +22,7 @@ const Opened<Api>& library() {
   static const auto* opened = [] {
 #if defined(TAHR_CUDA_EMULATED)
     const char* none = std::getenv("TAHR_EMULATED_LIBRARIES");  // "none": as on a machine without them
-    if (!none || std::string_view(none) != "none") return new Opened<Api>(emulated());
+    if (!none || std::string_view(none) != "none") return new Opened<Api>("cuBLASLt", emulated());
 #endif
     const LibraryNames names{"cuBLASLt", "nvidia-cublas", {"libcublasLt.so.13", "libcublasLt.so.12"}};
     return new Opened<Api>(names, [](const SharedLibrary& l, Api& a) {

@@ -13,7 +13,7 @@ const Opened<Api>& library() {
   static const auto* opened = [] {
 #if defined(TAHR_CUDA_EMULATED)
     const char* none = std::getenv("TAHR_EMULATED_LIBRARIES");  // "none": as on a machine without them
-    if (!none || std::string_view(none) != "none") return new Opened<Api>(emulated());
+    if (!none || std::string_view(none) != "none") return new Opened<Api>("cuDNN", emulated());
 #endif
     const LibraryNames names{"cuDNN", "nvidia-cudnn-cu13", {"libcudnn.so.9"}};
     return new Opened<Api>(names, [](const SharedLibrary& l, Api& a) {

@@ -1,6 +1,7 @@
 // matmul and its fused forms: batches of gemm, and what follows the product.
 #include "core/variable.h"
 #include "cuda/convert.h"
+#include "cuda/cublaslt.h"
 #include "cuda/gemm.h"
 #include "cuda/program.h"
 #include "ops/linalg_attrs.h"
@@ -173,6 +174,7 @@ void linear_sgd(const KernelArgs& args) {
 }  // namespace
 
 void register_linalg() {
+  add_library([] { return cublaslt::library().describe(); });
   define("matmul", matmul);
   define("linear", linear);
   define("linear_grad", linear_grad);

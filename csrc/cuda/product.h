@@ -1,7 +1,7 @@
 // Matrix products on rows that lie anywhere, for kernels that are made of them.
 #pragma once
 
-#include "cuda/runtime.h"
+#include "cuda/gemm.h"
 
 namespace tahr::cuda {
 
@@ -13,10 +13,19 @@ struct Matrix {
   bool transposed = false;
 };
 
-// c (m x n, rows ldc apart) = a (m x k) b (k x n), plus what c held (`accumulate`), plus a row of bias. T: float,
-// double.
+// c (m x n, rows ldc apart) = a (m x k) b (k x n), plus what c held (`accumulate`), plus a row of bias.
 template <class T>
 void product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc, bool accumulate = false,
-             const T* bias = nullptr);
+             const T* bias = nullptr) {
+  Gemm g;
+  g.type = DTypeOf<T>::value;
+  g.ta = a.transposed, g.tb = b.transposed;
+  g.m = m, g.n = n, g.k = k;
+  g.a = a.data, g.b = b.data, g.c = c;
+  g.lda = a.ld, g.ldb = b.ld, g.ldc = ldc;
+  g.beta = accumulate ? 1 : 0;
+  g.bias = bias;
+  gemm(g);
+}
 
 }  // namespace tahr::cuda

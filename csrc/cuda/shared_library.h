@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "ops/placement.h"
 
 namespace tahr::cuda {
 
@@ -54,32 +55,37 @@ class SharedLibrary {
 // The `nvidia` folders that pip fills: those that Python knows of, and the one beside this library's package.
 std::vector<std::string> nvidia_folders();
 
+// Has `python -m tahr` tell of a library: called by the family that uses it, when it is registered.
+void add_library(DeviceLibrary (*describe)());
+
 // The functions of a library that is there or not.
 template <class Api>
 class Opened {
  public:
   template <class Bind>
-  Opened(const LibraryNames& names, Bind&& bind) {
+  Opened(const LibraryNames& names, Bind&& bind) : title_(names.title) {
     try {
       const SharedLibrary library(names, nvidia_folders());
       Api api{};
       bind(library, api);
-      api_ = api, there_ = true;
+      api_ = api, there_ = true, path_ = library.path();
     } catch (const Error& e) { why_ = e.what(); }
   }
-  explicit Opened(const Api& api) : api_(api), there_(true) {}  // a twin
+  Opened(const char* title, const Api& twin) : title_(title), api_(twin), there_(true), path_("emulated") {}
 
   const Api* get() const { return there_ ? &api_ : nullptr; }
   const std::string& why() const { return why_; }  // it is not there: a sentence that says how to get it
+  DeviceLibrary describe() const { return {title_, there_, there_ ? path_ : why_}; }
   const Api* operator->() const {
     if (!there_) throw_runtime(why_);
     return &api_;
   }
 
  private:
+  std::string title_;
   Api api_{};
   bool there_ = false;
-  std::string why_;
+  std::string path_, why_;
 };
 
 }  // namespace tahr::cuda

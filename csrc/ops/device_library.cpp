@@ -24,6 +24,11 @@ std::filesystem::path own_folder() {
   return std::filesystem::path(info.dli_fname).parent_path();
 }
 
+std::vector<DeviceLibrary (*)()>& libraries() {
+  static std::vector<DeviceLibrary (*)()> all;
+  return all;
+}
+
 const HostApi kApi = {
     0,
     [](const char* op, DeviceType device, KernelFn fn, PrepareFn prepare) { define_kernel(op, device, fn, prepare); },
@@ -38,9 +43,16 @@ const HostApi kApi = {
     fused_specs,
     fused_shape,
     device_settings,
+    [](DeviceLibrary (*describe)()) { libraries().push_back(describe); },
 };
 
 }  // namespace
+
+std::vector<DeviceLibrary> device_libraries() {
+  std::vector<DeviceLibrary> r;
+  for (const auto describe : libraries()) r.push_back(describe());
+  return r;
+}
 
 const DeviceBackend* open_device_library(std::string* why) {
   const char* named = std::getenv("TAHR_CUDA_LIBRARY");

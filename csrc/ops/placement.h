@@ -27,6 +27,14 @@ void reset_device_fallbacks();
 // Opens TAHR_CUDA_LIBRARY, else `_cuda.so` beside the library or program that holds this code.
 const DeviceBackend* open_device_library(std::string* why);
 
+// A library of the device's maker that kernels use where it is installed.
+struct DeviceLibrary {
+  std::string title;
+  bool found = false;
+  std::string text;  // where it lies, or, if it was not found, how to get it
+};
+std::vector<DeviceLibrary> device_libraries();  // opens them
+
 // What a device library may call; it is given this, so that neither side exports a C++ symbol. Kernels are written
 // against the ordinary headers: csrc/cuda/host_api.cpp implements the functions that they name by these.
 struct HostApi {
@@ -43,6 +51,7 @@ struct HostApi {
   Specs (*fused_specs)(const FusedProgram& program, std::span<const Spec> in);
   Shape (*fused_shape)(const FusedProgram& program, std::span<const Spec> values);
   DeviceSettings& (*device_settings)();
+  void (*add_library)(DeviceLibrary (*describe)());
 };
 // Differs where layouts do.
 inline uint64_t device_abi() {

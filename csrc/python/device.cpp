@@ -77,6 +77,13 @@ void bind_devices(py::module_& m) {
   m.def("device_stream", [](int number) { return device_stream(device_by_hardware(number)); });
   m.def("device_fallbacks", &device_fallbacks);
   m.def("reset_device_fallbacks", &reset_device_fallbacks);
+  // (title, found, where it lies or how to get it) of the libraries that the GPU's kernels use
+  m.def("gpu_libraries", [] {
+    gpu_count();
+    py::list l;
+    for (const DeviceLibrary& d : device_libraries()) l.append(py::make_tuple(d.title, d.found, d.text));
+    return l;
+  });
   // Ops, and whether they have a kernel for the GPU.
   m.def("gpu_kernels", [] {
     gpu_count();

@@ -33,6 +33,10 @@ def report() -> list[str]:
         lines.append(
             f"     {sum(kernels.values())} of {len(kernels)} ops have kernels for it, the others run on the CPU"
         )
+        for title, found, text in _C.gpu_libraries():
+            lines.append(
+                f"     {title}: {text}" if found else f"     {title} is missing: {text.removeprefix('[gpu] ')}"
+            )
     else:
         lines.append(f"GPU: none. {_C.why_no_gpu()[:1].upper()}{_C.why_no_gpu()[1:]}.")
     for module, (what, extra) in OPTIONAL.items():

@@ -86,7 +86,9 @@ void test_opened() {
   const Opened<Api> math({"Math", "nvidia-none", {"libm.so.6"}},
                          [](const SharedLibrary& l, Api& a) { l.bind(a.cosine, "cos"); });
   EXPECT(math.get() && math->cosine(0.0) == 1.0 && math.why().empty());
-  const Opened<Api> twin(Api{[](double x) { return x + 1; }});
+  EXPECT(!none.describe().found && none.describe().text == none.why() && none.describe().title == "cuNone");
+  EXPECT(math.describe().found && math.describe().text == "libm.so.6");
+  const Opened<Api> twin("Twin", Api{[](double x) { return x + 1; }});
   EXPECT(twin->cosine(2.0) == 3.0);
 }
 

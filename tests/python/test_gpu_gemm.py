@@ -282,6 +282,20 @@ def test_tensor_float_32_is_off_until_asked_for(request):
     check(tahr.matmul(a, b), a64 @ b64, bound(a64, b64, "float32"))
 
 
+def test_the_report_says_where_libraries_lie():
+    from tahr.__main__ import report
+
+    lines = "\n".join(report())
+    for title, found, text in _C.gpu_libraries():
+        assert f"{title}: {text}" in lines if found else f"{title} is missing: expected NVIDIA's {title}" in lines
+    if _C.gpu_is_emulated():
+        assert [t for t, _, _ in _C.gpu_libraries()].count("cuBLASLt") == 1
+        code = "from tahr.__main__ import report\nprint('\\n'.join(report()))"
+        environment = {**os.environ, "TAHR_EMULATED_LIBRARIES": "none", "TAHR_NVIDIA_PATH": ""}
+        out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+        assert "pip install nvidia-cublas" in out.stdout
+
+
 def test_without_cublaslt_our_own_kernel_multiplies():
     if not _C.gpu_is_emulated() or os.environ.get("TAHR_EMULATED_LIBRARIES") == "none":
         pytest.skip("for the emulated GPU, once")
