@@ -37,6 +37,9 @@ void check_fault() {
     case FaultKind::Box:
       throw_value("[", op, "] expected a part inside the input, received on axis ", axis, " start ", received,
                   ", where a part of this size fits from 0 to ", n, ".");
+    case FaultKind::Label:
+      throw_value("[", op, "] expected labels in [0, ", n, "), received ", received, " at position ", axis,
+                  " of the flattened labels. Number the classes from 0, or give the scores one column per class.");
     default: throw_index("[", op, "] expected indices in [", -n, ", ", n, "), received ", received, ".");
   }
 }

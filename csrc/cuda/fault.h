@@ -12,6 +12,7 @@ enum class FaultKind : int {
   Index,    // expected indices in [-n, n)
   Segment,  // expected segment_ids below n
   Box,      // expected a part of the input that starts on `axis` in [0, n]
+  Label,    // expected labels in [0, n); `axis` is the position of the label
 };
 
 // In pinned host memory, one per device. `op` is an address on the host, which kernels only pass on.

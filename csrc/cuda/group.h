@@ -87,6 +87,34 @@ __device__ __forceinline__ P combine_group(const Op& op, P v, int group) {
   return group > 32 ? combine_block(op, v, 1) : combine_lanes(op, v, 1, group);
 }
 
+// The sum of the values of the block's threads before this one, and of all of them. For 32- and 64-bit types.
+template <class A>
+struct Before {
+  A sum, total;
+};
+template <class A>
+__device__ __forceinline__ Before<A> sum_before(A v) {
+  constexpr int kWarps = kBlock / 32;
+  __shared__ A of_warps[kWarps];
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  A up_to = v;
+  for (int d = 1; d < 32; d *= 2) {
+    const A below = __shfl_up_sync(0xffffffffu, up_to, d);
+    if (lane >= d) up_to += below;
+  }
+  if (lane == 31) of_warps[warp] = up_to;
+  A before = __shfl_up_sync(0xffffffffu, up_to, 1);
+  if (lane == 0) before = A(0);
+  __syncthreads();
+  A warps_before = A(0), total = A(0);
+  for (int w = 0; w < kWarps; ++w) {
+    if (w == warp) warps_before = total;
+    total += of_warps[w];
+  }
+  __syncthreads();
+  return {warps_before + before, total};
+}
+
 template <class C>
 struct Add {
   __device__ C combine(C a, C b) const { return a + b; }

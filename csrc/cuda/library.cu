@@ -317,6 +317,8 @@ void register_kernels() {
   register_norm();
   register_attention();
   register_image();
+  register_scan();
+  register_sort();
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 // Cross-entropies of logits, and their gradients: a group of threads takes a row (rows.h). Floor: the bytes of logits,
 // dense labels and gradients, once each.
 //
-// Labels outside of the classes are not known to the host without waiting: where the CPU raises an error, losses and
-// gradients of such rows are NaN here (0 where a dtype has no NaN).
+//
+// A label that is no class is reported (fault.h): the error comes with the next read. Losses and gradients of such rows
+// are NaN, or 0 where a dtype has no NaN.
 #include "cuda/copy.h"
+#include "cuda/fault.h"
 #include "cuda/rows.h"
 #include "ops/loss.h"
 
@@ -14,14 +16,19 @@ struct Labels {
   const void* data;
   DType type;
   int64_t classes;
-  explicit Labels(const Tensor& t, int64_t n) : data(t.raw()), type(t.dtype()), classes(n) {}
+  Fault* fault;
+  const char* op;
+  Labels(const Tensor& t, int64_t n, const char* op_)
+      : data(t.raw()), type(t.dtype()), classes(n), fault(cuda::fault()), op(op_) {}
   // -1: not one of the classes.
   __device__ int64_t at(int64_t i) const {
     int64_t v = -1;
     with_type(type, [&]<class L>() {
       if constexpr (std::is_integral_v<L>) v = static_cast<int64_t>(static_cast<const L*>(data)[i]);
     });
-    return v >= 0 && v < classes ? v : -1;
+    if (v >= 0 && v < classes) return v;
+    report(fault, FaultKind::Label, op, static_cast<int>(i), v, classes);
+    return -1;
   }
 };
 
@@ -197,7 +204,7 @@ RowPlan plan_of(const Tensor& x, const Tensor& dense, const Tensor& dx, int64_t 
 void sparse(const KernelArgs& a) {
   const Tensor &x = a.in[0], &loss = a.out[0];
   if (loss.size() == 0) return;
-  const Labels labels(a.in[1], x.shape().back());
+  const Labels labels(a.in[1], x.shape().back(), "sparse_softmax_cross_entropy");
   visit_float(x.dtype(), [&]<class T>() {
     const RowPlan p = plan_of<T>(x, {}, {}, loss.size());
     launch(sparse_kernel<T>, p.grid, dim3(kBlock), p.shared, x.data<T>(), labels, loss.mutable_data<T>(), p);
@@ -207,7 +214,7 @@ void sparse(const KernelArgs& a) {
 void sparse_grad(const KernelArgs& a) {
   const Tensor &x = a.in[0], &dy = a.in[2], &dx = a.out[0];
   if (dx.size() == 0) return;
-  const Labels labels(a.in[1], x.shape().back());
+  const Labels labels(a.in[1], x.shape().back(), "sparse_softmax_cross_entropy");
   visit_float(x.dtype(), [&]<class T>() {
     const RowPlan p = plan_of<T>(x, {}, dx, dy.size());
     launch(sparse_grad_kernel<T>, p.grid, dim3(kBlock), p.shared, x.data<T>(), labels, dy.data<T>(),
@@ -267,7 +274,7 @@ void with_bits(DType d, F&& f) {
 void pick(const KernelArgs& a) {
   const Tensor &x = a.in[0], &y = a.out[0];
   if (y.size() == 0) return;
-  const Labels labels(a.in[1], x.shape().back());
+  const Labels labels(a.in[1], x.shape().back(), "sparse_categorical_crossentropy");
   with_bits(x.dtype(), [&]<class T>(T none) {
     launch(pick_kernel<T>, grid_for(y.size()), dim3(kBlock), 0, static_cast<const T*>(x.raw()), labels,
            static_cast<T*>(y.mutable_raw()), y.size(), none);
@@ -277,7 +284,7 @@ void pick(const KernelArgs& a) {
 void spread(const KernelArgs& a) {
   const Tensor &x = a.in[0], &y = a.out[0];
   if (y.size() == 0) return;
-  const Labels labels(a.in[1], a.as<SpreadLabelsAttrs>().classes);
+  const Labels labels(a.in[1], a.as<SpreadLabelsAttrs>().classes, "sparse_categorical_crossentropy");
   with_bits(x.dtype(), [&]<class T>(T none) {
     launch(spread_kernel<T>, grid_for(y.size(), 4), dim3(kBlock), 0, static_cast<const T*>(x.raw()), labels,
            static_cast<T*>(y.mutable_raw()), y.size(), none);

@@ -111,5 +111,7 @@ void register_loss();
 void register_norm();
 void register_attention();
 void register_image();
+void register_scan();
+void register_sort();
 
 }  // namespace tahr::cuda

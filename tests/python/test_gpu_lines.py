@@ -172,15 +172,25 @@ def test_softmax_of_infinities():
         np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
-def test_labels_beyond_the_classes_give_nan():
-    x, labels, dy = normal(4, 3), np.array([0, 3, -1, 2]), np.ones(4, "float32")
+def test_labels_beyond_the_classes_are_errors_of_the_next_read():
+    x, dy = normal(4, 3), np.ones(4, "float32")
     with tahr.device("gpu:0"):
-        x, labels, dy = (tahr.convert_to_tensor(v) for v in (x, labels, dy))
-    loss = _C.ops.sparse_softmax_cross_entropy(x, labels).numpy()
-    np.testing.assert_array_equal(np.isnan(loss), [False, True, True, False])
-    dx = _C.ops.sparse_softmax_cross_entropy_grad(x, labels, dy).numpy()
-    np.testing.assert_array_equal(np.isnan(dx), [[False] * 3, [True] * 3, [True] * 3, [False] * 3])
-    np.testing.assert_array_equal(np.isnan(_C.ops.pick_labels(x, labels).numpy()), [False, True, True, False])
+        x, dy = tahr.convert_to_tensor(x), tahr.convert_to_tensor(dy)
+        labels = tahr.convert_to_tensor(np.array([0, 3, 3, 2]))
+    bad = np.array([False, True, True, False])
+    for op, inputs, attrs in [
+        ("sparse_softmax_cross_entropy", [x, labels], {}),
+        ("sparse_softmax_cross_entropy_grad", [x, labels, dy], {}),
+        ("pick_labels", [x, labels], {}),
+        ("spread_labels", [dy, labels], {"classes": 3}),
+    ]:
+        y = getattr(_C.ops, op)(*inputs, **attrs)
+        with pytest.raises(ValueError, match=r"expected labels in \[0, 3\), received 3 at position [12] "):
+            y.numpy()
+        np.testing.assert_array_equal(np.isnan(y.numpy()).reshape(4, -1).all(axis=1), bad)  # reported once
+    y = _C.ops.in_top_k(labels, x, k=1)
+    with pytest.raises(IndexError, match=r"in_top_k\] expected indices in \[-3, 3\), received 3"):
+        y.numpy()
 
 
 NORMALISED = [
@@ -223,3 +233,84 @@ def test_columns_without_statistics():
     for shape in ((50, 3), (6, 7, 64)):
         vectors = [normal(shape[-1], seed=i) for i in range(3)]
         assert_near(on_both("affine_columns", normal(*shape), *vectors), "float32", 8, 30)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((3000, 9), 1), ((5, 100), 1), ((1, 4500), 1), ((300, 3), 0), ((3, 300, 2), 1)]
+)
+def test_scans(shape, axis, reverse):
+    x = normal(*shape) / 4 + 1
+    attrs = {"axis": axis, "reverse": reverse}
+    # Both run in float64 and round once: at most one unit apart.
+    for op, inputs in (("cumsum_along", [x]), ("cumprod_along", [x]), ("linear_recurrence", [x / 2, x])):
+        for got, expected in on_both(op, *inputs, **attrs):
+            np.testing.assert_allclose(got, expected, rtol=2.0**-22, err_msg=op)
+    for dtype in ("int8", "uint16", "int32", "int64"):
+        values = np.random.default_rng(4).integers(0, 100, shape).astype(dtype)
+        for op, inputs in (
+            ("cumsum_along", [values]),
+            ("cumprod_along", [values]),
+            ("linear_recurrence", [values] * 2),
+        ):
+            for got, expected in on_both(op, *inputs, **attrs):
+                np.testing.assert_array_equal(got, expected, err_msg=f"{op} {dtype}")
+        for got, expected in on_both("shift", values, fill=3, **attrs):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_products_do_not_overflow_where_the_result_does_not():
+    x = np.full((1, 500), 1e300)
+    x[0, 0] = 0
+    for op, inputs in (("cumprod_along", [x]), ("linear_recurrence", [x, np.zeros_like(x)])):
+        for got, _ in on_both(op, *inputs, axis=1):
+            np.testing.assert_array_equal(got, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int8", "uint16", "bool"])
+@pytest.mark.parametrize(("shape", "axis"), [((40, 5), 1), ((3, 300), 1), ((1, 4500), 1), ((2100, 2), 0)])
+def test_sorting(shape, axis, dtype):
+    rng = np.random.default_rng(5)
+    if dtype in ("float32", "float64", "bfloat16"):
+        x = np.round(4 * normal(*shape, dtype="float32"), 1)
+        x.ravel()[::7] = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0], x.ravel()[::7].size)
+    else:
+        x = rng.integers(0, 2 if dtype == "bool" else 120, shape) * (1 if dtype in ("bool", "uint16") else -1)
+    x = x.astype(tahr.as_dtype(dtype).as_numpy_dtype)
+    n = x.shape[-1]
+    ks = [min(5, n), n // 2]
+    calls = [("sort", [x], {"axis": axis}), ("argsort", [x], {"axis": axis})]
+    calls += [("top_k", [x], {"k": k}) for k in ks]
+    for op, inputs, attrs in calls:
+        for got, expected in on_both(op, *inputs, **attrs):
+            assert got.tobytes() == expected.tobytes(), f"{op} {attrs}"
+
+
+def test_searching():
+    x, y = np.sort(np.round(normal(3000), 2)), np.round(normal(50, 40, seed=1), 2)
+    y[0, 0], y[1, 1] = np.nan, np.inf
+    for side in ("left", "right"):
+        for got, expected in on_both("searchsorted", x, y, side=side):
+            np.testing.assert_array_equal(got, expected)
+    for invert in (False, True):
+        for set_ in (x[:2500], y[:2], np.zeros(0, "float32")):
+            for got, expected in on_both("isin", y, set_, invert=invert):
+                np.testing.assert_array_equal(got, expected)
+    targets = np.arange(50, dtype="int32") % 40
+    for got, expected in on_both("in_top_k", targets, y, k=7):
+        np.testing.assert_array_equal(got, expected)
+
+
+# What the CPU computes, for a reason: the size of the output, the range of the bins or an error depend on the values, which
+# the host must read in any case.
+ON_PURPOSE = {
+    "bincount": ([np.array([1, 2, 2, 5])], {}),
+    "histogram": ([normal(100)], {"bins": 5}),
+}
+
+
+@pytest.mark.parametrize("op", ON_PURPOSE)
+def test_what_falls_back_on_purpose(op):
+    inputs, attrs = ON_PURPOSE[op]
+    for got, expected in on_both(op, *inputs, falls_back=True, **attrs):
+        np.testing.assert_array_equal(got, expected)
