@@ -161,3 +161,13 @@ def test_training_curves_with_replays_are_those_of_the_cpu():
     for name in here:
         np.testing.assert_allclose(there[name], here[name], rtol=1e-4)
     np.testing.assert_allclose(out_there, out_here, rtol=1e-4, atol=1e-5)
+
+
+def test_random_numbers_stay_on_the_device_after_training():
+    x = np.ones((8, 3), "float32")
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :2], batch_size=4, epochs=1, verbose=0)
+    assert tahr.random.normal((2,)).device == "/gpu:0"
+    assert keras.random.normal((2,)).device == "/gpu:0"

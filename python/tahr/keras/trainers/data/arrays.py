@@ -165,8 +165,9 @@ class ArraySource:
             with tahr.device("cpu"):  # the loop decides whether they fit on a GPU
                 map_structure(lambda a: leaves.append(tahr.from_numpy(np.ascontiguousarray(a))), self._columns)
             self._loop = BatchLoop(leaves)
+        rows = self._order() if self.shuffle else None  # outside of the scope: seeds lie where they are first used
         with tahr.device("cpu"):
-            order = tahr.from_numpy(self._order()) if self.shuffle else None
+            order = None if rows is None else tahr.from_numpy(rows)
         self._loop.start(order, self.num_samples, self.batch_size)
         return self._loop
 
