@@ -23,7 +23,7 @@ struct PhiloxKey {
 
 struct PhiloxBlock {
   uint32_t word[4];
-  uint64_t word64(int half) const { return static_cast<uint64_t>(word[2 * half + 1]) << 32 | word[2 * half]; }
+  constexpr uint64_t word64(int half) const { return static_cast<uint64_t>(word[2 * half + 1]) << 32 | word[2 * half]; }
 };
 
 inline constexpr uint32_t kPhiloxMul0 = 0xD2511F53u, kPhiloxMul1 = 0xCD9E8D57u;    // the round's multipliers
@@ -31,7 +31,7 @@ inline constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9u, kPhiloxWeyl1 = 0xBB67AE85u
 inline constexpr int kPhiloxRounds = 10;
 
 // The bare function of the paper: counter words c[0..3], key words k[0..1].
-inline PhiloxBlock philox_4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
+constexpr PhiloxBlock philox_4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
   for (int round = 0; round < kPhiloxRounds; ++round) {
     const uint64_t p0 = static_cast<uint64_t>(kPhiloxMul0) * c0;
     const uint64_t p1 = static_cast<uint64_t>(kPhiloxMul1) * c2;
@@ -46,7 +46,7 @@ inline PhiloxBlock philox_4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c
 }
 
 // Block numbers below 2^48, attempts below 2^16.
-inline PhiloxBlock philox(PhiloxKey key, uint64_t block, uint32_t attempt = 0) {
+constexpr PhiloxBlock philox(PhiloxKey key, uint64_t block, uint32_t attempt = 0) {
   return philox_4x32(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32) | attempt << 16,
                      static_cast<uint32_t>(key.counter), static_cast<uint32_t>(key.counter >> 32),
                      static_cast<uint32_t>(key.seed), static_cast<uint32_t>(key.seed >> 32));

@@ -309,6 +309,7 @@ void register_kernels() {
   register_gather();
   register_linalg();
   register_optimizer();
+  register_random();
   register_pool();
   register_reduce();
   register_rnn();

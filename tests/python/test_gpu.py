@@ -228,3 +228,44 @@ def test_an_index_out_of_range_is_an_error_of_the_next_read(gpu):
     assert corner(x, tahr.constant([1, 0])).numpy().tolist() == [[3.0]]
     np.testing.assert_array_equal(tahr.ops.take(x, [1], axis=0).numpy(), [[3, 4]])
 
+
+
+SAMPLES = [
+    ("random_uniform", [], {"minval": -1.5, "maxval": 2.25}, ["float16", "bfloat16", "float32", "float64"]),
+    ("random_normal", [], {"mean": 0.5, "stddev": 2.0}, ["float16", "bfloat16", "float32"]),
+    ("random_truncated_normal", [], {"mean": 0.5, "stddev": 2.0}, ["float16", "bfloat16", "float32"]),
+    ("random_randint", [], {"minval": -3, "maxval": 100}, ["int8", "int32", "int64"]),
+    ("random_bernoulli", [np.float32(0.3)], {}, ["bool", "float32"]),
+]
+
+
+def _on_both(name, inputs, attrs):
+    seed = np.array([123456789, 7], "int64")
+    out = []
+    for device in ("cpu", "gpu:0"):
+        with tahr.device(device):
+            y = getattr(_C.ops, name)(tahr.constant(seed), *[tahr.constant(a) for a in inputs], **attrs)
+            assert y.device == f"/{'cpu:0' if device == 'cpu' else 'gpu:0'}"
+            out.append(y.numpy().tobytes())
+    return out
+
+
+@pytest.mark.parametrize("name, inputs, attrs, dtypes", SAMPLES, ids=[s[0] for s in SAMPLES])
+def test_random_numbers_have_the_bits_of_the_cpu(gpu, name, inputs, attrs, dtypes):
+    for dtype in dtypes:
+        for shape in [(1,), (63,), (1000,), (3, 5, 7)]:
+            cpu, device = _on_both(name, inputs, {"shape": shape, "dtype": dtype, **attrs})
+            assert cpu == device, f"{name} {dtype} {shape}"
+
+
+def test_dropout_and_permutations_have_the_bits_of_the_cpu(gpu):
+    x = np.random.default_rng(0).normal(size=(6, 50)).astype("float32")
+    for attrs in ({"rate": 0.3}, {"rate": 0.3, "noise_shape": (6, 1)}, {"rate": 1.0}):
+        cpu, device = _on_both("random_dropout", [x], attrs)
+        assert cpu == device, attrs
+    for n in (1, 2, 31, 1000, 5000):  # more swaps than a block has threads
+        cpu, device = _on_both("random_permutation", [], {"n": n})
+        assert cpu == device, n
+    for attrs in ({}, {"axis": 1, "inverse": True}):
+        cpu, device = _on_both("random_shuffle", [x], attrs)
+        assert cpu == device, attrs
