@@ -56,10 +56,8 @@ Handle handle() {
   static auto* handles = new std::map<int, Handle>;
   const std::lock_guard lock(mutex);
   Handle& h = (*handles)[device()];
-  if (!h) {
-    check(library()->create(&h), "start");
-    check(library()->set_stream(h, stream()), "use a stream");
-  }
+  if (!h) check(library()->create(&h), "start");
+  check(library()->set_stream(h, stream()), "use a stream");  // each time: a recording has one of its own
   return h;
 }
 

@@ -34,7 +34,7 @@ struct Api {
 };
 
 const Opened<Api>& library();
-Handle handle();  // of the current device, on its stream; to be used by one thread at a time
+Handle handle();  // of the current device, on stream(); to be used by one thread at a time
 void check(Status s, const char* what);
 inline bool not_supported(Status s) { return static_cast<int32_t>(s) / 1000 == 3; }
 

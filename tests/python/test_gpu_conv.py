@@ -19,13 +19,17 @@ EMULATED = not Path("/dev/nvidia0").exists()
 HAS_LIBRARIES = os.environ.get("TAHR_EMULATED_LIBRARIES") != "none"
 
 
+def convolutions_on_the_cpu() -> dict[str, int]:
+    return {op: n for op, n in tahr.config.device_fallbacks().items() if op.startswith(("conv", "pool"))}
+
+
 @pytest.fixture(autouse=True)
 def gpu(request):
     if request.config.getoption("--device") != "gpu":
         pytest.skip("runs with --device gpu")
-    before = tahr.config.device_fallbacks()
+    before = convolutions_on_the_cpu()
     yield
-    assert tahr.config.device_fallbacks() == before, "an op ran on the CPU for want of a kernel"
+    assert convolutions_on_the_cpu() == before, "an op ran on the CPU for want of a kernel"
 
 
 def on(device: str, op: str, arrays: list, dtype: str, **attrs) -> np.ndarray:
@@ -194,6 +198,23 @@ def test_what_goes_to_cudnn():
     assert len(chosen) == len(problems) * 2 * 3
     assert len(refused) == 3 and all("float32" in line and "window=2x3x2" in line for line in refused)
     assert all("cuDNN's algorithm 1," in line for line in chosen if line not in refused)
+
+
+@pytest.mark.parametrize("layer", ["Conv2D", "DepthwiseConv2D"])
+def test_a_replayed_training_step_is_that_of_the_cpu(layer):
+    """Whole steps are recorded once and replayed: convolutions must go to the recording, and keep to its memory."""
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(64, 8, 8, 3)).astype("float32"), rng.integers(0, 5, 64)
+    losses = []
+    for device in ("cpu", "gpu"):
+        tahr.keras.utils.set_random_seed(1)
+        with tahr.device(device):
+            layers = tahr.keras.layers
+            kernel = layers.Conv2D(4, 3, strides=2) if layer == "Conv2D" else layers.DepthwiseConv2D(3)
+            model = tahr.keras.Sequential([tahr.keras.Input((8, 8, 3)), kernel, layers.Flatten(), layers.Dense(5)])
+            model.compile("sgd", tahr.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            losses.append(model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
 
 
 def test_the_same_without_nvidias_libraries(request):
