@@ -310,6 +310,7 @@ void register_kernels() {
   register_linalg();
   register_optimizer();
   register_random();
+  register_scatter();
   register_pool();
   register_reduce();
   register_rnn();

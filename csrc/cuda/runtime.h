@@ -104,6 +104,7 @@ void register_gather();
 void register_linalg();
 void register_optimizer();
 void register_random();
+void register_scatter();
 void register_pool();
 void register_reduce();
 void register_rnn();

@@ -229,7 +229,6 @@ def test_an_index_out_of_range_is_an_error_of_the_next_read(gpu):
     np.testing.assert_array_equal(tahr.ops.take(x, [1], axis=0).numpy(), [[3, 4]])
 
 
-
 SAMPLES = [
     ("random_uniform", [], {"minval": -1.5, "maxval": 2.25}, ["float16", "bfloat16", "float32", "float64"]),
     ("random_normal", [], {"mean": 0.5, "stddev": 2.0}, ["float16", "bfloat16", "float32"]),
@@ -269,3 +268,27 @@ def test_dropout_and_permutations_have_the_bits_of_the_cpu(gpu):
     for attrs in ({}, {"axis": 1, "inverse": True}):
         cpu, device = _on_both("random_shuffle", [x], attrs)
         assert cpu == device, attrs
+
+
+@pytest.mark.parametrize("reduction", ["sum", "prod", "max", "min"])
+def test_segments_have_the_bits_of_the_cpu(gpu, reduction):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 5000, size=9000)  # several tiles of the sort, and several digits
+    ids[:300] = 7
+    values = rng.normal(size=(9000, 5)).astype("float32")
+    out = []
+    for device in ("cpu", "gpu:0"):
+        with tahr.device(device):
+            f = getattr(tahr.ops, f"segment_{reduction}")
+            out.append(f(tahr.constant(values), tahr.constant(ids), num_segments=5003).numpy().tobytes())
+    assert out[0] == out[1]
+
+
+def test_arrays_random_numbers_and_optimizers_never_fall_back(gpu):
+    kernels = _C.gpu_kernels()
+    named = ["take", "take_grad", "gather_nd", "gather_axis", "gather_axis_grad", "one_hot", "unravel_index"]
+    named += ["transpose", "broadcast_to", "tile", "repeat", "concatenate", "split", "pad_constant", "tril", "triu"]
+    named += ["strided_slice", "strided_slice_grad", "strided_slice_update", "slice", "slice_update"]
+    named += ["scatter", "scatter_update", "scatter_last", "segment_spread", "linspace", "eye", "tri"]
+    families = [n for n in kernels if n.startswith(("random_", "segment_")) or n.endswith("_update")]
+    assert not [n for n in {*named, *families} if not kernels[n]]
