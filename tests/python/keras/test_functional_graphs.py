@@ -137,3 +137,55 @@ def test_a_stack_that_changes_between_predictions():
     check(*layers[:2], layers[0])
     model.pop()
     check(*layers[:2])
+
+
+def _shared_inside():
+    inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
+    outer = keras.Sequential([keras.Input((6,)), inner, keras.layers.Dense(6), inner])
+    i = keras.Input((6,))
+    return keras.Model(i, keras.layers.Average()([outer(i), inner(i)]))
+
+
+def _twice_in_a_stack():
+    first = keras.layers.Dense(6)
+    return keras.Sequential([keras.Input((6,)), first, keras.layers.Dense(6), first])
+
+
+@pytest.mark.parametrize("make", [_shared_inside, _twice_in_a_stack])
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".h5", " weights.h5"])
+def test_files_of_models_that_hold_a_layer_twice(tmp_path, make, ending):
+    model, random = make(), np.random.default_rng(3)
+    for v in model.weights:
+        v.assign(random.standard_normal(v.shape))
+    a, b, c, d = (np.asarray(v) for v in model.weights)
+    x = random.standard_normal((4, 6)).astype("float32")
+    want = ((x @ a + b) @ c + d) @ a + b
+    if make is _shared_inside:
+        want = (want + x @ a + b) / 2
+    path = tmp_path / f"model{ending}"
+    if "weights" in ending:
+        model.save_weights(path)
+        again = make()
+        again.load_weights(path)
+    else:
+        model.save(path)
+        again = keras.models.load_model(path)
+    assert len(again.weights) == 4
+    for m in (model, again):
+        np.testing.assert_allclose(m.predict(x, verbose=0), want, rtol=1e-4, atol=1e-4)
+
+
+def test_two_layers_of_one_name_in_an_h5_file(tmp_path):
+    class Two(keras.Model):
+        def __init__(self):
+            super().__init__(name="two")
+            self.a, self.b = keras.layers.Dense(2, name="d"), keras.layers.Dense(2, name="d")
+
+        def call(self, x):
+            return self.b(self.a(x))
+
+    model = Two()
+    model(np.ones((1, 2)))
+    with pytest.raises(ValueError, match="different names in 'two', received two called 'd'.*Rename one"):
+        model.save_weights(tmp_path / "old.h5")
+    assert not (tmp_path / "old.h5").exists()

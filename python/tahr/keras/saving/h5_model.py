@@ -18,7 +18,7 @@ from tahr.keras.backend.budget import MemoryBudget
 from tahr.keras.saving import h5, old_weights, safety, upgrade
 from tahr.keras.saving.atomic import replacing
 from tahr.keras.saving.keras_file import FORMAT, from_config, warn_unbuilt
-from tahr.keras.saving.serialization import deserialize_keras_object, serialize_keras_object
+from tahr.keras.saving.serialization import ObjectSharingScope, deserialize_keras_object, serialize_keras_object
 from tahr.keras.saving.stores import write_array
 
 _HEADER_LIMIT = 64512  # bytes that an object's attributes may take
@@ -48,7 +48,8 @@ def save(model: Any, path: str, include_optimizer: bool = True) -> None:
             "Save to a .keras file.",
             stacklevel=3,
         )
-    config = serialize_keras_object(model)
+    with ObjectSharingScope():
+        config = serialize_keras_object(model)
     training = config.pop("compile_config", None)
     if config.get("registered_name") and config.get("module") != "keras.src.models.functional":
         config["class_name"] = config["registered_name"]  # the only name that Keras looks at here
@@ -98,8 +99,16 @@ def _write_layers(group: Any, model: Any) -> None:
     _write_names(group, "layer_names", [layer.name for layer in layers])
     group.attrs["backend"] = "tahr"
     group.attrs["keras_version"] = FORMAT
+    written: dict[str, Any] = {}
     for layer in sorted(layers, key=lambda layer: layer.name):
-        _write_arrays(group.create_group(layer.name), ordered_weights(layer))
+        other = written.setdefault(layer.name, layer)
+        if layer.name not in group:
+            _write_arrays(group.create_group(layer.name), ordered_weights(layer))
+        elif other is not layer:  # else one layer that is in the model twice, as `layer_names` says
+            raise ValueError(
+                f"[save_model] expected layers with different names in {model.name!r}, received two called "
+                f"{layer.name!r}: .h5 files keep weights by the names of layers. Rename one, or save to a .keras file."
+            )
     _write_arrays(group.create_group(_TOP), _top_level_weights(model))
 
 
