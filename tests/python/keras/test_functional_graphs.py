@@ -189,3 +189,86 @@ def test_two_layers_of_one_name_in_an_h5_file(tmp_path):
     with pytest.raises(ValueError, match="different names in 'two', received two called 'd'.*Rename one"):
         model.save_weights(tmp_path / "old.h5")
     assert not (tmp_path / "old.h5").exists()
+
+
+def _swap(model):
+    model.blocks[0], model.blocks[1] = model.blocks[1], model.blocks[0]
+
+
+EDITS = {
+    "reverse": lambda m: m.blocks.reverse(),
+    "sort": lambda m: m.blocks.sort(key=lambda layer: layer.name, reverse=True),
+    "swap": _swap,
+    "set": lambda m: m.blocks.__setitem__(0, m.blocks[1]),
+    "slice": lambda m: m.blocks.__setitem__(slice(0, 2), [m.blocks[2]]),
+    "append": lambda m: m.blocks.append(m.blocks[0]),
+    "insert": lambda m: m.blocks.insert(1, m.blocks[2]),
+    "extend": lambda m: m.blocks.extend(m.blocks[:2]),
+    "add": lambda m: m.blocks.__iadd__([m.blocks[1]]),
+    "repeat": lambda m: m.blocks.__imul__(2),
+    "pop": lambda m: m.blocks.pop(),
+    "remove": lambda m: m.blocks.remove(m.blocks[1]),
+    "delete": lambda m: m.blocks.__delitem__(0),
+    "clear": lambda m: m.blocks.clear(),
+    "dict set": lambda m: m.named.__setitem__("a", m.blocks[0]),
+    "dict update": lambda m: m.named.update(c=m.blocks[0]),
+    "dict or": lambda m: m.named.__ior__({"c": m.blocks[0]}),
+    "dict pop": lambda m: m.named.pop("a"),
+    "dict popitem": lambda m: m.named.popitem(),
+    "dict clear": lambda m: m.named.clear(),
+    "set add": lambda m: m.options.add("double"),
+    "set or": lambda m: m.options.__ior__({"double"}),
+    "set discard": lambda m: m.options.discard("square"),
+    "number": lambda m: m.factors.__setitem__(0, 5.0),
+    "nested": lambda m: m.nested[0].reverse(),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_containers_that_change_between_predictions(edit):
+    """What was traced before a list, dict or set of a model changed is not used, by the model or by one around it."""
+
+    class Blocks(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [keras.layers.Dense(3, name=f"d{i}") for i in range(3)]
+            self.named = {k: keras.layers.Dense(3) for k in "ab"}
+            self.nested = [[keras.layers.Dense(3), keras.layers.Dense(3)]]
+            self.factors, self.options = [2.0], {"square"}
+
+        def call(self, x):
+            for layer in [*self.blocks, *self.named.values(), *self.nested[0]]:
+                x = layer(x)
+            x = x * self.factors[0] * (2 if "double" in self.options else 1)
+            return x * x if "square" in self.options else x
+
+    class Around(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def call(self, x):
+            return self.inner(x)
+
+    model, random = Blocks(), np.random.default_rng(0)
+    around, x = Around(), np.eye(3, dtype="float32")
+    around(x)
+    for v in model.weights:
+        v.assign(random.uniform(-1, 1, v.shape))
+
+    def expected():
+        want = x
+        for layer in [*model.blocks, *model.named.values(), *model.nested[0]]:
+            want = want @ np.asarray(layer.kernel) + np.asarray(layer.bias)
+        want = want * model.factors[0] * (2 if "double" in model.options else 1)
+        return want * want if "square" in model.options else want
+
+    def check():
+        want = expected()
+        for got in (model.predict(x, verbose=0), around.predict(x, verbose=0), model.predict_on_batch(x), model(x)):
+            np.testing.assert_allclose(np.asarray(got), want, rtol=1e-4, atol=1e-5)
+        return want
+
+    before = check()
+    EDITS[edit](model)
+    assert np.abs(check() - before).max() > 1e-3

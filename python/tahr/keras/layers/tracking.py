@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import tahr
+from tahr import tracing
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _LOCKED = (
@@ -37,6 +38,9 @@ def no_automatic_dependency_tracking(fn: Callable[..., Any]) -> Callable[..., An
 
 class Tracker:
     """The lists in which an object files its state."""
+
+    active = False  # while a copy is being filled
+    _owner: Any = None
 
     def __init__(self, owner: Any) -> None:
         self.trainable_variables: list[Any] = []
@@ -90,6 +94,15 @@ class Tracker:
             self.file(value, store)
         return value
 
+    def count_edit(self) -> None:
+        """Traces of the owner, and of models around it, are of what its containers held before."""
+        if (
+            self._owner is not None and not tracing.is_tracing()
+        ):  # what a trace itself leaves behind makes no trace stale
+            edits = self._owner.__dict__
+            edits["_edits"] = edits.get("_edits", 0) + 1
+            tracing.count_change()
+
     def lock(self) -> None:
         """From now on a new variable or layer is an error."""
         self.locked = True
@@ -119,14 +132,31 @@ class Tracker:
             store[:] = [v for v in store if v is not value]
 
 
-class TrackedList(list):
-    """A list that files what is put into it."""
+def _counts(*names: str) -> Callable[[type], type]:
+    """Decorator of containers: after each of these methods, traces of the owner are of what was inside before."""
+
+    def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def change(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = method(self, *args, **kwargs)
+            if self._tracker is not None:
+                self._tracker.count_edit()
+            return result
+
+        return change
+
+    def decorate(cls: type) -> type:
+        for name in names:
+            setattr(cls, name, counted(getattr(cls, name)))
+        return cls
+
+    return decorate
+
+
+class _Tracked:
+    """What the containers have in common."""
 
     _tracker: Tracker | None = None  # also while a copy is being filled
-
-    def __init__(self, values: Iterable[Any] = (), tracker: Tracker | None = None) -> None:
-        self._tracker = tracker
-        super().__init__(self._track(v) for v in values)
 
     def _track(self, value: Any) -> Any:
         return self._tracker.track(value) if self._tracker is not None else value
@@ -134,6 +164,16 @@ class TrackedList(list):
     def _untrack(self, value: Any) -> None:
         if self._tracker is not None:
             self._tracker.untrack(value)
+
+
+@_counts("append", "insert", "extend", "__setitem__", "__delitem__", "__imul__", "remove", "pop", "clear")
+@_counts("reverse", "sort")
+class TrackedList(_Tracked, list):
+    """A list that files what is put into it."""
+
+    def __init__(self, values: Iterable[Any] = (), tracker: Tracker | None = None) -> None:
+        self._tracker = tracker
+        super().__init__(self._track(v) for v in values)
 
     def append(self, value: Any) -> None:
         super().append(self._track(value))
@@ -172,23 +212,23 @@ class TrackedList(list):
         super().__delitem__(index)
 
 
-class TrackedDict(dict):
+@_counts("__setitem__", "update", "pop", "popitem")  # the others end there
+class TrackedDict(_Tracked, dict):
     """A dict that files what is put into it."""
-
-    _tracker: Tracker | None = None  # also while a copy is being filled
 
     def __init__(self, values: Any = (), tracker: Tracker | None = None) -> None:
         self._tracker = tracker
         super().__init__({k: self._track(v) for k, v in dict(values).items()})
-
-    def _track(self, value: Any) -> Any:
-        return self._tracker.track(value) if self._tracker is not None else value
 
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, self._track(value))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         super().update({k: self._track(v) for k, v in dict(*args, **kwargs).items()})
+
+    def __ior__(self, other: Any) -> TrackedDict:  # type: ignore[override, misc]
+        self.update(other)
+        return self
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         if key not in self:
@@ -216,17 +256,14 @@ class TrackedDict(dict):
         self.pop(key)
 
 
-class TrackedSet(set):
+@_counts("add", "update", "remove", "pop", "__ior__", "__iand__", "__isub__", "__ixor__")
+@_counts("difference_update", "intersection_update", "symmetric_difference_update")
+class TrackedSet(_Tracked, set):
     """A set that files what is put into it."""
-
-    _tracker: Tracker | None = None  # also while a copy is being filled
 
     def __init__(self, values: Iterable[Any] = (), tracker: Tracker | None = None) -> None:
         self._tracker = tracker
         super().__init__(self._track(v) for v in values)
-
-    def _track(self, value: Any) -> Any:
-        return self._tracker.track(value) if self._tracker is not None else value
 
     def add(self, value: Any) -> None:
         super().add(self._track(value))
