@@ -607,3 +607,32 @@ def test_names_as_paths():
         with pytest.raises(safety.UnsafeFileError):
             safety.checked_parts(name, "a name")
     assert safety.checked_parts("a/./b//c", "a name") == ["a", "b", "c"]
+
+
+FAILS: list[type[Exception]] = []
+
+
+@keras.saving.register_keras_serializable("attacks")
+class Fails(L.Layer):
+    def build(self, input_shape):
+        if FAILS:
+            raise FAILS[0]("of the layer itself")
+
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+@pytest.mark.parametrize("kind", [KeyError, OSError, OverflowError, RuntimeError])
+def test_an_error_of_a_layer_is_not_called_damage(tmp_path, ending, kind):
+    """Only what goes wrong in reading the file is; a class of the user fails with its own error."""
+    path = tmp_path / f"a{ending}"
+    keras.Sequential([keras.Input((2,)), Fails()]).save(path)
+    assert isinstance(keras.models.load_model(path).layers[0], Fails)
+    FAILS.append(kind)
+    try:
+        with pytest.raises(kind, match="of the layer itself") as info:
+            keras.models.load_model(path)
+    finally:
+        FAILS.clear()
+    assert "damaged" not in str(info.value)

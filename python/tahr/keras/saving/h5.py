@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr.keras.saving.safety import UnsafeFileError, claim
+from tahr.keras.saving.safety import UnsafeFileError, claim, raised_in
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FILTERS = frozenset((1, 2, 3, 32000))  # deflate, shuffle, fletcher32, lzf
@@ -53,7 +53,8 @@ def reading(source: Any, what: str = "") -> Iterator[Any]:
         with h5py.File(source, "r") as file:
             yield file
     except (OSError, RuntimeError, KeyError, UnicodeError, OverflowError) as error:
-        if isinstance(error, (FileNotFoundError, NotImplementedError)):  # of a layer in the file, not of the file
+        of_file = raised_in(error, ("h5py", "numpy", "tahr.keras.saving"))
+        if not of_file or isinstance(error, (FileNotFoundError, NotImplementedError)):  # of a layer in the file
             raise
         raise ValueError(f"[load_model] expected an undamaged HDF5 file, received {what}: {error}") from error
 

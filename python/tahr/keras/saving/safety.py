@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import stat
+import sys
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -96,13 +98,35 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, into: Any = Non
 _DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, RuntimeError, UnicodeError)
 
 
+def raised_outside(error: BaseException) -> bool:
+    """Whether the error came up in code that is not of this package: in a layer or function of the user."""
+    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+    known = {"h5py", "ml_dtypes", "numpy", *sys.stdlib_module_names}
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if trace is not error.__traceback__ and package not in known and not frame.f_code.co_filename.startswith(own):
+            return True
+        trace = trace.tb_next
+    return error.__cause__ is not None and raised_outside(error.__cause__)
+
+
+def raised_in(error: BaseException, modules: tuple[str, ...]) -> bool:
+    """Whether the innermost frame of the error is of one of these modules or packages."""
+    name, trace = "", error.__traceback__
+    while trace is not None:
+        name, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return any(name == module or name.startswith(module + ".") for module in modules)
+
+
 @contextlib.contextmanager
 def understood(what: str) -> Iterator[None]:
     """Errors inside that come of values of the wrong kind, anywhere in a config, become a ValueError that says so."""
     try:
         yield
     except _DAMAGE as error:
-        if isinstance(error, (ValueError, NotImplementedError)):
+        if isinstance(error, (ValueError, NotImplementedError)) or raised_outside(error):
             raise
         raise ValueError(
             f"[load_model] expected {what} that makes sense, received one that led to {type(error).__name__}: {error}. "
