@@ -14,7 +14,7 @@ namespace tahr::cuda {
 #if defined(TAHR_CUDA_EMULATED)
 #define TAHR_DEVICE_CALL inline
 #else
-#define TAHR_DEVICE_CALL __noinline__ __device__
+#define TAHR_DEVICE_CALL __noinline__ __device__ inline
 #endif
 
 // What gives a truth value on numbers.
