@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -272,3 +274,25 @@ def test_containers_that_change_between_predictions(edit):
     before = check()
     EDITS[edit](model)
     assert np.abs(check() - before).max() > 1e-3
+
+
+def test_a_summary_names_ops_as_keras_does(capsys):
+    """Names and classes as real Keras 3.15 shows them."""
+    a, b = keras.Input((4, 4, 3)), keras.Input((4, 4, 3))
+    calls = {
+        ("subtract", "Subtract"): a - b,
+        ("absolute", "Absolute"): keras.ops.abs(a),
+        ("all_close", "AllClose"): keras.ops.allclose(a, b),
+        ("is_in", "IsIn"): keras.ops.isin(a, b),
+        ("conjugate", "Conjugate"): keras.ops.conj(a),
+        ("silu", "Silu"): keras.ops.swish(a),
+        ("rms_norm", "RMSNorm"): keras.ops.rms_normalization(a),
+        ("rgb_to_grayscale", "RGBToGrayscale"): keras.ops.image.rgb_to_grayscale(a),
+        ("resize", "Resize"): keras.ops.image.resize(a, (2, 2)),
+        ("get_item", "GetItem"): a[:, 0],
+    }
+    keras.Model([a, b], list(calls.values())).summary(line_length=160)
+    text = capsys.readouterr().out
+    assert "OpCall" not in text
+    for name, kind in calls:
+        assert re.search(rf"\b{name}(_\d+)? \({kind}\)", text), (name, kind, text)

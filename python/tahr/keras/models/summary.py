@@ -70,6 +70,8 @@ def render(
     layer_range: Any = None,
 ) -> str:
     """The summary as one string."""
+    from tahr.keras.saving.keras_ops import class_name
+
     graph_nodes = _branching_nodes(model)
     layers = list(model._operations) if hasattr(model, "_operations") else model.layers
     if graph_nodes is None:
@@ -89,7 +91,7 @@ def render(
 
     def add_rows(layer: Any, level: int) -> None:
         prefix = "   " * level + "└ " if level else ""
-        fields = [f"{prefix}{layer.name} ({type(layer).__name__})", _output_shape(layer), _params(layer)]
+        fields = [f"{prefix}{layer.name} ({class_name(layer)})", _output_shape(layer), _params(layer)]
         if graph_nodes is not None:
             fields.append(_connections(layer, graph_nodes))
         if show_trainable:

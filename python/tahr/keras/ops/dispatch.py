@@ -83,9 +83,10 @@ class OpCall(Operation):
 
 
 def _call_name(op: str) -> str:
-    from tahr.keras.backend.state import auto_name
+    from tahr.keras.backend.state import auto_name, to_snake_case
+    from tahr.keras.saving.keras_ops import op_class
 
-    return auto_name(op.rpartition(".")[2])
+    return auto_name(to_snake_case(op_class(op)))
 
 
 def _resolve(module: Any, op: str) -> Any:

@@ -158,6 +158,33 @@ def describe(op: Any, node: Any) -> tuple[dict[str, Any], list[Any], dict[str, A
     return {"module": _MODULE + module, "class_name": cls, "config": config, "registered_name": cls}, args, kwargs
 
 
+_SHOWN = {  # ops whose calls Keras shows under another class than that of their name, or spells otherwise
+    "abs": "Absolute",
+    "conj": "Conjugate",
+    "hard_swish": "HardSilu",
+    "hsv_to_rgb": "HSVToRGB",
+    "layer_normalization": "LayerNorm",
+    "rgb_to_grayscale": "RGBToGrayscale",
+    "rgb_to_hsv": "RGBToHSV",
+    "rms_normalization": "RMSNorm",
+    "swish": "Silu",
+}
+
+
+def class_name(op: Any) -> str:
+    """The class of a layer or of a call of an op as Keras's summaries show it."""
+    from tahr.keras.ops import OpCall
+
+    return op_class(op.op) if isinstance(op, OpCall) else type(op).__name__
+
+
+def op_class(op: str) -> str:
+    """The class that Keras has for an op, after which its calls are named; made of the op's name if there is none."""
+    function = op.rpartition(".")[2]
+    row = _rows()[0].get(op)
+    return _SHOWN.get(function) or (row[1] if row else "".join(part.capitalize() for part in function.split("_")))
+
+
 def argument_names(function: str) -> list[str]:
     """The arguments of an op of Keras, in order; none if Keras lacks it."""
     row = _rows()[0].get(function)

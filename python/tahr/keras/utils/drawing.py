@@ -160,7 +160,9 @@ def _label(
     show_trainable: bool,
 ) -> str:
     """The box of one layer: an HTML-like table of Graphviz."""
-    kind = type(op).__name__
+    from tahr.keras.saving.keras_ops import class_name
+
+    kind = class_name(op)
     title = f"<b>{_text(op.name)}</b> ({_text(kind)})" if show_layer_names else f"<b>{_text(kind)}</b>"
     cells = []
     if show_shapes:
