@@ -11,7 +11,7 @@ struct Program {
   static constexpr int code_limit = kCode, tensor_limit = kTensors;
   int64_t size;  // elements of the space
   int length, rank;
-  Walk walk[kTensors];
+  Spread spread[kTensors];
   void* data[kTensors];  // inputs, then outputs
   int64_t dim[kMaxRank];
   int64_t stride[kTensors][kMaxRank];
@@ -35,8 +35,8 @@ __device__ __forceinline__ void set(Cell& c, T v) {
 
 template <class P>
 __device__ __forceinline__ int64_t place(const P& p, int tensor, int64_t i) {
-  if (p.walk[tensor] == Walk::Contiguous) return i;
-  if (p.walk[tensor] == Walk::Single) return 0;
+  if (p.spread[tensor] == Spread::Contiguous) return i;
+  if (p.spread[tensor] == Spread::Single) return 0;
   int64_t at = 0;
   for (int d = p.rank - 1; d > 0; --d) {
     const int64_t q = i / p.dim[d];
@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(kBlock) interpret(const P p) {
             T* to = static_cast<T*>(p.data[s.tensor]);
             for (int l = 0; l < kLanes; ++l) {
               const int64_t i = first + l * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-              if (i < p.size && (i == 0 || p.walk[s.tensor] != Walk::Single)) to[i] = get<T>(r[s.in[0]][l]);
+              if (i < p.size && (i == 0 || p.spread[s.tensor] != Spread::Single)) to[i] = get<T>(r[s.in[0]][l]);
             }
           } else if (s.what == Do::Select) {
             for (int l = 0; l < kLanes; ++l) {
@@ -127,8 +127,8 @@ void launch_as(const std::vector<Instruction>& code, const Shape& whole, std::sp
   for (size_t k = 0; k < in.size() + out.size(); ++k) {
     const Tensor& t = k < in.size() ? in[k] : out[k - in.size()];
     p.data[k] = t.mutable_raw();
-    p.walk[k] = t.size() == 1 ? Walk::Single : t.size() == p.size ? Walk::Contiguous : Walk::Strided;
-    if (p.walk[k] != Walk::Strided) continue;
+    p.spread[k] = t.size() == 1 ? Spread::Single : t.size() == p.size ? Spread::Contiguous : Spread::Strided;
+    if (p.spread[k] != Spread::Strided) continue;
     strides_of(t.shape(), whole, strides[k]);
     strided[count++] = static_cast<int>(k);
   }

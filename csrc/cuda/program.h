@@ -36,8 +36,8 @@ struct Instruction {
   EwParams params = {};
 };
 
-// How a tensor is walked through: element i at i; one element for all (an output: written once); by strides.
-enum class Walk : uint8_t { Contiguous, Single, Strided };
+// Where element i of a tensor lies: at i; one element for all (an output: written once); by strides.
+enum class Spread : uint8_t { Contiguous, Single, Strided };
 
 // A program on values, before it has registers and tensors. Values are numbered as they are made.
 class ProgramBuilder {
