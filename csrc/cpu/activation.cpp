@@ -1,42 +1,15 @@
 #include "cpu/activation.h"
 
 #include "cpu/elementwise.h"
+#include "ops/activation_table.h"
 
 namespace tahr {
-namespace {
-
-struct Entry {
-  const char* name;
-  Ew op;
-  double params[3];
-};
-// The defaults of the ops in csrc/ops/elementwise_attrs.h; selu's alpha and scale.
-constexpr Entry kActivations[] = {
-    {"relu6", Ew::Relu6, {}},
-    {"leaky_relu", Ew::LeakyRelu, {0.2}},
-    {"elu", Ew::Elu, {1.0}},
-    {"selu", Ew::Selu, {1.6732632423543772848170429916717, 1.0507009873554804934193349852946}},
-    {"sigmoid", Ew::Sigmoid, {}},
-    {"tanh", Ew::Tanh, {}},
-    {"softplus", Ew::Softplus, {}},
-    {"softsign", Ew::Softsign, {}},
-    {"silu", Ew::Silu, {}},
-    {"mish", Ew::Mish, {}},
-    {"gelu", Ew::Gelu, {}},
-    {"gelu_tanh", Ew::GeluTanh, {}},
-    {"hard_tanh", Ew::HardTanh, {}},
-    {"hard_silu", Ew::HardSilu, {}},
-    {"hard_sigmoid", Ew::HardSigmoid, {}},
-    {"log_sigmoid", Ew::LogSigmoid, {}},
-};
-
-}  // namespace
 
 Activation activation_of(const std::string& name, DType dtype) {
   Activation a;
   a.relu = name == "relu";
   const DType type = dtype == DType::Float64 ? DType::Float64 : DType::Float32;
-  for (const Entry& f : kActivations) {
+  for (const ActivationEntry& f : kActivations) {
     if (name != f.name) continue;
     a.map = elementwise_loop(f.op, type);
     a.params = f.params;

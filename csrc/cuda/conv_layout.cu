@@ -7,6 +7,7 @@
 #include "cuda/elementwise_functions.h"
 #include "cuda/index_math.h"
 #include "cuda/pack.h"
+#include "ops/activation_table.h"
 
 namespace tahr::cuda {
 namespace {
@@ -73,31 +74,6 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-struct Entry {
-  const char* name;
-  Ew op;
-  EwParams params;
-};
-// The defaults of the ops in csrc/ops/elementwise_attrs.h; selu's alpha and scale.
-constexpr Entry kActivations[] = {
-    {"relu6", Ew::Relu6, {}},
-    {"leaky_relu", Ew::LeakyRelu, {0.2, 0, 0}},
-    {"elu", Ew::Elu, {1.0, 0, 0}},
-    {"selu", Ew::Selu, {1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 0}},
-    {"sigmoid", Ew::Sigmoid, {}},
-    {"tanh", Ew::Tanh, {}},
-    {"softplus", Ew::Softplus, {}},
-    {"softsign", Ew::Softsign, {}},
-    {"silu", Ew::Silu, {}},
-    {"mish", Ew::Mish, {}},
-    {"gelu", Ew::Gelu, {}},
-    {"gelu_tanh", Ew::GeluTanh, {}},
-    {"hard_tanh", Ew::HardTanh, {}},
-    {"hard_silu", Ew::HardSilu, {}},
-    {"hard_sigmoid", Ew::HardSigmoid, {}},
-    {"log_sigmoid", Ew::LogSigmoid, {}},
-};
-
 }  // namespace
 
 void conv_transpose_kernel(DType dtype, const void* from, int64_t rows, int64_t cols, void* to) {
@@ -140,15 +116,15 @@ void conv_box(DType dtype, int64_t n, int64_t channels, const void* from, const 
 void conv_finish(DType dtype, void* y, int64_t size, int64_t channels, const void* bias,
                  const std::string& activation) {
   const bool relu = activation == "relu";
-  const Entry* entry = std::find_if(std::begin(kActivations), std::end(kActivations),
-                                    [&](const Entry& f) { return activation == f.name; });
+  const ActivationEntry* entry = std::find_if(std::begin(kActivations), std::end(kActivations),
+                                              [&](const ActivationEntry& f) { return activation == f.name; });
   const bool op = entry != std::end(kActivations);
   if (size == 0 || (!bias && !relu && !op)) return;
   visit_float(dtype, [&]<class T>() {
     const auto run = [&]<int kPack, class I, bool kOp>() {
       launch(finish_kernel<T, kPack, I, kOp>, grid_for(size / kPack), dim3(kBlock), 0, static_cast<T*>(y), size / kPack,
              Divider<I>(channels / kPack), static_cast<const T*>(bias), relu, kOp ? entry->op : Ew::Copy,
-             kOp ? entry->params : EwParams{});
+             kOp ? EwParams{entry->params[0], entry->params[1], entry->params[2]} : EwParams{});
     };
     constexpr int kPack = 16 / sizeof(T);
     if (op && fits_32(size)) run.template operator()<1, int32_t, true>();
