@@ -3,27 +3,12 @@
 #include <type_traits>
 
 #include "cpu/conv.h"
+#include "ops/conv_shape.h"
 
 namespace tahr {
 
 ConvShape conv_shape(const Shape& x, const Shape& kernel, const Shape& y, const ConvCoreAttrs& at) {
-  ConvShape s{};
-  const int axes = x.rank() - 2;
-  s.n = x[0];
-  s.groups = at.groups;
-  s.cin = kernel[axes];
-  s.cout = kernel[axes + 1] / at.groups;
-  for (int i = 0; i < kAxes; ++i) {
-    const int from = i - (kAxes - axes);
-    const auto f = static_cast<size_t>(from);
-    s.x[i] = from < 0 ? 1 : x[from + 1];
-    s.y[i] = from < 0 ? 1 : y[from + 1];
-    s.window[i] = from < 0 ? 1 : kernel[from];
-    s.stride[i] = from < 0 ? 1 : at.strides[f];
-    s.dilation[i] = from < 0 ? 1 : at.dilation[f];
-    s.low[i] = from < 0 ? 0 : at.low[f];
-  }
-  return s;
+  return conv_shape_of<ConvShape, kAxes>(x, kernel, y, at);
 }
 
 AxisWay forward_way(const ConvShape& s, int axis) {

@@ -7,27 +7,12 @@
 #include "cuda/convert.h"
 #include "cuda/cudnn.h"
 #include "cuda/gemm.h"
+#include "ops/conv_shape.h"
 
 namespace tahr::cuda {
 
 ConvShape conv_shape(const Shape& x, const Shape& kernel, const Shape& y, const ConvCoreAttrs& at) {
-  ConvShape s{};
-  const int axes = x.rank() - 2;
-  s.n = x[0];
-  s.groups = at.groups;
-  s.cin = kernel[axes];
-  s.cout = kernel[axes + 1] / at.groups;
-  for (int i = 0; i < kConvAxes; ++i) {
-    const int from = i - (kConvAxes - axes);
-    const auto f = static_cast<size_t>(from);
-    s.x[i] = from < 0 ? 1 : x[from + 1];
-    s.y[i] = from < 0 ? 1 : y[from + 1];
-    s.window[i] = from < 0 ? 1 : kernel[from];
-    s.stride[i] = from < 0 ? 1 : at.strides[f];
-    s.dilation[i] = from < 0 ? 1 : at.dilation[f];
-    s.low[i] = from < 0 ? 0 : at.low[f];
-  }
-  return s;
+  return conv_shape_of<ConvShape, kConvAxes>(x, kernel, y, at);
 }
 
 bool ConvShape::small() const {
