@@ -301,26 +301,9 @@ const DeviceBackend* open_devices(std::string* why) {
 }
 
 void register_kernels() {
-  register_elementwise();
-  register_fused();
-  register_create();
-  register_conv();
-  register_array_copy();
-  register_gather();
-  register_linalg();
-  register_optimizer();
-  register_random();
-  register_scatter();
-  register_pool();
-  register_reduce();
-  register_rnn();
-  register_softmax();
-  register_loss();
-  register_norm();
-  register_attention();
-  register_image();
-  register_scan();
-  register_sort();
+#define TAHR_FAMILY(name) register_##name();
+#include "cuda/families.h"
+#undef TAHR_FAMILY
 }
 
 }  // namespace

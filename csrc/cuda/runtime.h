@@ -94,26 +94,9 @@ void upload(void* to, const void* from, size_t bytes);
 // Registers a kernel for the op of that name.
 void define(const char* op, KernelFn kernel, PrepareFn prepare = nullptr);
 
-// Families, called once when the library is opened (library.cu).
-void register_elementwise();
-void register_fused();
-void register_create();
-void register_conv();
-void register_array_copy();
-void register_gather();
-void register_linalg();
-void register_optimizer();
-void register_random();
-void register_scatter();
-void register_pool();
-void register_reduce();
-void register_rnn();
-void register_softmax();
-void register_loss();
-void register_norm();
-void register_attention();
-void register_image();
-void register_scan();
-void register_sort();
+// Families of kernels: each defines its own, once, when the library is opened. The list is families.h.
+#define TAHR_FAMILY(name) void register_##name();
+#include "cuda/families.h"
+#undef TAHR_FAMILY
 
 }  // namespace tahr::cuda

@@ -58,6 +58,7 @@ void define_op(OpDef op) {
 void define_kernel(std::string_view name, DeviceType device, KernelFn fn, PrepareFn prepare) {
   const auto it = registry().by_name.find(name);
   if (it == registry().by_name.end()) throw_runtime("kernel for the unknown op '", name, "'");
+  if (it->second->kernel[static_cast<int>(device)]) throw_runtime("two kernels for the op '", name, "'");
   it->second->kernel[static_cast<int>(device)] = fn;
   it->second->prepare[static_cast<int>(device)] = prepare;
 }

@@ -1,0 +1,23 @@
+// The families of kernels, a line each, in order of the alphabet: TAHR_FAMILY(name) is the function register_name() of
+// csrc/cuda/name*.cu. Included twice, with TAHR_FAMILY defined as a declaration (runtime.h) and as a call (library.cu).
+// The order does not matter: an op whose kernel two families define is an error.
+TAHR_FAMILY(array_copy)
+TAHR_FAMILY(attention)
+TAHR_FAMILY(conv)
+TAHR_FAMILY(create)
+TAHR_FAMILY(elementwise)
+TAHR_FAMILY(fused)
+TAHR_FAMILY(gather)
+TAHR_FAMILY(image)
+TAHR_FAMILY(linalg)
+TAHR_FAMILY(loss)
+TAHR_FAMILY(norm)
+TAHR_FAMILY(optimizer)
+TAHR_FAMILY(pool)
+TAHR_FAMILY(random)
+TAHR_FAMILY(reduce)
+TAHR_FAMILY(rnn)
+TAHR_FAMILY(scan)
+TAHR_FAMILY(scatter)
+TAHR_FAMILY(softmax)
+TAHR_FAMILY(sort)
