@@ -1,16 +1,19 @@
-"""Reductions, softmax and cross-entropy beside NumPy and PyTorch, in one run.
+"""Reductions at 1e7 float32 elements beside a copy; softmax and some of them beside NumPy and PyTorch, in one run.
 
-Usage: python bench/python/reduce.py [THREADS]    (1 if not given; NumPy always uses one)
+Usage: python bench/python/reduce.py [THREADS] [--only shares|peers] [--rows WORDS] [--ops WORDS]
 
-Prints the best time of each, how many times as long the others took, and the bytes read (and written) per second
-beside those of a copy. PyTorch is left out if it is not installed.
+First a table of shares: the bytes that an op reads and writes per second, in percent of what the faster of NumPy's and
+PyTorch's copies moves with as many threads; each of its lines measures that copy anew, since memory has faster and
+slower minutes. Then the best times of a few ops, and how many times as long the others took. PyTorch is left out if it
+is not installed. --rows and --ops pick lines and columns of the table that contain one of the given words.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,12 +26,25 @@ except ImportError:
     torch = None
 
 COUNT = 10_000_000
+OPS = (
+    *("sum", "mean", "prod", "max", "min", "argmax", "argmin", "any", "all", "count_nonzero"),
+    *("var", "std", "norm", "logsumexp"),
+)
+LAYOUTS: tuple[tuple[tuple[int, ...], Any], ...] = (
+    ((COUNT,), None),
+    *(((COUNT // n, n), 1) for n in (3, 5, 10, 16, 30, 64, 100, 300, 1000, 10000)),
+    *(((COUNT // n, n), 0) for n in (3, 10, 100, 1000, 10000)),
+    ((100, 1000, 100), 1),
+    ((100, 1000, 100), (0, 2)),
+    ((1000, 10, 1000), 1),
+    ((10, 1000, 1000), 0),
+)
 
 
-def best(f: Callable[[], Any]) -> float:
+def best(f: Callable[[], Any], seconds: float = 0.4) -> float:
     f()
     times = []
-    deadline = time.perf_counter() + 0.4
+    deadline = time.perf_counter() + seconds
     while len(times) < 5 or (time.perf_counter() < deadline and len(times) < 50):
         start = time.perf_counter()
         f()
@@ -36,23 +52,57 @@ def best(f: Callable[[], Any]) -> float:
     return min(times)
 
 
+def copy_seconds(x: np.ndarray, seconds: float = 0.4) -> float:
+    to = np.empty_like(x)
+    times = [best(lambda: np.copyto(to, x), seconds)]
+    if torch:
+        source, target = torch.from_numpy(x), torch.from_numpy(to)
+        times.append(best(lambda: target.copy_(source), seconds))
+    return min(times)
+
+
+def argument(name: str, x: np.ndarray) -> tahr.Tensor:
+    """What the op reads to the end: no early exit for `any`, no product that leaves the normal numbers."""
+    if name == "any":
+        return tahr.constant(np.zeros_like(x))
+    if name == "prod":
+        return tahr.constant(1 + x / 1000)
+    return tahr.constant(x)
+
+
+def chosen(words: Sequence[str] | None, name: str) -> bool:
+    return not words or any(w in name for w in words)
+
+
+def shares(x: np.ndarray, rows: Sequence[str] | None, columns: Sequence[str] | None) -> None:
+    names = [name for name in OPS if not columns or name in columns]
+    print("percent of the copy's bandwidth\n" + f"{'':<27}{'GB/s':>6}" + "".join(f"{n[:8]:>9}" for n in names))
+    for shape, axis in LAYOUTS:
+        line = f"{shape} {axis}".replace(" ", "")
+        if not chosen(rows, line):
+            continue
+        copy = 2 * x.nbytes / copy_seconds(x, 0.2)
+        cells = []
+        for name in names:
+            if (name.startswith("arg") and isinstance(axis, tuple)) or (name == "norm" and len(shape) > 2):
+                cells.append("")
+                continue
+            f, t = getattr(ops, name), argument(name, x[: math.prod(shape)].reshape(shape))
+            moved = t.size * 4 + np.asarray(f(t, axis=axis)).nbytes
+            cells.append(f"{moved / best(lambda f=f, t=t, axis=axis: f(t, axis=axis), 0.1) / copy:.0%}"[:-1])
+        print(f"{line:<27}{copy / 1e9:>6.1f}" + "".join(f"{c:>9}" for c in cells), flush=True)
+
+
 def row(name: str, nbytes: int, ours: Callable[[], Any], *others: Callable[[], Any] | None) -> None:
     t = best(ours)
     ratios = "".join(f"{best(f) / t:>9.2f}" if f else f"{'':>9}" for f in others)
-    print(f"{name:<34}{t * 1e3:>10.3f}{ratios}{nbytes / t / 1e9:>9.1f}")
+    print(f"{name:<34}{t * 1e3:>10.3f}{ratios}{nbytes / t / 1e9:>9.1f}", flush=True)
 
 
-def main() -> None:
-    threads = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    tahr.config.set_num_threads(threads)
-    if torch:
-        torch.set_num_threads(threads)
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal(COUNT, dtype=np.float32)
+def beside_peers(x: np.ndarray, rng: np.random.Generator) -> None:
+    print(f"{'':<34}{'ms':>10}{'NumPy':>9}{'PyTorch':>9}{'GB/s':>9}")
     to = np.empty_like(x)
-    print(f"{threads} thread(s)\n{'':<34}{'ms':>10}{'NumPy':>9}{'PyTorch':>9}{'GB/s':>9}")
     row("copy", 2 * x.nbytes, lambda: np.copyto(to, x))
-
     for shape, axis in (
         ((COUNT,), None),
         ((COUNT // 1000, 1000), 1),
@@ -99,6 +149,25 @@ def main() -> None:
             if torch
             else None,
         )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("threads", nargs="?", type=int, default=1)
+    parser.add_argument("--only", choices=("shares", "peers"))
+    parser.add_argument("--rows", nargs="*")
+    parser.add_argument("--ops", nargs="*")
+    args = parser.parse_args()
+    tahr.config.set_num_threads(args.threads)
+    if torch:
+        torch.set_num_threads(args.threads)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(COUNT, dtype=np.float32)
+    print(f"{args.threads} thread(s)")
+    if args.only != "peers":
+        shares(x, args.rows, args.ops)
+    if args.only != "shares":
+        beside_peers(x, rng)
 
 
 if __name__ == "__main__":
