@@ -151,12 +151,15 @@ class Planner {
     }
   }
 
-  // Elementwise: the kernel reads an element of a same-sized input before it writes the result's.
+  // Elementwise: the kernel reads an element of a same-sized input before it writes the result's. A single element that
+  // it spreads over a larger result stays as it is: on a GPU some threads read it when others have written theirs.
   bool may_overwrite(const Node& n, ValueId input, ValueId result) const {
     const bool elementwise = (n.op->traits & kElementwise) && n.out.size() == 1;
     if (!elementwise && !(n.op->traits & kInPlace)) return false;
     const Spec &in = g_.value(input).spec, &out = g_.value(result).spec;
-    return in.shape == out.shape && size_of(in.dtype) == size_of(out.dtype);
+    if (in.shape != out.shape || size_of(in.dtype) != size_of(out.dtype)) return false;
+    if (out.shape.size() != 1) return true;
+    return std::all_of(n.out.begin(), n.out.end(), [&](ValueId o) { return g_.value(o).spec.shape.size() == 1; });
   }
   // No input of `n` other than those of exactly the result's shape lies in the memory of `root`.
   bool reads_only_alike(const Node& n, ValueId root, ValueId result) const {

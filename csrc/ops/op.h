@@ -34,8 +34,8 @@ enum Trait : uint32_t {
   kStateful = 1u << 4,    // reads or writes a variable
   kNoGradient = 1u << 5,  // not differentiable: cotangents stop here (comparisons, argmax, ...)
   kHidden = 1u << 6,      // internal: reachable as _C.ops.<name>, not documented as public
-  // An output may lie exactly where an input of its shape and element size does. Elementwise ops with one output may
-  // always.
+  // An output may lie exactly where an input of its shape and element size does, but for single elements among larger
+  // outputs. Elementwise ops with one output may always.
   kInPlace = 1u << 7,
   kControl = 1u << 8,  // runs traced graphs: within a trace always a node of it, whatever its inputs are
 };

@@ -167,6 +167,20 @@ def test_a_traced_function_is_the_eager_one(gpu):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=4e-7)
 
 
+def test_a_counter_is_not_changed_while_others_read_it(gpu):
+    """One fused program counts steps and spreads the count over a tensor: all elements see the same count."""
+    steps = tahr.Variable(0, dtype="int64", trainable=False)
+
+    @tahr.function
+    def f(x):
+        steps.assign_add(1)
+        return 1.0 / tahr.cast(steps, "float32") - x
+
+    for n in (1, 2, 3, 4):
+        assert set(f(tahr.zeros((3, 1001))).numpy().ravel()) == {np.float32(1 / n)}
+        assert int(steps) == n
+
+
 def test_loops_and_branches_run_on_the_device(gpu):
     @tahr.function
     def power(x, n):

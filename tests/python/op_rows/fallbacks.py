@@ -1,5 +1,5 @@
-"""Ops that run on the CPU though their inputs lie on a GPU, and why. A new op either has a CUDA kernel or a line here, and in
-docs/gpu.md under "What runs on the CPU"; tests/python/test_gpu_fallbacks.py holds the three together."""
+"""Ops that run on the CPU though their inputs lie on a GPU, and why. A new op either has a CUDA kernel or a line here and
+in docs/gpu.md under "What runs on the CPU"; tests/python/test_gpu_fallbacks.py holds the three together."""
 
 FALLBACKS = {
     "bincount": "its size is the largest value, which the host must read first",
