@@ -8,8 +8,6 @@
 
 namespace tahr {
 
-inline constexpr int64_t kLseNarrow = 128;
-
 template <class T>
 struct SoftmaxKernels {
   // y = exp(x - lse(x)), or its logarithm.
@@ -32,21 +30,11 @@ struct SoftmaxKernels {
   // loss = max(x, 0) - x t + log(1 + exp(-|x|));  dx = (sigmoid(x) - t) dy: over n elements
   void (*sigmoid_loss)(const T* x, const T* t, T* loss, int64_t n);
   void (*sigmoid_loss_grad)(const T* x, const T* t, const T* dy, T* dx, int64_t n);
-  // y[i] = lse(x_i), for n up to kLseNarrow.
-  void (*lse_narrow)(const T* x, T* y, int64_t rows, int64_t n);
-  // Partial log-sum-exps as cpu/reduce_table.h has them: a the maximum or a number near it, b the sum of exp(x - a),
-  // both double. A maximum of +inf or -inf stands with b = 1 or b = 0.
-  void (*lse_rows)(const void* x, int64_t rows, int64_t n, int64_t base, void* a, void* b);
-  void (*lse_cols)(const void* x, int64_t rows, int64_t stride, int64_t m, int64_t base, void* a, void* b);
 };
 
 struct SoftmaxTable {
   SoftmaxKernels<float> f32;
   SoftmaxKernels<double> f64;
-  // As ReduceKernel::merge.
-  void (*lse_merge)(void* a, void* b, double na, const void* a2, const void* b2, double nb, int64_t m);
-  // out = log(total) + peak: the log-sum-exp of a partial. `out` may be either of them.
-  void (*lse_finish)(const double* peak, const double* total, double* out, int64_t n);
 };
 
 }  // namespace tahr

@@ -37,6 +37,20 @@ TAHR_INLINE void store_first(T* p, Vec<T> v, int64_t n) {
 }
 #endif
 
+TAHR_INLINE void store_first(int32_t* p, i32v v, int64_t n) {
+  store_first(reinterpret_cast<float*>(p), bits<f32v>(v), n);
+}
+TAHR_INLINE void store_first(int64_t* p, i64v v, int64_t n) {
+  store_first(reinterpret_cast<double*>(p), bits<f64v>(v), n);
+}
+
+// The first n lanes, mostly all of them.
+template <class T, class V>
+TAHR_INLINE void store_up_to(T* p, V v, int64_t n) {
+  if (__builtin_expect(n == kLanes<T>, 1)) store(p, v);
+  else store_first(p, v, n);
+}
+
 template <class T>
 TAHR_INLINE Vec<T> first_of(const T* p, int64_t n) {
   return n == kLanes<T> ? load<Vec<T>>(p) : load_first(p, n, T(0));

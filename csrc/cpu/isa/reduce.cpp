@@ -1,6 +1,8 @@
 // Reductions of blocks of rows and of columns; the contract of each function is in cpu/reduce_table.h.
 #include "cpu/isa/reduce.h"
 
+#include "cpu/isa/reduce_arg.h"
+#include "cpu/isa/reduce_moments.h"
 #include "cpu/reduce_table.h"
 
 namespace tahr::TAHR_ISA {
@@ -66,13 +68,6 @@ template <class V>
 TAHR_INLINE void put(void* p, V v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
-// The first n lanes of v.
-template <class V>
-TAHR_INLINE void put_first(void* p, V v, int64_t n) {
-  if (static_cast<size_t>(n) * sizeof(v[0]) == sizeof v) put(p, v);
-  else __builtin_memcpy(p, &v, static_cast<size_t>(n) * sizeof(v[0]));
-}
-
 template <class Op, class T, class A>
 void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
@@ -109,6 +104,8 @@ void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t,
   }
 }
 
+inline constexpr int64_t kGroupedRow = 1024;  // up to this length a vector of rows is folded at a time
+
 template <class Op, class T, class A>
 void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
@@ -120,11 +117,20 @@ void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
         Vec<T> s = splat<Vec<T>>(Op::template identity<T>());
         for (int64_t k = 0; k < n; ++k) s = Op::comb(s, load<Vec<T>>(b.t + k * b.W));
-        put_first(a + r, s, count);
+        store_up_to(a + r, s, count);
       });
     }
   }
-  for (int64_t i = 0; i < rows; ++i, x += n) {
+  int64_t i = 0;
+  if constexpr (kIsFloat<T>) {
+    constexpr int64_t W = kLanes<T>;
+    for (; n >= W && n <= kGroupedRow && i + W <= rows; i += W, x += W * n) {
+      Vec<T> v[W];
+      for (int64_t k = 0; k < W; ++k) v[k] = fold_vectors<Op>(x + k * n, n);
+      store(a + i, fold_each<Op, T>(v));
+    }
+  }
+  for (; i < rows; ++i, x += n) {
     if constexpr (__is_same(T, A)) {
       a[i] = fold<Op>(x, n);
     } else {
@@ -162,10 +168,56 @@ struct AndOp {
   static constexpr uint8_t decided = 0;
 };
 
+// Float rows up to kGroupedRow: lanes of `step` results, folded to one per row by Op; put(first row, rows, results).
+template <class Op, class T, class Step, class Put>
+TAHR_INLINE bool flag_rows(const T* x, int64_t rows, int64_t n, Step step, T fill, Put put) {
+  using V = Vec<T>;
+  using M = Mask<V>;
+  using I = typename IntOf<sizeof(T)>::type;
+  constexpr int64_t W = kLanes<T>;
+  if (n > kGroupedRow || rows == 1) return false;
+  if (n <= kNarrow) {
+    each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
+      M s{};
+      for (int64_t k = 0; k < n; ++k) s = step(s, load<V>(b.t + k * W));
+      put(r, count, s);
+    });
+    return true;
+  }
+  for (int64_t r = 0; r < rows; r += W) {
+    const int64_t count = rows - r < W ? rows - r : W;
+    M v[W]{};
+    for (int64_t i = 0; i < count; ++i) {
+      const T* p = x + (r + i) * n;
+      M s{};
+      int64_t k = 0;
+      for (; k + W <= n; k += W) s = step(s, load<V>(p + k));
+      if (k < n) s = step(s, select(upper_lanes<T>(n - k), load<V>(p + n - W), splat<V>(fill)));
+      v[i] = s;
+    }
+    put(r, count, fold_each<Op, I>(v));
+  }
+  return true;
+}
+
 template <class Op, class T>
 void logic_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
   uint8_t* a = static_cast<uint8_t*>(av);
+  if constexpr (kIsFloat<T>) {
+    using M = Mask<Vec<T>>;
+    const auto decides = [](M s, Vec<T> v) TAHR_LAMBDA {
+      return Op::decided ? select(v != T(0), M{} + 1, s) : select(v == T(0), M{} + 1, s);
+    };
+    const auto put = [a](int64_t r, int64_t count, M s) TAHR_LAMBDA {
+      uint8_t flag[kLanes<T>];
+      for (int i = 0; i < kLanes<T>; ++i) flag[i] = static_cast<uint8_t>(Op::decided ? s[i] : 1 - s[i]);
+      if (count == kLanes<T>) __builtin_memcpy(a + r, flag, sizeof flag);
+      else
+        for (int64_t i = 0; i < count; ++i) a[r + i] = flag[i];
+    };
+    if (flag_rows<OrOp>(x, rows, n, decides, T(1 - Op::decided), put)) return;
+  }
   for (int64_t i = 0; i < rows; ++i, x += n) {
     uint8_t s = 1 - Op::decided;
     for (int64_t k = 0; k < n && s != Op::decided; k += 1024) {
@@ -191,6 +243,13 @@ template <class T>
 void count_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
   int32_t* a = static_cast<int32_t*>(av);
+  if constexpr (kIsFloat<T>) {
+    using M = Mask<Vec<T>>;
+    if (flag_rows<AddOp>(
+            x, rows, n, [](M s, Vec<T> v) TAHR_LAMBDA { return s - (v != T(0)); }, T(0),
+            [a](int64_t r, int64_t count, M s) TAHR_LAMBDA { put_positions(a + r, s, count); }))
+      return;
+  }
   for (int64_t i = 0; i < rows; ++i, x += n) {
     int32_t s = 0;
     for (int64_t k = 0; k < n; ++k) s += x[k] != T(0);
@@ -209,229 +268,8 @@ void count_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t
   }
 }
 
-// ---- argmax, argmin ----
-
-// True where v beats the incumbent a: larger (smaller), or the first NaN.
-template <bool kMax, class T>
-inline bool beats(T v, T a) {
-  return (kMax ? v > a : v < a) | ((v != v) & (a == a));
-}
-
-template <class T, class Same>
-inline int64_t first_where(const T* x, int64_t n, Same same) {
-  for (int64_t i = 0; i < n; i += 64) {
-    const int64_t end = n - i < 64 ? n : i + 64;
-    int hit = 0;
-    for (int64_t k = i; k < end; ++k) hit |= same(x[k]);
-    if (!hit) continue;
-    for (int64_t k = i; k < end; ++k)
-      if (same(x[k])) return k;
-  }
-  return 0;
-}
-
-template <bool kMax, class T>
-void arg_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t base, void* av, void* bv) {
-  const T* x = static_cast<const T*>(xv);
-  T* __restrict a = static_cast<T*>(av);
-  int32_t* __restrict b = static_cast<int32_t*>(bv);
-  for (int64_t j = 0; j < m; ++j) {
-    a[j] = x[j];
-    b[j] = static_cast<int32_t>(base);
-  }
-  for (int64_t r = 1; r < rows; ++r) {
-    const T* p = x + r * stride;
-    const int32_t at = static_cast<int32_t>(base + r);
-    for (int64_t j = 0; j < m; ++j) {
-      const T v = p[j];
-      const bool better = beats<kMax>(v, a[j]);
-      a[j] = better ? v : a[j];
-      b[j] = better ? at : b[j];
-    }
-  }
-}
-
-template <bool kMax, class T>
-void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, void* bv) {
-  using Op = decltype([] {
-    if constexpr (kMax) return MaxOp{};
-    else return MinOp{};
-  }());
-  constexpr int64_t kBlock = 8192 / sizeof(T);  // stays in the first-level cache for the search
-  const T* x = static_cast<const T*>(xv);
-  T* a = static_cast<T*>(av);
-  int32_t* b = static_cast<int32_t*>(bv);
-  if constexpr (kIsFloat<T>) {
-    if (n <= kMedium && rows > 1) {
-      using I = Mask<Vec<T>>;
-      return each_block<T, kMedium>(x, rows, n, [&](int64_t r, int64_t count, auto& block) TAHR_LAMBDA {
-        Vec<T> best = load<Vec<T>>(block.t);
-        I at{};
-        for (int64_t k = 1; k < n; ++k) {
-          const Vec<T> v = load<Vec<T>>(block.t + k * block.W);
-          const I better = (kMax ? v > best : v < best) | ((v != v) & (best == best));
-          best = select(better, v, best);
-          at = select(better, I{} + static_cast<typename IntOf<sizeof(T)>::type>(k), at);
-        }
-        put_first(a + r, best, count);
-        for (int64_t i = 0; i < count; ++i) b[r + i] = static_cast<int32_t>(base + at[i]);
-      });
-    }
-  }
-  for (int64_t i = 0; i < rows; ++i, x += n) {
-    T best = x[0];
-    int64_t at = 0;
-    for (int64_t k = 0; k < n; k += kBlock) {
-      const int64_t size = n - k < kBlock ? n - k : kBlock;
-      const T m = fold<Op>(x + k, size);
-      if (k && !beats<kMax>(m, best)) continue;
-      best = m;
-      for (int64_t l = 0; l < size; l += 64 / static_cast<int64_t>(sizeof(T)))
-        __builtin_prefetch(x + k + size + l);  // the row or part that follows: the search leaves the memory idle
-      at = k + (m == m ? first_where(x + k, size, [m](T v) { return v == m; })
-                       : first_where(x + k, size, [](T v) { return v != v; }));
-    }
-    a[i] = best;
-    b[i] = static_cast<int32_t>(base + at);
-  }
-}
-
-template <bool kMax, class T>
-void arg_merge(void* av, void* bv, double, const void* cv, const void* dv, double, int64_t m) {
-  T* __restrict a = static_cast<T*>(av);
-  int32_t* __restrict b = static_cast<int32_t*>(bv);
-  const T* c = static_cast<const T*>(cv);
-  const int32_t* d = static_cast<const int32_t*>(dv);
-  for (int64_t j = 0; j < m; ++j) {
-    const bool better = beats<kMax>(c[j], a[j]);
-    a[j] = better ? c[j] : a[j];
-    b[j] = better ? d[j] : b[j];
-  }
-}
-
-// ---- mean and sum of squared distances: two passes over a block that stays in cache ----
-
-// The first pass gives a rounded mean m; with d = x - m, mean = m + sum(d)/n and M2 = sum(d²) - sum(d)²/n.
-template <class T>
-inline void moments_of(T m, T sum_d, T sum_d2, int64_t n, double* mean, double* m2) {
-  const double d = sum_d, count = static_cast<double>(n);
-  const double left = static_cast<double>(sum_d2) - d * d / count;
-  *mean = static_cast<double>(m) + d / count;
-  *m2 = left < 0 ? 0 : left;
-}
-
-template <class T>
-void moments_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
-  constexpr int64_t kStrip = 128;
-  const T* x = static_cast<const T*>(xv);
-  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  T mean[kStrip], s[kStrip], s2[kStrip];
-  for (int64_t j0 = 0; j0 < m; j0 += kStrip) {
-    const int64_t w = m - j0 < kStrip ? m - j0 : kStrip;
-    fold_cols<AddOp, T, T>(x + j0, rows, stride, w, 0, mean, nullptr);
-    for (int64_t j = 0; j < w; ++j) {
-      mean[j] /= static_cast<T>(rows);
-      s[j] = s2[j] = 0;
-    }
-    for (int64_t r = 0; r < rows; ++r) {
-      const T* p = x + j0 + r * stride;
-      for (int64_t j = 0; j < w; ++j) {
-        const T d = p[j] - mean[j];
-        s[j] += d;
-        s2[j] += d * d;
-      }
-    }
-    for (int64_t j = 0; j < w; ++j) moments_of(mean[j], s[j], s2[j], rows, a + j0 + j, b + j0 + j);
-  }
-}
-
-template <class T>
-void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
-  using V = FoldVec<T>;
-  constexpr int W = kVecBytes / sizeof(T), NV = 4;
-  const T* x = static_cast<const T*>(xv);
-  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  if (n <= kMedium) {
-    return each_block<T, kMedium>(x, rows, n, [&](int64_t r, int64_t count, auto& block) TAHR_LAMBDA {
-      using V = Vec<T>;
-      const auto at = [&](int64_t k) TAHR_LAMBDA { return load<V>(block.t + k * block.W); };
-      V mean{}, other{}, s{}, t{}, s2{}, t2{};  // two chains each
-      const auto add = [](V d, V& to, V& square) TAHR_LAMBDA {
-        to += d;
-        square = fma(d, d, square);
-      };
-      const int64_t odd = n & 1;
-      if (odd) mean = at(0);
-      for (int64_t k = odd; k < n; k += 2) mean += at(k), other += at(k + 1);
-      mean = (mean + other) * (T(1) / static_cast<T>(n));
-      if (odd) add(at(0) - mean, s, s2);
-      for (int64_t k = odd; k < n; k += 2) {
-        add(at(k) - mean, s, s2);
-        add(at(k + 1) - mean, t, t2);
-      }
-      s += t;
-      s2 += t2;
-      double to[2][kLanes<float>];
-      const double share = 1 / static_cast<double>(n);
-      const auto finish = [share](f64v* result, f64v m, f64v d, f64v d2) TAHR_LAMBDA {  // as moments_of
-        const f64v left = d2 - d * d * share;
-        result[0] = m + d * share;
-        result[1] = select(left < 0., f64v{}, left);
-      };
-      in_doubles<2>(to, finish, mean, s, s2);
-      copy_first<block.W>(a + r, to[0], count);
-      copy_first<block.W>(b + r, to[1], count);
-    });
-  }
-  for (int64_t i = 0; i < rows; ++i, x += n) {
-    const T m = fold<AddOp>(x, n) / static_cast<T>(n);
-    T s = 0, s2 = 0;
-    int64_t k = 0;
-    if (n >= NV * W) {
-      V d1[NV]{}, d2[NV]{};
-      for (; k + NV * W <= n; k += NV * W)
-        for (int v = 0; v < NV; ++v) {
-          __builtin_prefetch(x + n + k + v * W);  // the row or part that follows: this pass leaves the memory idle
-          const V d = load<V>(x + k + v * W) - m;
-          d1[v] += d;
-          d2[v] += d * d;
-        }
-      s = fold_lanes<AddOp, T, kVecBytes>((d1[0] + d1[1]) + (d1[2] + d1[3]));
-      s2 = fold_lanes<AddOp, T, kVecBytes>((d2[0] + d2[1]) + (d2[2] + d2[3]));
-    }
-    for (; k < n; ++k) {
-      const T d = x[k] - m;
-      s += d;
-      s2 += d * d;
-    }
-    moments_of(m, s, s2, n, a + i, b + i);
-  }
-}
-
-// Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample variances (1979).
-void moments_merge(void* av, void* bv, double na, const void* cv, const void* dv, double nb, int64_t m) {
-  double* __restrict a = static_cast<double*>(av), * __restrict b = static_cast<double*>(bv);
-  const double *c = static_cast<const double*>(cv), *d = static_cast<const double*>(dv);
-  const double share = nb / (na + nb), weight = na * share;
-  for (int64_t j = 0; j < m; ++j) {
-    const double delta = c[j] - a[j];
-    a[j] += delta * share;
-    b[j] += d[j] + delta * delta * weight;
-  }
-}
-
-void variance(const double* m2, double count, bool root, float* y, int64_t n) {
-  const double share = 1 / count;
-  int64_t i = 0;
-  for (; i + kLanes<float> <= n; i += kLanes<float>) {
-    f64v lo = load<f64v>(m2 + i) * share, hi = load<f64v>(m2 + i + kLanes<double>) * share;
-    if (root) lo = sqrt(lo), hi = sqrt(hi);
-    store(y + i, narrow(lo, hi));
-  }
-  for (; i < n; ++i) {
-    const double v = m2[i] * share;
-    y[i] = static_cast<float>(root ? sqrt(splat<f64v>(v))[0] : v);
-  }
+void divide(const float* x, float* y, float count, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] / count;
 }
 
 // ---- halves ----
@@ -502,6 +340,9 @@ constexpr ReduceTable make_table() {
   fill<float>(t, Elem::F32);
   fill<double>(t, Elem::F64);
   t.variance = variance;
+  t.divide = divide;
+  t.var_f32 = {variance_rows<float>, variance_cols<float>};
+  t.var_f64 = {variance_rows<double>, variance_cols<double>};
   t.widen_f16 = widen_f16;
   t.widen_bf16 = widen_bf16;
   return t;

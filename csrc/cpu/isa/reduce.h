@@ -109,34 +109,35 @@ inline T fold_lanes(FoldVec<T, Bytes> v) {
   }
 }
 
-// The last `rem` (0 < rem < lanes) elements before `end`, in the upper lanes, identities below. Reads a full vector.
-template <class Op, class T>
-inline FoldVec<T> load_tail(const T* end, int64_t rem) {
+// A mask of the last n lanes.
+template <class T>
+TAHR_INLINE FoldVec<typename IntOf<sizeof(T)>::type> upper_lanes(int64_t n) {
   using I = typename IntOf<sizeof(T)>::type;
   constexpr int W = kVecBytes / sizeof(T);
   FoldVec<I> lane;
   for (int i = 0; i < W; ++i) lane[i] = static_cast<I>(i);
-  const FoldVec<I> first = FoldVec<I>{} + static_cast<I>(W - rem);
-  const FoldVec<T> v = load<FoldVec<T>>(end - W), id = FoldVec<T>{} + Op::template identity<T>();
-  return (lane >= first) ? v : id;
+  return lane >= FoldVec<I>{} + static_cast<I>(W - n);
 }
 
+// The last `rem` (0 < rem < lanes) elements before `end`, in the upper lanes, identities below. Reads a full vector.
 template <class Op, class T>
-inline T fold(const T* x, int64_t n) {
+inline FoldVec<T> load_tail(const T* end, int64_t rem) {
+  constexpr int W = kVecBytes / sizeof(T);
+  const FoldVec<T> v = load<FoldVec<T>>(end - W), id = FoldVec<T>{} + Op::template identity<T>();
+  return upper_lanes<T>(rem) ? v : id;
+}
+
+// A run of at least one vector, folded to one.
+template <class Op, class T>
+TAHR_INLINE FoldVec<T> fold_vectors(const T* x, int64_t n) {
   using V = FoldVec<T>;
   constexpr int W = kVecBytes / sizeof(T), NV = 256 / kVecBytes, L = W * NV;
-  if (n < W) {  // in one lane of a small vector, where a maximum needs no branch
-    using S = FoldVec<T, 16>;
-    S s{Op::template identity<T>()};
-    for (int64_t i = 0; i < n; ++i) s = Op::comb(s, S{x[i]});
-    return s[0];
-  }
   if (n < L) {
     V s = load<V>(x);
     int64_t i = W;
     for (; i + W <= n; i += W) s = Op::comb(s, load<V>(x + i));
     if (i < n) s = Op::comb(s, load_tail<Op>(x + n, n - i));
-    return fold_lanes<Op, T, kVecBytes>(s);
+    return s;
   }
   V total[NV];
   int64_t i = 0;
@@ -153,7 +154,49 @@ inline T fold(const T* x, int64_t n) {
   if (i < n) total[0] = Op::comb(total[0], load_tail<Op>(x + n, n - i));
   for (int half = NV / 2; half > 0; half /= 2)
     for (int v = 0; v < half; ++v) total[v] = Op::comb(total[v], total[v + half]);
-  return fold_lanes<Op, T, kVecBytes>(total[0]);
+  return total[0];
+}
+
+template <class Op, class T>
+inline T fold(const T* x, int64_t n) {
+  constexpr int W = kVecBytes / sizeof(T);
+  if (n < W) {  // in one lane of a small vector, where a maximum needs no branch
+    using S = FoldVec<T, 16>;
+    S s{Op::template identity<T>()};
+    for (int64_t i = 0; i < n; ++i) s = Op::comb(s, S{x[i]});
+    return s[0];
+  }
+  return fold_lanes<Op, T, kVecBytes>(fold_vectors<Op>(x, n));
+}
+
+// ---- a vector of rows at a time ----
+
+// Of segments of S lanes in a and b: their lower (kUpper: upper) halves. Where a segment is longer than a quad, those
+// of b follow those of a; else they alternate within quads.
+template <int S, bool kUpper, class T, int... J>
+TAHR_INLINE Vec<T> half_segments(Vec<T> a, Vec<T> b, LaneList<J...>) {
+  constexpr int W = kLanes<T>, G = 16 / sizeof(T), B = S > G ? W : G, H = S / 2;  // a block: B / 2 lanes of each
+  return shuffle<T, (J % B / (B / 2) * W + J / B * B + J % (B / 2) / H * S + J % H + (kUpper ? H : 0))...>(a, b);
+}
+template <class Op, class T, int S, int kDone>
+TAHR_INLINE void fold_segments(Vec<T> (&v)[kLanes<T>]) {
+  constexpr int W = kLanes<T>, G = 16 / sizeof(T);
+  if constexpr (S > 1) {
+    // The distance of the rows that meet, so that in the end they are in order.
+    constexpr int kApart = S > G ? G * (W / S) : G / S;
+    for (int r = 0; r < W; ++r) {
+      if (r & (kDone | kApart)) continue;
+      v[r] = Op::comb(half_segments<S, false, T>(v[r], v[r + kApart], LanesUpTo<W>{}),
+                      half_segments<S, true, T>(v[r], v[r + kApart], LanesUpTo<W>{}));
+    }
+    fold_segments<Op, T, S / 2, kDone | kApart>(v);
+  }
+}
+// The lanes of v[i] folded into lane i, as fold_lanes folds them: 3 instructions for each i.
+template <class Op, class T>
+TAHR_INLINE Vec<T> fold_each(Vec<T> (&v)[kLanes<T>]) {
+  fold_segments<Op, T, kLanes<T>, 0>(v);
+  return v[0];
 }
 
 }  // namespace

@@ -31,16 +31,22 @@ template <int N>
 using LanesUpTo = LaneList<__integer_pack(N)...>;
 #endif
 
-// From each quad of a and b in turn, the elements of their first halves (kUpper: second halves) alternating.
-template <bool kUpper, class T, class V, int... J>
-TAHR_INLINE V interleave(V a, V b, LaneList<J...>) {
-  constexpr int W = sizeof(V) / sizeof(T), G = 16 / sizeof(T), first = kUpper ? G / 2 : 0;
+// The lanes of a and b, one after the other, that are counted by kLane.
+template <class T, int... kLane>
+TAHR_INLINE Vec<T> shuffle(Vec<T> a, Vec<T> b) {
 #if defined(__clang__) || __GNUC__ >= 12
-  return __builtin_shufflevector(a, b, (J % 2 * W + J / G * G + first + J % G / 2)...);
+  return __builtin_shufflevector(a, b, kLane...);
 #else
-  using I = typename VecOf<decltype(sizeof(T) == 4 ? int32_t{} : int64_t{}), sizeof(V)>::type;
-  return __builtin_shuffle(a, b, I{(J % 2 * W + J / G * G + first + J % G / 2)...});
+  using I = Vec<decltype(sizeof(T) == 4 ? int32_t{} : int64_t{})>;
+  return __builtin_shuffle(a, b, I{kLane...});
 #endif
+}
+
+// From each quad of a and b in turn, the elements of their first halves (kUpper: second halves) alternating.
+template <bool kUpper, class T, int... J>
+TAHR_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, LaneList<J...>) {
+  constexpr int W = kLanes<T>, G = 16 / sizeof(T), first = kUpper ? G / 2 : 0;
+  return shuffle<T, (J % 2 * W + J / G * G + first + J % G / 2)...>(a, b);
 }
 template <bool kUpper, class T>
 TAHR_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {
@@ -66,8 +72,7 @@ TAHR_INLINE void transpose_quads(f32v (&v)[4]) {
 // The quads at p, p + step, p + 2 step, ... (bytes) as one vector; and back.
 TAHR_INLINE f32v load_quads(const char* p, int64_t step) {
 #if defined(__AVX512F__) && !defined(__clang__)
-  f32v v{};
-  v = __builtin_ia32_insertf32x4_mask(v, load<Quad>(p), 0, v, static_cast<unsigned short>(-1));
+  f32v v = __builtin_ia32_ps512_ps(load<Quad>(p));  // the other quads follow
   v = __builtin_ia32_insertf32x4_mask(v, load<Quad>(p + step), 1, v, static_cast<unsigned short>(-1));
   v = __builtin_ia32_insertf32x4_mask(v, load<Quad>(p + 2 * step), 2, v, static_cast<unsigned short>(-1));
   return __builtin_ia32_insertf32x4_mask(v, load<Quad>(p + 3 * step), 3, v, static_cast<unsigned short>(-1));
@@ -90,6 +95,35 @@ TAHR_INLINE void store_quad(char* p, f32v v) {
 #endif
 }
 
+// Rows of N elements, N odd, without quads. Element k of a vector of rows is then in another lane for each row: picking
+// lane by lane from the N vectors gathers it, and one permutation puts the rows in order.
+template <int N, int W>
+constexpr int row_at(int lane, int k) {  // the row whose element k is in that lane of some vector
+  for (int r = 0; r < W; ++r)
+    if ((N * r + k) % W == lane) return r;
+  return 0;
+}
+template <class T, int N, int K, int... J>
+TAHR_INLINE void transpose_odd(const Vec<T> (&v)[N], T* t, LaneList<J...>) {
+  constexpr int W = kLanes<T>;
+  if constexpr (K < N) {
+    Vec<T> picked = v[0];
+    const auto pick = [&]<int S>(LaneList<S>) TAHR_LAMBDA {
+      if constexpr (S < N) picked = shuffle<T, ((N * row_at<N, W>(J, K) + K) / W == S ? W + J : J)...>(picked, v[S]);
+    };
+    pick(LaneList<1>{}), pick(LaneList<2>{}), pick(LaneList<3>{}), pick(LaneList<4>{});
+    store(t + K * W, shuffle<T, ((N * J + K) % W)...>(picked, picked));
+    transpose_odd<T, N, K + 1>(v, t, LaneList<J...>{});
+  }
+}
+template <class T, int N>
+TAHR_INLINE void transpose_odd(const T* x, T* t) {
+  static_assert(N % 2 == 1 && N <= 5);
+  Vec<T> v[N];
+  for (int i = 0; i < N; ++i) v[i] = load<Vec<T>>(x + i * kLanes<T>);
+  transpose_odd<T, N, 0>(v, t, LanesUpTo<kLanes<T>>{});
+}
+
 // t[k * lanes + row] = element k of each of a vector of rows; of those that there are not, zero. n is at most kMost,
 // and t has room for n rounded up to whole quads. The last block of a call goes through a buffer, since quads reach
 // beyond the end of a row.
@@ -104,6 +138,8 @@ TAHR_INLINE void transpose_rows(const T* x, int64_t rows, int64_t n, bool last, 
     for (int64_t i = rows * n; i < W * n + G; ++i) buffer[i] = 0;
     x = buffer;
   }
+  if (n == 3) return transpose_odd<T, 3>(x, t);
+  if (n == 5) return transpose_odd<T, 5>(x, t);
   const int64_t row = n * static_cast<int64_t>(sizeof(T));
   for (int64_t k = 0; k < n; k += G) {
     Vec<T> v[G];

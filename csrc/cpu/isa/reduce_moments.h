@@ -1,0 +1,246 @@
+// Mean, sum of squared distances from it, and variance. Included by reduce.cpp alone.
+//
+// Distances are taken from a mean that is rounded, or is that of some of the elements only; with d = x - m, the mean is
+// m + sum(d)/n and the sum of squared distances sum(d²) - sum(d)²/n.
+#pragma once
+
+#include "cpu/isa/each_vector.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+template <class T>
+inline void moments_of(T m, T sum_d, T sum_d2, int64_t n, double* mean, double* m2) {
+  const double d = sum_d, count = static_cast<double>(n);
+  const double left = static_cast<double>(sum_d2) - d * d / count;
+  *mean = static_cast<double>(m) + d / count;
+  *m2 = left < 0 ? 0 : left;
+}
+
+// The variance of n elements, or its root, of the same sums.
+template <class V>
+TAHR_INLINE V variance_of(V s, V s2, int64_t n, bool root) {
+  const Lane<V> share = Lane<V>(1) / static_cast<Lane<V>>(n);
+  V left = s2 - s * s * share;
+  left = select(left < Lane<V>(0), V{}, left) * share;
+  return root ? sqrt(left) : left;
+}
+
+template <class V>
+TAHR_INLINE void add_distance(V d, V& s, V& s2) {
+  s += d;
+  s2 = fma(d, d, s2);
+}
+
+// ---- rows ----
+
+inline constexpr int64_t kMomentsRow = 1024;  // longer rows one by one
+
+// Calls out(first row, rows, mean, sum of d, sum of d²) with vectors of rows, for n up to kMomentsRow.
+template <class T, class Out>
+TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, Out out) {
+  using V = Vec<T>;
+  constexpr int64_t W = kLanes<T>;
+  const T share = T(1) / static_cast<T>(n);
+  if (n <= kNarrow) {
+    return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
+      const auto at = [&](int64_t k) TAHR_LAMBDA { return load<V>(block.t + k * W); };
+      V mean{}, other{}, s{}, t{}, s2{}, t2{};  // two chains each
+      const int64_t odd = n & 1;
+      if (odd) mean = at(0);
+      for (int64_t k = odd; k < n; k += 2) mean += at(k), other += at(k + 1);
+      mean = (mean + other) * share;
+      if (odd) add_distance(at(0) - mean, s, s2);
+      for (int64_t k = odd; k < n; k += 2) {
+        add_distance(at(k) - mean, s, s2);
+        add_distance(at(k + 1) - mean, t, t2);
+      }
+      out(r, count, mean, s + t, s2 + t2);
+    });
+  }
+  constexpr int64_t kGroup = 8192;  // elements that stay in the first-level cache between the passes
+  const int64_t most = kGroup / n < W ? kGroup / n : W;
+  for (int64_t r = 0; r < rows; r += most) {
+    const int64_t count = rows - r < most ? rows - r : most;
+    const T* p = x + r * n;
+    V v[W]{}, w[W]{};
+    T means[W];
+    for (int64_t i = 0; i < count; ++i) v[i] = fold_vectors<AddOp>(p + i * n, n);
+    const V mean = fold_each<AddOp, T>(v) * share;
+    store(means, mean);
+    for (int64_t i = 0; i < count; ++i) {
+      const T* row = p + i * n;
+      const V m = splat<V>(means[i]);
+      V s{}, t{}, s2{}, t2{};
+      int64_t k = 0;
+      for (; k + 2 * W <= n; k += 2 * W) {  // fetches what follows: this pass leaves the memory idle
+        __builtin_prefetch(row + most * n + k), __builtin_prefetch(row + most * n + k + W);
+        add_distance(load<V>(row + k) - m, s, s2);
+        add_distance(load<V>(row + k + W) - m, t, t2);
+      }
+      if (k + W <= n) {
+        add_distance(load<V>(row + k) - m, s, s2);
+        k += W;
+      }
+      if (k < n) {
+        const V d = load<V>(row + n - W) - m;
+        add_distance(select(upper_lanes<T>(n - k), d, V{}), t, t2);
+      }
+      v[i] = s + t;
+      w[i] = s2 + t2;
+    }
+    for (int64_t i = count; i < W; ++i) v[i] = w[i] = V{};
+    out(r, count, mean, fold_each<AddOp, T>(v), fold_each<AddOp, T>(w));
+  }
+}
+
+template <class T>
+TAHR_INLINE void long_row_moments(const T* x, int64_t n, double* mean, double* m2) {
+  using V = Vec<T>;
+  constexpr int W = kLanes<T>, NV = 4;
+  const T m = fold<AddOp>(x, n) / static_cast<T>(n);
+  T s = 0, s2 = 0;
+  int64_t k = 0;
+  if (n >= NV * W) {
+    V d1[NV]{}, d2[NV]{};
+    for (; k + NV * W <= n; k += NV * W)
+      for (int v = 0; v < NV; ++v) {
+        __builtin_prefetch(x + n + k + v * W);  // the row or part that follows: this pass leaves the memory idle
+        add_distance(load<V>(x + k + v * W) - m, d1[v], d2[v]);
+      }
+    s = sum_lanes<T>((d1[0] + d1[1]) + (d1[2] + d1[3]));
+    s2 = sum_lanes<T>((d2[0] + d2[1]) + (d2[2] + d2[3]));
+  }
+  for (; k < n; ++k) {
+    const T d = x[k] - m;
+    s += d;
+    s2 += d * d;
+  }
+  moments_of(m, s, s2, n, mean, m2);
+}
+
+template <class T>
+void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
+  const T* x = static_cast<const T*>(xv);
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  if (n > kMomentsRow) {
+    for (int64_t i = 0; i < rows; ++i) long_row_moments(x + i * n, n, a + i, b + i);
+    return;
+  }
+  row_moments(x, rows, n, [&](int64_t r, int64_t count, Vec<T> mean, Vec<T> s, Vec<T> s2) TAHR_LAMBDA {
+    double to[2][kLanes<float>];
+    const double share = 1 / static_cast<double>(n);
+    const auto finish = [share](f64v* result, f64v m, f64v d, f64v d2) TAHR_LAMBDA {  // as moments_of
+      const f64v left = d2 - d * d * share;
+      result[0] = m + d * share;
+      result[1] = select(left < 0., f64v{}, left);
+    };
+    in_doubles<2>(to, finish, mean, s, s2);
+    copy_first<kLanes<T>>(a + r, to[0], count);
+    copy_first<kLanes<T>>(b + r, to[1], count);
+  });
+}
+
+template <class T>
+void variance_rows(const T* x, T* y, int64_t rows, int64_t n, bool root) {
+  if (n > kMomentsRow) {
+    for (int64_t i = 0; i < rows; ++i) {
+      double mean, m2;
+      long_row_moments(x + i * n, n, &mean, &m2);
+      const double v = m2 / static_cast<double>(n);
+      y[i] = static_cast<T>(root ? sqrt(splat<f64v>(v))[0] : v);
+    }
+    return;
+  }
+  row_moments(x, rows, n, [&](int64_t r, int64_t count, Vec<T>, Vec<T> s, Vec<T> s2) TAHR_LAMBDA {
+    store_up_to(y + r, variance_of(s, s2, n, root), count);
+  });
+}
+
+// ---- columns ----
+
+// Calls out(first column, m, sum of d, sum of d², put) for each vector of columns, m being the mean of the first rows:
+// of k of them, the error of the sum of squared distances is rows / k times that of a sum at most.
+template <class T, class Out>
+TAHR_INLINE void column_moments(const T* x, int64_t rows, int64_t stride, int64_t w, Out out) {
+  using V = Vec<T>;
+  constexpr int64_t kRows = 16, kStrip = 1024;
+  T mean[kStrip], s[kStrip], s2[kStrip];
+  for (int64_t j = 0; j < w; j += kStrip) {
+    const int64_t here = w - j < kStrip ? w - j : kStrip;
+    for (int64_t r = 0; r < rows; r += kRows) {
+      const int64_t count = rows - r < kRows ? rows - r : kRows;
+      each_vector<T>(here, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
+        const T* p = x + j + i + r * stride;
+        const auto at = [&](int64_t k) TAHR_LAMBDA { return V(get(p + k * stride, T(0))); };
+        V m{}, sum{}, other{}, sum2{}, other2{};
+        int64_t k = 0;
+        if (r) {
+          m = get(mean + i, T(0)), sum = get(s + i, T(0)), sum2 = get(s2 + i, T(0));
+        } else {
+          for (; k + 2 <= count; k += 2) m += at(k), other += at(k + 1);
+          if (k < count) m += at(k);
+          m = (m + other) * (T(1) / static_cast<T>(count));
+          put(mean + i, m);
+          other = V{};
+        }
+        for (k = 0; k + 2 <= count; k += 2) {
+          add_distance(V(at(k) - m), sum, sum2);
+          add_distance(V(at(k + 1) - m), other, other2);
+        }
+        if (k < count) add_distance(V(at(k) - m), sum, sum2);
+        put(s + i, V(sum + other));
+        put(s2 + i, V(sum2 + other2));
+      });
+    }
+    each_vector<T>(here, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
+      out(j + i, V(get(mean + i, T(0))), V(get(s + i, T(0))), V(get(s2 + i, T(0))), put);
+    });
+  }
+}
+
+template <class T>
+void moments_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void* bv) {
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+  column_moments(static_cast<const T*>(xv), rows, stride, m,
+                 [&](int64_t i, Vec<T> mean, Vec<T> s, Vec<T> s2, auto) TAHR_LAMBDA {
+                   const int64_t count = m - i < kLanes<T> ? m - i : kLanes<T>;
+                   for (int64_t k = 0; k < count; ++k) moments_of(mean[k], s[k], s2[k], rows, a + i + k, b + i + k);
+                 });
+}
+
+template <class T>
+void variance_cols(const T* x, T* y, int64_t rows, int64_t stride, int64_t m, bool root) {
+  column_moments(x, rows, stride, m, [&](int64_t i, Vec<T>, Vec<T> s, Vec<T> s2, auto put) TAHR_LAMBDA {
+    put(y + i, variance_of(s, s2, rows, root));
+  });
+}
+
+// Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample variances (1979).
+void moments_merge(void* av, void* bv, double na, const void* cv, const void* dv, double nb, int64_t m) {
+  double* __restrict a = static_cast<double*>(av), * __restrict b = static_cast<double*>(bv);
+  const double *c = static_cast<const double*>(cv), *d = static_cast<const double*>(dv);
+  const double share = nb / (na + nb), weight = na * share;
+  for (int64_t j = 0; j < m; ++j) {
+    const double delta = c[j] - a[j];
+    a[j] += delta * share;
+    b[j] += d[j] + delta * delta * weight;
+  }
+}
+
+void variance(const double* m2, double count, bool root, float* y, int64_t n) {
+  const double share = 1 / count;
+  int64_t i = 0;
+  for (; i + kLanes<float> <= n; i += kLanes<float>) {
+    f64v lo = load<f64v>(m2 + i) * share, hi = load<f64v>(m2 + i + kLanes<double>) * share;
+    if (root) lo = sqrt(lo), hi = sqrt(hi);
+    store(y + i, narrow(lo, hi));
+  }
+  for (; i < n; ++i) {
+    const double v = m2[i] * share;
+    y[i] = static_cast<float>(root ? sqrt(splat<f64v>(v))[0] : v);
+  }
+}
+
+}  // namespace
+}  // namespace tahr::TAHR_ISA
