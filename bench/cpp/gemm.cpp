@@ -18,6 +18,7 @@
 
 #include "core/allocator.h"
 #include "core/parallel.h"
+#include "graph/rows.h"
 #include "peak.h"
 
 namespace {
@@ -102,6 +103,41 @@ Work step(int64_t batch, const std::vector<int64_t>& widths, bool in_place) {
           }};
 }
 
+// The first layer's forward product and its dW with descent, on batches of rows drawn from 55,000: copied to a buffer
+// first, or read where they lie.
+Work drawn(int64_t batch, int64_t in, int64_t out, bool in_place, bool descends) {
+  constexpr int64_t kRows = 55000;
+  static auto all = std::make_shared<Buffer>(kRows * 1000);
+  auto x = std::make_shared<Buffer>(batch * in), w = std::make_shared<Buffer>(in * out),
+       z = std::make_shared<Buffer>(batch * out), dw = std::make_shared<Buffer>(in * out);
+  auto order = std::make_shared<std::vector<int64_t>>();
+  for (int64_t i = 0; i < kRows; ++i) order->push_back(i * 17393 % kRows);
+  auto next = std::make_shared<int64_t>(0);
+  auto list = std::make_shared<std::vector<const float*>>(batch);
+  return {std::string(in_place ? "listed " : "copied ") + (descends ? "sgd " : "") + std::to_string(batch) + "x" +
+              std::to_string(in) + "x" + std::to_string(out),
+          4.0 * static_cast<double>(batch * in * out), [=, rows = all.get()] {
+            if (*next + batch > kRows) *next = 0;
+            const int64_t* o = order->data() + *next;
+            *next += batch;
+            const tahr::GemmEpilogue descent{.factor = -1e-9, .accumulate = true};
+            float* to = descends ? w->data() : dw->data();
+            if (in_place) {
+              for (int64_t i = 0; i < batch; ++i) (*list)[i] = rows->data() + o[i] * in;
+              tahr::gemm_listed(false, false, batch, out, in, list->data(), w->data(), out, z->data(), out);
+              tahr::gemm_listed(true, false, in, out, batch, list->data(), z->data(), out, to, out,
+                                descends ? descent : tahr::GemmEpilogue{});
+            } else {
+              tahr::graph::gather_rows(reinterpret_cast<const std::byte*>(rows->data()), o, batch, in * 4,
+                                       reinterpret_cast<std::byte*>(x->data()));
+              tahr::gemm(tahr::DType::Float32, false, false, batch, out, in, x->data(), in, w->data(), out, z->data(),
+                         out);
+              tahr::gemm(tahr::DType::Float32, true, false, in, out, batch, x->data(), in, z->data(), out, to, out,
+                         descends ? descent : tahr::GemmEpilogue{});
+            }
+          }};
+}
+
 // One run of the probe on each of the pool's threads; FLOP/s.
 double peak(int threads) {
   constexpr int64_t kRounds = 2000;  // 10 us
@@ -154,6 +190,12 @@ int main(int argc, char** argv) {
       for (int64_t batch : {17, 32, 50, 100, 256}) works.push_back(step(batch, {784, 300, 100, 10}, in_place));
       works.push_back(step(32, {784, 500, 96, 10}, in_place));
       works.push_back(step(50, {1000, 500, 96, 10}, in_place));
+    }
+    for (bool in_place : {false, true}) {
+      for (int64_t batch : {17, 32, 50, 100}) works.push_back(drawn(batch, 784, 300, in_place, true));
+      works.push_back(drawn(32, 1000, 96, in_place, true));
+      works.push_back(drawn(32, 784, 10, in_place, true));
+      works.push_back(drawn(256, 784, 300, in_place, false));
     }
     std::erase_if(works, [&](const Work& w) { return w.name.find(filter) == std::string::npos; });
     for (int r = 0; r < rounds; ++r) {

@@ -59,6 +59,7 @@ struct Product {
   T* c;
   int64_t ldc;
   GemmEpilogue end;
+  const T* const* a_list = nullptr;  // where A's stored rows begin, in place of a and lda
   const T* bias() const { return static_cast<const T*>(end.bias); }
   // Applies the epilogue's map to a rectangle of C.
   void map(int64_t i0, int64_t i1, int64_t j0, int64_t j1) const {
@@ -74,6 +75,24 @@ struct Product {
   }
   double map_cost() const { return static_cast<double>(m) * n * end.map_ns; }
 };
+
+// Where a block of the product reads A: op(A)'s rows from i0 on, over the steps from p0 on.
+template <class T>
+void place_a(GemmBlock<T>& g, const Product<T>& p, int64_t i0, int64_t p0) {
+  g.a_row = p.ta ? 1 : p.lda;
+  g.a_col = p.ta ? p.lda : 1;
+  g.a_list = p.a_list ? p.a_list + (p.ta ? p0 : i0) : nullptr;
+  g.a_at = p.ta ? i0 : p0;
+  g.a = p.a_list ? nullptr : p.a + i0 * g.a_row + p0 * g.a_col;
+}
+
+// Packs `width` rows of op(A), whose A is transposed, over k steps.
+template <class T>
+void pack_a(const GemmKernels<T>& kernels, const Product<T>& p, int64_t i0, int64_t p0, int64_t width, int64_t k,
+            int mr, T* dst) {
+  if (p.a_list) kernels.pack_list(p.a_list + p0, i0, width, k, mr, dst);
+  else kernels.pack(p.a + p0 * p.lda + i0, 1, p.lda, width, k, mr, dst);
+}
 
 template <class T>
 double cost_of(const GemmKernels<T>& kernels, double m, double n, double k) {
@@ -185,9 +204,7 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
     g.m = p.m;
     g.n = p.n;
     g.mr = even_height(p.m, kernels.mr);
-    g.a = p.a;
-    g.a_row = p.ta ? 1 : p.lda;
-    g.a_col = p.ta ? p.lda : 1;
+    place_a(g, p, 0, 0);
   };
   const auto with_packed_b = [&](const T* b, int64_t line, int64_t step, int64_t n) {
     const int64_t size = ceil_div(n, kernels.nr) * kernels.nr * p.k + kernels.nr;
@@ -222,7 +239,7 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   constexpr double kMove = 0.6, kMoveOut = 0.8;  // packing an element, writing one transposed
   const double straight_cost = kMove * p.n * p.k + p.m * padded(p.n);
   const double swapped_cost = (p.ta ? 0 : kMove * p.m * p.k) + kMoveOut * blocks * p.m * p.n + p.n * padded(p.m);
-  if (straight_cost <= swapped_cost) {
+  if (straight_cost <= swapped_cost || p.a_list) {
     straight();
     return with_packed_b(p.b, p.ldb, 1, p.n);
   }
@@ -263,17 +280,14 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
     if (p.ta) {
       auto pack = [&](int64_t chunk) {
         for (int64_t i = chunk * 4 * mr; i < std::min((chunk + 1) * 4 * mr, p.m); i += mr) {
-          kernels.pack(p.a + p0 * p.lda + i, 1, p.lda, std::min<int64_t>(mr, p.m - i), g.k, mr,
-                       a_packed.data() + i * g.k);
+          pack_a(kernels, p, i, p0, std::min<int64_t>(mr, p.m - i), g.k, mr, a_packed.data() + i * g.k);
         }
       };
       parallel_chunks(ceil_div(tiles, 4), static_cast<double>(p.m) * g.k * 0.1, pack, kSharedNs);
       g.a = a_packed.data();
       g.a_panel = mr * g.k;
     } else {
-      g.a = p.a + p0;
-      g.a_row = p.lda;
-      g.a_col = 1;
+      place_a(g, p, 0, p0);
     }
     g.b = p.tb ? p.b + p0 : p.b + p0 * p.ldb;
     g.b_row = p.tb ? 1 : p.ldb;
@@ -323,8 +337,6 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
   g.m = p.m;
   g.n = p.n;
   g.mr = even_height(p.m, kernels.mr);
-  g.a_row = p.lda;
-  g.a_col = 1;
   g.b_row = p.ldb;
   g.b_col = 1;
   g.factor = 1;
@@ -336,7 +348,7 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
     GemmBlock<T> own = g;
     Panel<T> room;
     own.k = std::min(depth, p.k - p0);
-    own.a = p.a + p0;
+    place_a(own, p, 0, p0);
     own.b = p.b + p0 * p.ldb;
     own.b_room = p.m > 2 * kernels.mr ? room.data : nullptr;
     const int64_t j1 = std::min(j + nr, p.n);
@@ -385,8 +397,7 @@ void by_parts(const GemmKernels<T>& kernels, const Product<T>& p) {
     const Scratch<T> a_packed(ceil_div(g.m, mr) * mr * g.k + nr);
     constexpr int64_t kTogether = 8;
     for (int64_t i = 0; i < g.m; i += kTogether * mr) {
-      kernels.pack(p.a + p0 * p.lda + i0 + i, 1, p.lda, std::min<int64_t>(kTogether * mr, g.m - i), g.k, mr,
-                   a_packed.data() + i * g.k);
+      pack_a(kernels, p, i0 + i, p0, std::min<int64_t>(kTogether * mr, g.m - i), g.k, mr, a_packed.data() + i * g.k);
     }
     g.a = a_packed.data();
     g.a_panel = mr * g.k;
@@ -444,15 +455,12 @@ void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
         g.mr = mr;
         if (p.ta) {
           for (int64_t i = 0; i < g.m; i += mr) {
-            kernels.pack(p.a + p0 * p.lda + i0 + i, 1, p.lda, std::min<int64_t>(mr, g.m - i), k, mr,
-                         a_packed.data + i * k);
+            pack_a(kernels, p, i0 + i, p0, std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
           }
           g.a = a_packed.data;
           g.a_panel = mr * k;
         } else {
-          g.a = p.a + i0 * p.lda + p0;
-          g.a_row = p.lda;
-          g.a_col = 1;
+          place_a(g, p, i0, p0);
         }
         g.b = b_packed.data() + c0 * k;
         g.b_panel = nr * k;
@@ -492,7 +500,7 @@ void run(const GemmTable& table, const Product<T>& p) {
   const GemmKernels<T>& kernels = kernels_of<T>(table);
   if (p.end.factor != 1 && p.k > kGemmDepth) {  // the sums over the blocks of k are added up before they are scaled
     Scratch<T> product(p.m * p.n);
-    run<T>(table, {p.ta, p.tb, p.m, p.n, p.k, p.a, p.lda, p.b, p.ldb, product.data(), p.n, {}});
+    run<T>(table, {p.ta, p.tb, p.m, p.n, p.k, p.a, p.lda, p.b, p.ldb, product.data(), p.n, {}, p.a_list});
     return add_scaled(kernels, product.data(), p.m, p.n, static_cast<T>(p.end.factor), p.c, p.ldc);
   }
   if (!p.ta && !p.tb && !p.end.accumulate && p.end.factor == 1 && gemm_chain(p.k) < p.k && p.n >= kernels.nr &&
@@ -680,6 +688,17 @@ void gemm_with(const GemmTable& table, DType dtype, bool ta, bool tb, int64_t m,
       else run_half<T>(table, p);
     }
   });
+}
+
+void gemm_listed(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* const* a_list, const float* b,
+                 int64_t ldb, float* c, int64_t ldc, const GemmEpilogue& epilogue) {
+  gemm_listed_with(gemm_table(), ta, tb, m, n, k, a_list, b, ldb, c, ldc, epilogue);
+}
+
+void gemm_listed_with(const GemmTable& table, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                      const float* const* a_list, const float* b, int64_t ldb, float* c, int64_t ldc,
+                      const GemmEpilogue& epilogue) {
+  run<float>(table, {ta, tb, m, n, k, nullptr, 0, b, ldb, c, ldc, epilogue, a_list});
 }
 
 }  // namespace tahr

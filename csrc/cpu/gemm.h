@@ -33,10 +33,17 @@ struct GemmEpilogue {
 void gemm(DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a, int64_t lda, const void* b,
           int64_t ldb, void* c, int64_t ldc, const GemmEpilogue& epilogue = {});
 
+// The same for float32, where the rows of A, as they are stored, begin at the addresses listed: m of them, or k if ta.
+void gemm_listed(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* const* a_list, const float* b,
+                 int64_t ldb, float* c, int64_t ldc, const GemmEpilogue& epilogue = {});
+
 // The same with the kernels of a given instruction set, which this CPU must have (tests).
 struct GemmTable;
 void gemm_with(const GemmTable& table, DType dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a,
                int64_t lda, const void* b, int64_t ldb, void* c, int64_t ldc, const GemmEpilogue& epilogue = {});
+void gemm_listed_with(const GemmTable& table, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                      const float* const* a_list, const float* b, int64_t ldb, float* c, int64_t ldc,
+                      const GemmEpilogue& epilogue = {});
 
 // Estimated nanoseconds of one product on one thread, for parallel_for.
 double gemm_cost_ns(DType dtype, int64_t m, int64_t n, int64_t k);

@@ -20,7 +20,8 @@ constexpr int64_t gemm_chain(int64_t k) { return k <= kGemmDepth && k > kGemmCha
 
 // A rectangle of C = relu?(factor A B (+ C) (+ bias)), worked on with operands as the micro-kernel reads them.
 //   A    element (i, p) at a[i * a_row + p * a_col], where a_row or a_col is 1; packed: panels of `mr` rows, each
-//        stored [k][mr], a_panel elements apart (a_panel = 0: not packed)
+//        stored [k][mr], a_panel elements apart (a_panel = 0: not packed). With a_list (float only) its stored rows lie
+//        anywhere: element (i, p) at a_list[i][a_at + p], or if a_row is 1 at a_list[p][i]
 //   B    element (p, j) at b[p * b_row + j]; packed: panels of `nr` columns, each stored [k][nr], b_panel elements
 //        apart. With b_room, element (p, j) is at b[p * b_row + j * b_col], b_row or b_col being 1, and each panel is
 //        packed to b_room (kGemmDepth * nr + nr elements) before its tiles are computed, or while the first one is.
@@ -32,6 +33,8 @@ struct GemmBlock {
   int mr;           // rows of a tile, at most the kernel's
   const T* a;
   int64_t a_row, a_col, a_panel;
+  const T* const* a_list;
+  int64_t a_at;
   const T* b;
   int64_t b_row, b_col, b_panel;
   T* b_room;
@@ -58,6 +61,8 @@ struct GemmKernels {
   // With line = 1 and panel = nr or mr, width may be any number of lines: panels of k * panel elements follow one
   // another.
   void (*pack)(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst);
+  // The same with line = 1, where step p begins at list[p] + at.
+  void (*pack_list)(const T* const* list, int64_t at, int64_t width, int64_t k, int panel, T* dst);
   // Adds `count` partial products of columns [j0, j1), each stored [m][nr], `stride` elements apart, and leaves the sum
   // in C, with the block's epilogue.
   void (*merge)(const GemmBlock<T>&, const T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1);

@@ -24,7 +24,9 @@ std::array<int64_t, kMaxRank> batch_strides(const Shape& x, const Shape& batch) 
   return strides;
 }
 
-void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool ta, bool tb, const GemmEpilogue& end) {
+// With `rows`, a is a matrix of float32 whose rows begin there.
+void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool ta, bool tb, const GemmEpilogue& end,
+              const float* const* rows = nullptr) {
   const int ra = a.rank(), rb = b.rank();
   int64_t m = ra == 1 ? 1 : a.dim(ta ? -1 : -2);
   const int64_t k = ra == 1 ? a.dim(0) : a.dim(ta ? -2 : -1);
@@ -40,7 +42,7 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool ta, bool t
   }
   const int64_t lda = ta ? m : k, ldb = tb ? k : n;
   const auto a_strides = batch_strides(a.shape(), batch), b_strides = batch_strides(b.shape(), batch);
-  const auto* a_data = a.data<std::byte>();
+  const auto* a_data = rows ? nullptr : a.data<std::byte>();
   const auto* b_data = b.data<std::byte>();
   auto* c_data = c.mutable_data<std::byte>();
   const auto one = [&](int64_t i) {
@@ -52,6 +54,10 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool ta, bool t
     }
     GemmEpilogue own = end;
     if (end.map_with) own.map_with = static_cast<const std::byte*>(end.map_with) + i * m * n * size_of(c.dtype());
+    if (rows) {
+      return gemm_listed(ta, tb, m, n, k, rows, b.data<float>() + bi * k * n, ldb, c.mutable_data<float>() + i * m * n,
+                         n, own);
+    }
     gemm(a.dtype(), ta, tb, m, n, k, a_data + ai * m * k * size_of(a.dtype()), lda,
          b_data + bi * k * n * size_of(b.dtype()), ldb, c_data + i * m * n * size_of(c.dtype()), n, own);
   };
@@ -70,7 +76,7 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool ta, bool t
 
 void matmul_kernel(const KernelArgs& args) {
   const auto& at = args.as<MatmulAttrs>();
-  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, {});
+  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, {}, args.rows);
 }
 
 void linear_kernel(const KernelArgs& args) {
@@ -82,7 +88,7 @@ void linear_kernel(const KernelArgs& args) {
   end.map = f.map;
   end.map_params = f.params;
   end.map_ns = f.ns;
-  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end);
+  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end, args.rows);
 }
 
 void linear_grad_kernel(const KernelArgs& args) {
@@ -93,7 +99,7 @@ void linear_grad_kernel(const KernelArgs& args) {
   end.map_params = params;
   end.map_with = args.in[2].raw();
   end.map_ns = elementwise_ns(Ew::RangeGrad);
-  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end);
+  multiply(args.in[0], args.in[1], args.out[0], at.transpose_a, at.transpose_b, end, args.rows);
 }
 
 void linear_sgd_kernel(const KernelArgs& args) {
@@ -102,7 +108,8 @@ void linear_sgd_kernel(const KernelArgs& args) {
   GemmEpilogue end;
   end.factor = -(rate ? rate->value() : args.in[3]).item();
   end.accumulate = true;
-  multiply(args.in[1], args.in[2], args.in[0].impl()->variable->writable_value(), at.transpose_a, at.transpose_b, end);
+  multiply(args.in[1], args.in[2], args.in[0].impl()->variable->writable_value(), at.transpose_a, at.transpose_b, end,
+           args.rows);
 }
 
 }  // namespace
@@ -112,6 +119,8 @@ void register_linalg_kernels() {
   define_kernel("linear", DeviceType::CPU, linear_kernel);
   define_kernel("linear_grad", DeviceType::CPU, linear_grad_kernel);
   define_kernel("linear_sgd", DeviceType::CPU, linear_sgd_kernel);
+  for (const char* op : {"matmul", "linear", "linear_grad"}) define_listed_input(op, DeviceType::CPU, 0);
+  define_listed_input("linear_sgd", DeviceType::CPU, 1);
 }
 
 }  // namespace tahr

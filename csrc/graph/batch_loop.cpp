@@ -78,13 +78,15 @@ Tensors BatchLoop::take() {
 }
 
 void BatchLoop::gather(std::span<std::byte* const> to, int64_t first, int64_t size) {
-  const Tensors& arrays = on_cpu();
-  for (size_t i = 0; i < arrays.size(); ++i) {
-    const size_t bytes = row_bytes(arrays[i]);
-    const auto* from = arrays[i].data<std::byte>();
-    if (order_.defined()) gather_rows(from, order_.data<int64_t>() + first, size, bytes, to[i]);
-    else std::memcpy(to[i], from + static_cast<size_t>(first) * bytes, static_cast<size_t>(size) * bytes);
-  }
+  for (size_t i = 0; i < to.size(); ++i) gather_one(i, to[i], first, size);
+}
+
+void BatchLoop::gather_one(size_t i, std::byte* to, int64_t first, int64_t size) {
+  const Tensor& array = on_cpu()[i];
+  const size_t bytes = row_bytes(array);
+  const auto* from = array.data<std::byte>();
+  if (order_.defined()) gather_rows(from, order_.data<int64_t>() + first, size, bytes, to);
+  else std::memcpy(to, from + static_cast<size_t>(first) * bytes, static_cast<size_t>(size) * bytes);
 }
 
 bool BatchLoop::resident(Device device) {
@@ -138,15 +140,37 @@ struct BatchLoop::Source {
   std::vector<const void*> places;
 };
 
-// On the CPU: gathered into the buffers themselves.
+// On the CPU: read where they lie if they are in order, or if the step can read them by a list; else gathered into the
+// buffers. A copy would put each line of a batch into one core's cache, from where the others have to fetch it.
 struct BatchLoop::HostSource : Source {
-  HostSource(BatchLoop& l, int64_t n) : loop(l), size(n) {
-    for (const Tensor& t : l.buffers_) to.push_back(t.mutable_data<std::byte>());
+  HostSource(BatchLoop& l, int64_t n, Executable& e) : loop(l), size(n), step(e), lists(l.buffers_.size()) {
+    for (size_t i = 0; i < lists.size(); ++i) {
+      const bool lies = l.order_.defined() && size >= kListedRows && row_bytes(l.on_cpu()[i]) >= kListedBytes;
+      if (!lies || !step.listable(i)) continue;
+      lists[i].resize(static_cast<size_t>(size));
+      step.list_input(i, lists[i].data());
+    }
   }
-  void next(int64_t first) override { loop.gather(to, first, size); }
+  void next(int64_t first) override {
+    for (size_t i = 0; i < lists.size(); ++i) {
+      const Tensor& array = loop.on_cpu()[i];
+      if (!loop.order_.defined()) {
+        std::byte* at = array.impl()->data + static_cast<size_t>(first) * row_bytes(array);
+        step.point_input(i, array.impl()->storage, at);
+      } else if (lists[i].empty()) {
+        loop.gather_one(i, loop.buffers_[i].mutable_data<std::byte>(), first, size);
+      } else {
+        const int64_t* order = loop.order_.data<int64_t>() + first;
+        const int64_t row = static_cast<int64_t>(row_bytes(array) / sizeof(float));
+        const float* from = array.data<float>();
+        for (int64_t r = 0; r < size; ++r) lists[i][static_cast<size_t>(r)] = from + order[r] * row;
+      }
+    }
+  }
   BatchLoop& loop;
   int64_t size;
-  std::vector<std::byte*> to;
+  Executable& step;
+  std::vector<std::vector<const float*>> lists;  // of the inputs that are read by one
 };
 
 // Arrays that lie on the device.
@@ -232,7 +256,7 @@ int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches,
     Executable& e;
     ~Release() { e.release(); }
   } guard{*executable};
-  const std::unique_ptr<Source> source = source_of(size);
+  const std::unique_ptr<Source> source = source_of(size, *executable);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   int64_t done = 0;
   while (!this->done() && next_batch_size() == size && done < max_batches) {
@@ -250,8 +274,8 @@ int64_t BatchLoop::run(GraphFunction& step, double seconds, int64_t max_batches,
   return done;
 }
 
-std::unique_ptr<BatchLoop::Source> BatchLoop::source_of(int64_t size) {
-  if (device_.is_cpu()) return std::make_unique<HostSource>(*this, size);
+std::unique_ptr<BatchLoop::Source> BatchLoop::source_of(int64_t size, Executable& step) {
+  if (device_.is_cpu()) return std::make_unique<HostSource>(*this, size, step);
   if (resident(device_)) return std::make_unique<ResidentSource>(*this, size);
   return std::make_unique<FedSource>(*this, size);
 }

@@ -32,10 +32,14 @@ class BatchLoop {
  private:
   static constexpr double kShare = 0.5;
   static constexpr int64_t kPace = 8;  // batches between two looks at how far the device has come
+  // Rows this long are read where they lie, by steps that can.
+  static constexpr size_t kListedBytes = 256;
+  static constexpr int64_t kListedRows = 8;
 
   const Tensors& on_cpu();
   bool resident(Device device);  // whether the arrays lie on the device, where they are brought if they fit
   void gather(std::span<std::byte* const> to, int64_t first, int64_t size);
+  void gather_one(size_t i, std::byte* to, int64_t first, int64_t size);
   Tensors batch_of(int64_t size, Device device) const;  // uninitialised
   Device place_to_collect(const Shape& shape, DType dtype) const;
   void keep(const Executable& e, int64_t size);
@@ -43,7 +47,7 @@ class BatchLoop {
   struct HostSource;
   struct ResidentSource;
   struct FedSource;
-  std::unique_ptr<Source> source_of(int64_t size);
+  std::unique_ptr<Source> source_of(int64_t size, Executable& step);
 
   Tensors given_, host_, there_;  // the arrays: as they came, on the CPU, on the device
   Device device_;                 // of there_ and buffers_

@@ -21,7 +21,8 @@ struct Step {
   std::vector<Tensor> in, out;
   std::shared_ptr<const void> attrs;
   std::shared_ptr<void> prepared;
-  KernelArgs args() const { return {in, out, attrs.get(), prepared.get()}; }
+  const float* const* rows = nullptr;  // of the input op->listed
+  KernelArgs args() const { return {in, out, attrs.get(), prepared.get(), rows}; }
 };
 
 // Points a tensor that the executable owns at other memory.
@@ -94,7 +95,7 @@ struct Executable::Impl {
     for (size_t i = 0; i < g.nodes.size(); ++i) {
       const Node& n = g.nodes[i];
       if (plan.steps[i] == StepKind::Skip) continue;
-      Step s{plan.steps[i], static_cast<int32_t>(i), n.op, nullptr, {}, {}, n.attrs, nullptr};
+      Step s{plan.steps[i], static_cast<int32_t>(i), n.op, nullptr, {}, {}, n.attrs, nullptr, nullptr};
       Specs in_specs, out_specs;
       for (ValueId v : n.in) {
         s.in.push_back(v == kAbsent ? Tensor() : tensors[static_cast<size_t>(v)]);
@@ -194,6 +195,37 @@ struct Executable::Impl {
     }
   }
 
+  bool is_input(ValueId v, size_t i) const { return v != kAbsent && plan.root[static_cast<size_t>(v)] == g.inputs[i]; }
+
+  // Views among the readers share the rows, if they have as many: that is seen where a product reads them.
+  bool listable(size_t i) const {
+    const Spec& whole = g.value(g.inputs[i]).spec;
+    if (!device.is_cpu() || whole.dtype != DType::Float32 || whole.shape.rank() < 2) return false;
+    for (ValueId v : g.outputs) {
+      if (is_input(v, i)) return false;
+    }
+    for (size_t n = 0; n < g.nodes.size(); ++n) {
+      const Node& node = g.nodes[n];
+      for (size_t x = 0; x < node.in.size(); ++x) {
+        if (!is_input(node.in[x], i) || ((node.op->traits & kView) && plan.steps[n] == StepKind::Skip)) continue;
+        const Shape& shape = g.value(node.in[x]).spec.shape;
+        if (plan.steps[n] != StepKind::Kernel ||
+            static_cast<int>(x) != node.op->listed[static_cast<int>(device.type)] || shape.rank() != 2 ||
+            shape[0] != whole.shape[0])
+          return false;
+      }
+    }
+    return true;
+  }
+
+  void list_input(size_t i, const float* const* rows) {
+    for (Step& s : steps) {
+      const int listed = s.op->listed[static_cast<int>(device.type)];
+      if (listed >= 0 && is_input(g.nodes[static_cast<size_t>(s.node)].in[static_cast<size_t>(listed)], i))
+        s.rows = rows;
+    }
+  }
+
   // Whether a call is worth two copies, of the inputs to where a recording reads them and of its outputs. Makes room
   // for the inputs.
   bool replays(std::span<const Tensor> inputs) {
@@ -227,6 +259,7 @@ struct Executable::Impl {
     held = 0;
     bound = false;
     shared.clear();
+    for (Step& s : steps) s.rows = nullptr;
     for (size_t i = 0; i < g.values.size(); ++i) {
       const Place p = plan.buffers[static_cast<size_t>(plan.root[i])].place;
       if (p == Place::Input || p == Place::Variable || p == Place::Output || p == Place::Dynamic) drop(tensors[i]);
@@ -397,6 +430,9 @@ void Executable::point_input(size_t i, const Ref<Storage>& storage, std::byte* d
   impl_->moved = true;
   impl_->point_group(impl_->g.inputs[i], storage, data);
 }
+
+bool Executable::listable(size_t i) const { return impl_->listable(i); }
+void Executable::list_input(size_t i, const float* const* rows) { impl_->list_input(i, rows); }
 
 bool Executable::movable(size_t i) const {
   const auto root_of = [&](ValueId v) { return impl_->plan.root[static_cast<size_t>(v)]; };

@@ -43,6 +43,10 @@ class Executable {
   // Between bind and release: where an input is read from, and where an output with memory of its own is computed to.
   // For loops, which read in one round what they computed in the round before.
   void point_input(size_t i, const Ref<Storage>& storage, std::byte* data);
+  // Whether the rows of an input may lie anywhere, and where they begin: the list is read by each step until another is
+  // given. All that reads such an input are products that go through it row by row (OpDef::listed).
+  bool listable(size_t i) const;
+  void list_input(size_t i, const float* const* rows);
   bool movable(size_t i) const;
   void point_output(size_t i, const Ref<Storage>& storage, std::byte* data);
 

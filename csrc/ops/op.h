@@ -78,6 +78,9 @@ struct KernelArgs {
   std::span<const Tensor> out;  // allocated by the caller to the inferred specs
   const void* attrs;
   const void* prepared = nullptr;  // what the op's PrepareFn made for these specs; null when called eagerly
+  // Where the rows of input OpDef::listed begin, which lie anywhere: a matrix of float32. Its tensor has the shape
+  // only. Null: that input lies in its tensor, like the others.
+  const float* const* rows = nullptr;
   template <class A>
   const A& as() const {
     return *static_cast<const A*>(attrs);
@@ -112,6 +115,7 @@ struct OpDef {
   int outputs = 1;  // number of outputs; -1 if it depends on attributes (then Python returns a list)
   KernelFn kernel[kDeviceTypeCount] = {nullptr, nullptr};
   PrepareFn prepare[kDeviceTypeCount] = {nullptr, nullptr};  // null: nothing to prepare
+  int listed[kDeviceTypeCount] = {-1, -1};                   // the input that the kernel can read by KernelArgs::rows
 
   // Derived from `inputs` at registration.
   std::vector<std::string> input_names = {};
@@ -122,7 +126,8 @@ struct OpDef {
 // Registration: one function per family, called once in a fixed order by init_op_table().
 void define_op(OpDef op);
 void define_kernel(std::string_view op, DeviceType device, KernelFn fn, PrepareFn prepare = nullptr);  // op must exist
-const OpDef& get_op(std::string_view name);  // throws if unknown
+void define_listed_input(std::string_view op, DeviceType device, int input);  // see OpDef::listed
+const OpDef& get_op(std::string_view name);                                   // throws if unknown
 const OpDef* find_op(std::string_view name);
 std::vector<const OpDef*> all_ops();  // in order of definition
 

@@ -63,6 +63,10 @@ void define_kernel(std::string_view name, DeviceType device, KernelFn fn, Prepar
   it->second->prepare[static_cast<int>(device)] = prepare;
 }
 
+void define_listed_input(std::string_view name, DeviceType device, int input) {
+  registry().by_name.at(std::string(name))->listed[static_cast<int>(device)] = input;
+}
+
 const OpDef* find_op(std::string_view name) {
   const auto it = registry().by_name.find(name);
   return it == registry().by_name.end() ? nullptr : it->second;

@@ -88,6 +88,12 @@ void store_part(T* p, Vec<T> v, int count);
 
 // ---- the tile ----
 
+// How a tile reaches A: a step's values side by side and steps strided, or rows strided; or either by a list of where
+// steps or rows begin.
+enum Reach { kSteps, kRows, kListedSteps, kListedRows };
+template <class T>
+constexpr int kReaches = sizeof(T) == sizeof(float) ? 4 : 2;  // lists for float only
+
 // A column of tiles, each below the one before: between two calls the multiply-adds would rest for 60 cycles.
 template <class T>
 struct Tile {
@@ -95,6 +101,8 @@ struct Tile {
   int64_t a_next;  // from one's rows of A to those of the next
   const T* a;
   int64_t a_stride;  // between rows if they are strided, else between steps of k
+  const T* const* a_list;
+  int64_t a_at;  // behind what the list names
   const T* b;
   int64_t b_stride;  // between steps of k
   int64_t k;         // steps that read b
@@ -153,10 +161,13 @@ TAHR_INLINE V relu(V v) {
 }
 
 // C[MR][NV vectors] = relu?(factor A B (+ C) (+ bias)).
-template <class T, int MR, int NV, bool kRowsStrided, bool kKeeps = false>
+template <class T, int MR, int NV, Reach kReach, bool kKeeps = false>
 void tile(const Tile<T>& t) {
   constexpr int L = kLanes<T>;
+  constexpr bool kRowsStrided = kReach == kRows, kRowsListed = kReach == kListedRows;
   const T* first_row = t.a;
+  const T* const* list = t.a_list;
+  int64_t at = t.a_at;
   T* c = t.c;
   int64_t left = t.count;
   do {
@@ -165,13 +176,21 @@ void tile(const Tile<T>& t) {
     const int64_t as = t.a_stride;
     int64_t bs = t.b_stride, k = t.k;
     // Strided rows are reached from every third one, which x86's addressing does with few registers.
-    constexpr int kBases = kRowsStrided ? (MR + 2) / 3 : 1;
+    constexpr int kBases = kRowsListed ? MR : kRowsStrided ? (MR + 2) / 3 : 1;
     const T* a[kBases];
-    TAHR_UNROLL for (int q = 0; q < kBases; ++q) {
-      a[q] = first_row + 3 * q * as;
-      asm("" : "+r"(a[q]));  // keeps the compiler from deriving one from another
+    int64_t step = 0;
+    if constexpr (kRowsListed) {
+      TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] = list[q] + at;
+      list += MR;
+    } else if constexpr (kReach == kListedSteps) {
+      list = t.a_list;
+    } else {
+      TAHR_UNROLL for (int q = 0; q < kBases; ++q) {
+        a[q] = first_row + 3 * q * as;
+        asm("" : "+r"(a[q]));  // keeps the compiler from deriving one from another
+      }
+      first_row += t.a_next;
     }
-    first_row += t.a_next;
     T* kept = t.b_kept;
     const T* next_c = left > 1 ? c + MR * t.ldc : t.next_c;  // arrives while the sums are formed, a row with each step
     const auto sum = [&]<bool kFetches, bool kFetchesC = false>() TAHR_INLINE_LAMBDA {
@@ -191,11 +210,15 @@ void tile(const Tile<T>& t) {
           TAHR_UNROLL for (int v = 0; v < NV; ++v) store(kept + v * L, bv[v]);
           kept += NV * L;
         }
+        if constexpr (kReach == kListedSteps) a[0] = *list++ + at;
         TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-          const T x = kRowsStrided ? a[i / 3][i % 3 * as] : a[0][i];
+          const T x = kRowsListed ? a[i][step] : kRowsStrided ? a[i / 3][i % 3 * as] : a[0][i];
           TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += x * bv[v];
         }
-        TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] += kRowsStrided ? 1 : as;
+        if constexpr (kRowsListed) ++step;
+        else if constexpr (kReach != kListedSteps) {
+          TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] += kRowsStrided ? 1 : as;
+        }
         b += bs;
       }
     };
@@ -286,6 +309,7 @@ void tile(const Tile<T>& t) {
         c = next_row(c, ldc);
       }
     }
+    if constexpr (kReach == kListedSteps) at += MR;
   } while (--left > 0);
 }
 
@@ -297,34 +321,40 @@ using TileFn = void (*)(const Tile<T>&);
 
 template <class T>
 struct Tiles {
-  TileFn<T> fn[2][2][kMr + 1];       // [rows strided][two vectors][rows]
-  TileFn<T> keeping[2][2][kMr + 1];  // the same, for more than half the rows, leaving B packed
-  TileFn<T> wide[2][kWideMr + 1];    // [rows strided][rows]
-  TileFn<T> row[2][kRowNv + 1];      // of one row: [row strided][vectors]
+  TileFn<T> fn[kReaches<T>][2][kMr + 1];       // [Reach][two vectors][rows]
+  TileFn<T> keeping[kReaches<T>][2][kMr + 1];  // the same, for more than half the rows, leaving B packed
+  TileFn<T> wide[2][kWideMr + 1];              // [rows strided][rows]
+  TileFn<T> row[2][kRowNv + 1];                // of one row: [row strided][vectors]
 };
 
 template <class T, int NV>
 constexpr void fill_rows(Tiles<T>& t) {
-  t.row[0][NV] = tile<T, 1, NV, false>;
-  t.row[1][NV] = tile<T, 1, NV, true>;
+  t.row[0][NV] = tile<T, 1, NV, kSteps>;
+  t.row[1][NV] = tile<T, 1, NV, kRows>;
   if constexpr (NV > 1) fill_rows<T, NV - 1>(t);
+}
+
+template <class T, int MR, Reach kReach>
+constexpr void fill_reach(Tiles<T>& t) {
+  t.fn[kReach][0][MR] = tile<T, MR, 1, kReach>;
+  t.fn[kReach][1][MR] = tile<T, MR, 2, kReach>;
+  if constexpr (MR > kMr / 2) {
+    t.keeping[kReach][0][MR] = tile<T, MR, 1, kReach, true>;
+    t.keeping[kReach][1][MR] = tile<T, MR, 2, kReach, true>;
+  }
 }
 
 template <class T, int MR>
 constexpr void fill_tiles(Tiles<T>& t) {
-  t.fn[0][0][MR] = tile<T, MR, 1, false>;
-  t.fn[0][1][MR] = tile<T, MR, 2, false>;
-  t.fn[1][0][MR] = tile<T, MR, 1, true>;
-  t.fn[1][1][MR] = tile<T, MR, 2, true>;
-  if constexpr (MR > kMr / 2) {
-    t.keeping[0][0][MR] = tile<T, MR, 1, false, true>;
-    t.keeping[0][1][MR] = tile<T, MR, 2, false, true>;
-    t.keeping[1][0][MR] = tile<T, MR, 1, true, true>;
-    t.keeping[1][1][MR] = tile<T, MR, 2, true, true>;
+  fill_reach<T, MR, kSteps>(t);
+  fill_reach<T, MR, kRows>(t);
+  if constexpr (kReaches<T> > 2) {
+    fill_reach<T, MR, kListedSteps>(t);
+    fill_reach<T, MR, kListedRows>(t);
   }
   if constexpr (MR <= kWideMr) {
-    t.wide[0][MR] = tile<T, MR, wide_of(MR), false>;
-    t.wide[1][MR] = tile<T, MR, wide_of(MR), true>;
+    t.wide[0][MR] = tile<T, MR, wide_of(MR), kSteps>;
+    t.wide[1][MR] = tile<T, MR, wide_of(MR), kRows>;
   }
   if constexpr (MR > 1) fill_tiles<T, MR - 1>(t);
 }
@@ -387,47 +417,57 @@ TAHR_INLINE void transpose(Vec<T> (&r)[kLanes<T>]) {
   }
 }
 
+// Lines side by side; step p of them begins at step_at(p).
+template <class T, class StepAt>
+TAHR_INLINE void pack_steps(StepAt step_at, int64_t width, int64_t k, int panel, T* dst) {
+  constexpr int L = kLanes<T>;
+  constexpr int64_t kAhead = 8;  // steps
+  int64_t done = 0;              // lines
+  // Whole panels of B side by side: a step is read in one go, whatever the number of panels it feeds.
+  if (panel == kNr<T> && width >= kNr<T>) {
+    const int64_t panels = width / kNr<T>;
+    for (int64_t p = 0; p < k; ++p) {
+      const T *src = step_at(p), *ahead = step_at(p + kAhead < k ? p + kAhead : k - 1);
+      for (int64_t q = 0; q < panels; ++q) {
+        TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
+          __builtin_prefetch(ahead + q * kNr<T> + v * L);
+          store(dst + q * k * kNr<T> + p * kNr<T> + v * L, load(src + q * kNr<T> + v * L));
+        }
+      }
+    }
+    done = panels * kNr<T>;
+    dst += panels * k * kNr<T>;
+  } else if (panel == kMr && width >= kMr) {
+    // Panels of A side by side likewise: memory is read line after line, as the hardware's own fetches ahead expect.
+    const int64_t panels = width / kMr;
+    for (int64_t p = 0; p < k; ++p) {
+      const T *src = step_at(p), *ahead = step_at(p + kAhead < k ? p + kAhead : k - 1);
+      for (int64_t q = 0; q < panels; ++q) {
+        __builtin_prefetch(ahead + q * kMr);
+        __builtin_memcpy(dst + q * k * kMr + p * kMr, src + q * kMr, kMr * sizeof(T));
+      }
+    }
+    done = panels * kMr;
+    dst += panels * k * kMr;
+  }
+  if (done == width) return;
+  for (int64_t p = 0; p < k; ++p) {
+    const T* src = step_at(p) + done;
+    for (int64_t i = 0; i < width - done; ++i) dst[p * panel + i] = src[i];
+    for (int64_t i = width - done; i < panel; ++i) dst[p * panel + i] = 0;
+  }
+}
+
+template <class T>
+void pack_list(const T* const* list, int64_t at, int64_t width, int64_t k, int panel, T* dst) {
+  pack_steps<T>([&](int64_t p) TAHR_INLINE_LAMBDA { return list[p] + at; }, width, k, panel, dst);
+}
+
 template <class T>
 void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst) {
   constexpr int L = kLanes<T>;
   if (line == 1) {
-    // Whole panels of B side by side: a step is read in one go, whatever the number of panels it feeds.
-    if (panel == kNr<T> && width >= kNr<T>) {
-      constexpr int64_t kAhead = 8;  // steps
-      const int64_t panels = width / kNr<T>;
-      for (int64_t p = 0; p < k; ++p) {
-        for (int64_t q = 0; q < panels; ++q) {
-          TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
-            __builtin_prefetch(src + (p + kAhead) * step + q * kNr<T> + v * L);
-            store(dst + q * k * kNr<T> + p * kNr<T> + v * L, load(src + p * step + q * kNr<T> + v * L));
-          }
-        }
-      }
-      src += panels * kNr<T>;
-      dst += panels * k * kNr<T>;
-      width -= panels * kNr<T>;
-      if (width == 0) return;
-    }
-    // Panels of A side by side likewise: memory is read line after line, as the hardware's own fetches ahead expect.
-    if (panel == kMr && width >= kMr) {
-      constexpr int64_t kAhead = 8;  // steps
-      const int64_t panels = width / kMr;
-      for (int64_t p = 0; p < k; ++p) {
-        for (int64_t q = 0; q < panels; ++q) {
-          __builtin_prefetch(src + (p + kAhead) * step + q * kMr);
-          __builtin_memcpy(dst + q * k * kMr + p * kMr, src + p * step + q * kMr, kMr * sizeof(T));
-        }
-      }
-      src += panels * kMr;
-      dst += panels * k * kMr;
-      width -= panels * kMr;
-      if (width == 0) return;
-    }
-    for (int64_t p = 0; p < k; ++p) {
-      for (int64_t i = 0; i < width; ++i) dst[p * panel + i] = src[p * step + i];
-      for (int64_t i = width; i < panel; ++i) dst[p * panel + i] = 0;
-    }
-    return;
+    return pack_steps<T>([&](int64_t p) TAHR_INLINE_LAMBDA { return src + p * step; }, width, k, panel, dst);
   }
   // Squares of L lines by L steps, the last lines first: where a panel is no multiple of L wide, the surplus of a store
   // lands in the next step, which is overwritten afterwards, or at the end in the room behind the panel.
@@ -551,10 +591,11 @@ void finish_transposed(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t 
 template <class T>
 void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
   constexpr int L = kLanes<T>, kNrT = kNr<T>, kWideNr = kRowNv * L;
-  const bool strided = !g.a_panel && g.a_row != 1;
+  const bool strided = !g.a_panel && g.a_row != 1, listed = !g.a_panel && g.a_list;
+  const int reach = (strided ? kRows : kSteps) + (listed ? kListedSteps - kSteps : 0);
   const int64_t depth = gemm_depth(g.k);
-  const bool single = g.mr == 1 && !g.b_panel && !g.b_room && !g.c_transposed;
-  const int wide = g.mr <= kWideMr && !g.b_panel && !g.b_room && !g.c_transposed ? wide_of(g.mr) * L : 0;
+  const bool single = g.mr == 1 && !listed && !g.b_panel && !g.b_room && !g.c_transposed;
+  const int wide = g.mr <= kWideMr && !listed && !g.b_panel && !g.b_room && !g.c_transposed ? wide_of(g.mr) * L : 0;
   alignas(64) T tmp[kMr * kNrT > kWideNr * kWideMr ? kMr * kNrT : kWideNr * kWideMr];
   alignas(64) T tail[kWideNr * kWideNr > 4096 ? 4096 : kWideNr * kWideNr];
   constexpr int64_t kTailRoom = sizeof tail / sizeof(T);
@@ -619,6 +660,9 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
         if (g.a_panel) {
           t.a = g.a + i / g.mr * g.a_panel + p0 * g.mr;
           t.a_stride = g.mr;
+        } else if (listed) {
+          t.a_list = g.a_list + (strided ? i : p0);
+          t.a_at = strided ? g.a_at + p0 : i;
         } else {
           t.a = g.a + i * g.a_row + p0 * g.a_col;
           t.a_stride = strided ? g.a_row : g.a_col;
@@ -649,9 +693,9 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
         }
         if (direct && i + done < i1) t.next_c = t.c + done * g.ldc;
         else if (direct && j + cols < j1) t.next_c = g.c + i0 * g.ldc + j + cols;
-        const TileFn<T> fn = keep                          ? kTiles<T>.keeping[strided][width == kNrT][rows]
+        const TileFn<T> fn = keep                          ? kTiles<T>.keeping[reach][width == kNrT][rows]
                              : single                      ? kTiles<T>.row[strided][width / L]
-                             : width == kNrT || width == L ? kTiles<T>.fn[strided][width == kNrT][rows]
+                             : width == kNrT || width == L ? kTiles<T>.fn[reach][width == kNrT][rows]
                                                            : kTiles<T>.wide[strided][rows];
         fn(t);
         if (keep) {
@@ -703,9 +747,10 @@ void add_scaled(T* to, const T* from, int64_t n, T factor) {
 }  // namespace
 
 const GemmTable& gemm_table() {
-  static constexpr GemmTable t{
-      {kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, pack<float>, merge<float>, add_scaled<float>},
-      {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, pack<double>, merge<double>, add_scaled<double>}};
+  static constexpr GemmTable t{{kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, pack<float>, pack_list<float>,
+                                merge<float>, add_scaled<float>},
+                               {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, pack<double>,
+                                pack_list<double>, merge<double>, add_scaled<double>}};
   return t;
 }
 

@@ -287,6 +287,41 @@ def test_ways_of_fit(fit):
     check_fit(mlp, compile=lambda: {"optimizer": optimizers.SGD(0.1), "metrics": ["mae"]}, fit=fit)
 
 
+WIDE = _rng.normal(size=(70, 8, 12)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: [layers.Flatten(), layers.Dense(40, "relu"), layers.Dense(1)],  # reads rows where they lie
+        lambda: [layers.Flatten(), layers.Rescaling(0.5), layers.Dense(40), layers.Dense(1)],  # has them copied
+        lambda: [layers.Dense(3), layers.Flatten(), layers.Dense(1)],  # a product of other rows than the samples
+    ],
+)
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: {"batch_size": 16},
+        lambda: {"batch_size": 12, "shuffle": False, "sample_weight": np.abs(X[:, 1])},
+        lambda: {"batch_size": 33, "validation_split": 0.3},
+        lambda: {"batch_size": 9, "validation_data": (WIDE[:17], Y[:17]), "validation_batch_size": 11},
+        lambda: {"batch_size": 70},
+        lambda: {"batch_size": 3},
+    ],
+)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_rows_in_place(build, fit, optimizer):
+    def run(eager):
+        model = keras.Sequential(build())
+        model.compile(optimizer, "mse", run_eagerly=eager)
+        history = model.fit(WIDE, Y, epochs=2, verbose=0, **fit())
+        logs = [v for name in sorted(history.history) for v in history.history[name]]
+        predicted = model.predict(WIDE, batch_size=16, verbose=0)
+        return [*model.get_weights(), *logs, predicted, model.evaluate(WIDE, Y, batch_size=16, verbose=0)]
+
+    both_ways(run)
+
+
 def test_data_sources():
     dataset = tahr.data.Dataset.from_tensor_slices((X, Y)).batch(16)
     check_fit(mlp, x=dataset, y=None)
