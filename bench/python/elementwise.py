@@ -1,10 +1,13 @@
 """Elementwise ops at 10^7 float32 elements beside NumPy and PyTorch, in one process, taking turns.
 
-Usage: python bench/python/elementwise.py [--threads 1 2] [--size 10000000] [--repeats 15] [--ops erf gelu]
+Usage: python bench/python/elementwise.py [--threads 1 2] [--size 10000000] [--repeats 15] [--ops erf gelu] [--all]
 
 PyTorch and NumPy write into arrays that exist already, which spares them the page faults of a fresh result; tahr makes
 a fresh result each time. The last column is the bytes read and written over our time, as a share of the same figure
 of the faster of NumPy's and PyTorch's copy.
+
+With `--all`: every elementwise op of the table, float32 and where they differ other dtypes too, ours alone. What is
+below 90% of the copy is marked.
 """
 
 from __future__ import annotations
@@ -84,18 +87,130 @@ def run(size: int, repeats: int, only: list[str]) -> None:
         )
 
 
+# Ops by the inputs they are measured on, which `sweep` makes: x and y normal, c = |x|, u in (-1, 1), v from 1 on,
+# i and j integers from 1 to 100, p and q bools.
+_SWEEP = {
+    "float32 float64 x y": "add subtract multiply divide divide_no_nan floor_divide mod fmod maximum minimum fmax fmin "
+    "hypot copysign heaviside nextafter equal less greater_equal logaddexp logaddexp2 arctan2 "
+    "tanh_grad sigmoid_grad silu_grad gelu_grad leaky_relu_grad",
+    "float32 float64 c y": "power",
+    "float32 float64 x": "negative absolute sign square cbrt reciprocal deg2rad floor ceil trunc rint angle nan_to_num "
+    "isnan isinf isfinite isposinf isneginf signbit exp exp2 expm1 sin cos tan arctan sinh cosh tanh arcsinh sinc "
+    "erf erfc i0 i1 relu relu6 leaky_relu elu celu selu gelu sigmoid log_sigmoid softplus silu mish softsign "
+    "hard_sigmoid hard_silu hard_tanh hard_shrink soft_shrink tanh_shrink squareplus threshold sparse_plus "
+    "sparse_sigmoid logical_not",
+    "float32 float64 c": "sqrt rsqrt log log2 log10 log1p lgamma digamma trigamma",
+    "float32 float64 u": "arcsin arccos arctanh erfinv",
+    "float32 float64 v": "arccosh",
+    "int32 int64 uint8 i j": "add subtract multiply maximum minimum floor_divide mod fmod equal less bitwise_and "
+    "bitwise_or bitwise_xor left_shift right_shift gcd lcm power",
+    "int32 int64 uint8 i": "negative absolute sign square bitwise_not relu",
+    "bool p q": "add logical_and logical_or logical_xor equal bitwise_and",
+    "bool p": "logical_not",
+}
+_CASTS = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
+
+
+def _width(t: Any) -> int:
+    """Bytes of one element."""
+    name = str(t.dtype)
+    return 1 if name == "bool" else int(name.lstrip("abfilnotu")) // 8
+
+
+def sweep(size: int, only: list[str]) -> None:
+    import numpy as np
+    import tahr
+    import torch
+    from tahr import _C, ops
+
+    threads = int(os.environ["TAHR_NUM_THREADS"])
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal(size, dtype=np.float32)
+    arrays = {"x": a, "y": rng.standard_normal(size, dtype=np.float32), "c": np.abs(a), "v": 1 + 3 * np.abs(a)}
+    arrays |= {"u": rng.uniform(-0.999, 0.999, size), "p": a > 0, "q": rng.integers(0, 2, size) > 0}
+    arrays |= {name: rng.integers(1, 100, size) for name in "ij"}
+
+    calls: list[tuple[str, str, str, Callable[..., Any]]] = []
+    for on, names in _SWEEP.items():
+        letters = " ".join(word for word in on.split() if len(word) == 1)
+        for dtype in on.split()[: -len(letters.split())]:
+            calls += [(name, dtype, letters, getattr(_C.ops, name)) for name in names.split()]
+    for dtype in ("float32", "float64", "int32", "int64", "uint8", "bool"):
+        calls.append(("where", dtype, "p x y", ops.where))
+    for dtype in ("float32", "float64", "int32"):
+        calls += [("clip(-1, 1)", dtype, "x", lambda x: ops.clip(x, -1, 1)), ("x + 2", dtype, "x", lambda x: x + 2)]
+        calls += [("x // 3", dtype, "i", lambda x: x // 3), ("x % 3", dtype, "i", lambda x: x % 3)]
+        calls.append(("x < 1", dtype, "x", lambda x: x < 1))
+    for dtype in ("float32", "float64"):
+        for e in (2, 3, 4, 0.5, -0.5, -1, -2, 1.5, 2.4, 1 / 3):
+            calls.append((f"x ** {e:.3g}", dtype, "c", lambda x, e=e: x**e))
+        calls += [("2.5 ** x", dtype, "x", lambda x: 2.5**x), ("1 / x", dtype, "x", lambda x: 1 / x)]
+        calls += [("round(x, 2)", dtype, "x", lambda x: ops.round(x, 2))]
+        calls += [("gelu tanh", dtype, "x", lambda x: ops.gelu(x, approximate=True))]
+        calls += [("gelu erf", dtype, "x", lambda x: ops.gelu(x, approximate=False))]
+        calls += [("gelu_grad erf", dtype, "x y", lambda x, y: _C.ops.gelu_grad(x, y, approximate=False))]
+        calls += [("ldexp", dtype, "x int32:i", _C.ops.ldexp)]
+        calls += [("elu_grad", dtype, "x y", lambda x, y: _C.ops.elu_grad(x, y, 1.0, 1.0, 1.0))]
+    calls += [
+        (f"to {to}", dtype, "i", lambda x, to=to: ops.cast(x, to)) for dtype in _CASTS for to in _CASTS if to != dtype
+    ]
+    calls += [(name, half, "x y", getattr(_C.ops, name)) for half in ("float16", "bfloat16") for name in ("add", "tanh")]
+
+    target, source = np.empty_like(a), a
+    out, given = torch.from_numpy(target), torch.from_numpy(source)
+
+    def least(f: Callable[[], Any], seconds: float) -> float:
+        f()
+        best, spent = float("inf"), 0.0
+        while spent < seconds:
+            start = time.perf_counter()
+            f()
+            spent += (taken := time.perf_counter() - start)
+            best = min(best, taken)
+        return 1e3 * best
+
+    def copy() -> float:
+        return min(least(lambda: np.copyto(target, source), 0.15), least(lambda: out.copy_(given), 0.15))
+
+    results, copied = [], copy()
+    for k, (name, dtype, letters, f) in enumerate(calls):
+        if only and name not in only:
+            continue
+        inputs = []
+        for letter in letters.split():
+            kind, _, letter = letter.rpartition(":")
+            inputs.append(ops.cast(tahr.constant(arrays[letter]), "bool" if letter in "pq" else kind or dtype))
+        if name == "tanh":
+            inputs = inputs[:1]
+        moved = size * (sum(_width(t) for t in inputs) + _width(f(*inputs)))
+        results.append((name, dtype, moved, least(lambda f=f, inputs=inputs: f(*inputs), 0.12)))
+        del inputs
+        if k % 20 == 0:
+            copied = min(copied, copy())
+    bandwidth = 8e-6 * size / copied
+    print(f"{threads} thread(s), copy {copied:.2f} ms = {bandwidth:.1f} GB/s")
+    print(f"{'op':15} {'dtype':9} {'bytes':>5} {'ms':>9} {'of copy':>8}")
+    for name, dtype, moved, t in results:
+        share = 1e-6 * moved / t / bandwidth
+        print(f"{name:15} {dtype:9} {moved // size:5} {t:9.2f} {share:8.0%}{'' if share >= 0.9 else '  below'}")
+    print(f"{sum(1e-6 * m / t / bandwidth < 0.9 for _, _, m, t in results)} of {len(results)} below 90%")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--size", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--ops", nargs="+", default=[], help="rows to run; all if not given")
+    parser.add_argument("--all", action="store_true", help="every op of the table, ours alone")
     args = parser.parse_args()
     if "TAHR_NUM_THREADS" in os.environ and len(args.threads) == 1:
-        return run(args.size, args.repeats, args.ops)
+        return sweep(args.size, args.ops) if args.all else run(args.size, args.repeats, args.ops)
     for threads in args.threads:  # one process each: thread counts are read once, at the start
         env = {**os.environ, "TAHR_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
         own = [f"--threads={threads}", f"--size={args.size}", f"--repeats={args.repeats}"]
+        own += ["--all"] if args.all else []
         own += ["--ops", *args.ops] if args.ops else []
         subprocess.run([sys.executable, __file__, *own], env=env, check=True)
 
