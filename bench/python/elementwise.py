@@ -97,7 +97,7 @@ _SWEEP = {
     "float32 float64 x": "negative absolute sign square cbrt reciprocal deg2rad floor ceil trunc rint angle nan_to_num "
     "isnan isinf isfinite isposinf isneginf signbit exp exp2 expm1 sin cos tan arctan sinh cosh tanh arcsinh sinc "
     "erf erfc i0 i1 relu relu6 leaky_relu elu celu selu gelu sigmoid log_sigmoid softplus silu mish softsign "
-    "hard_sigmoid hard_silu hard_tanh hard_shrink soft_shrink tanh_shrink squareplus threshold sparse_plus "
+    "hard_sigmoid hard_silu hard_tanh hard_shrink soft_shrink tanh_shrink squareplus sparse_plus "
     "sparse_sigmoid logical_not",
     "float32 float64 c": "sqrt rsqrt log log2 log10 log1p lgamma digamma trigamma",
     "float32 float64 u": "arcsin arccos arctanh erfinv",
@@ -146,6 +146,7 @@ def sweep(size: int, only: list[str]) -> None:
         for e in (2, 3, 4, 0.5, -0.5, -1, -2, 1.5, 2.4, 1 / 3):
             calls.append((f"x ** {e:.3g}", dtype, "c", lambda x, e=e: x**e))
         calls += [("2.5 ** x", dtype, "x", lambda x: 2.5**x), ("1 / x", dtype, "x", lambda x: 1 / x)]
+        calls += [("threshold", dtype, "x", lambda x: ops.threshold(x, 0.5, 0.0))]
         calls += [("round(x, 2)", dtype, "x", lambda x: ops.round(x, 2))]
         calls += [("gelu tanh", dtype, "x", lambda x: ops.gelu(x, approximate=True))]
         calls += [("gelu erf", dtype, "x", lambda x: ops.gelu(x, approximate=False))]

@@ -87,10 +87,18 @@ EwLoop exact_power(T e) {
          : e == T(-1)  ? loop(Ew::Reciprocal)
                        : nullptr;
 }
+// The loop for a single exponent, which it finds as its parameter; null if it must be spread over a tile.
+template <class T>
+EwLoop power_by(T e) {
+  const EwLoop exact = exact_power(e);
+  return exact ? exact : g_loop[static_cast<int>(Ew::PowerBy)][static_cast<int>(DTypeOf<T>::value)];
+}
 template <class T>
 void power_by_one(void* out, const void* const* in, int64_t n, const double* params) {
-  const EwLoop exact = exact_power(*static_cast<const T*>(in[1]));
-  (exact ? exact : g_loop[static_cast<int>(Ew::Power)][static_cast<int>(DTypeOf<T>::value)])(out, in, n, params);
+  const T e = *static_cast<const T*>(in[1]);
+  const double exponent = static_cast<double>(e);
+  if (const EwLoop loop = power_by(e)) return loop(out, in, n, &exponent);
+  g_loop[static_cast<int>(Ew::Power)][static_cast<int>(DTypeOf<T>::value)](out, in, n, params);
 }
 void power(const EwSite& s, EwCall* call) {
   Resolver::resolve(Ew::Power, s, call);
@@ -115,7 +123,7 @@ void kernel(const KernelArgs& a) {
   run_elementwise(a.in, a.out[0], call);
 }
 
-// The value of a single exponent is at hand: an exact power need not spread it over a tile.
+// The value of a single exponent is at hand: it need not be spread over a tile.
 void power_kernel(const KernelArgs& a) {
   const Tensor& exponent = a.in[1];
   EwCall call;
@@ -123,9 +131,9 @@ void power_kernel(const KernelArgs& a) {
   find_loop(&call);
   if (is_float(a.out[0].dtype()) && exponent.size() == 1 && a.in[0].size() == a.out[0].size()) {
     const double e = exponent.item();
-    if (const EwLoop loop = call.out == DType::Float64 ? exact_power(e) : exact_power(static_cast<float>(e))) {
+    if (const EwLoop loop = call.out == DType::Float64 ? power_by(e) : power_by(static_cast<float>(e))) {
       call.loop = loop;
-      call.ns = g_ns[static_cast<int>(Ew::Square)];
+      call.params[0] = e;
       return run_elementwise(a.in.first(1), a.out[0], call);
     }
   }

@@ -90,6 +90,7 @@ enum class Ew : uint8_t {
   Erf,
   Erfc,
   Power,
+  PowerBy,  // by an exponent that is a parameter
   Hypot,
   Logaddexp,
   Logaddexp2,

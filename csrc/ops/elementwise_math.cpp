@@ -86,8 +86,8 @@ void define_math() {
        TAHR_VJP1(b("tanh_grad", dy, y)), save_out(0));
   math("arcsinh", "The inverse hyperbolic sine of x.", "arcsinh([0.0, 1.0])",
        "array([0.       , 0.8813736], dtype=float32)", TAHR_VJP1(mul(dy, u("rsqrt", add(sq(x), 1.0)))), save_in(0));
-  math("arccosh", "The inverse hyperbolic cosine of x, NaN below 1.", "arccosh([1.0, 2.0])",
-       "array([0.      , 1.316958], dtype=float32)", TAHR_VJP1(mul(dy, u("rsqrt", mul(add(x, -1.0), add(x, 1.0))))),
+  math("arccosh", "The inverse hyperbolic cosine of x, NaN below 1.", "arccosh([1.0, 3.0])",
+       "array([0.       , 1.7627472], dtype=float32)", TAHR_VJP1(mul(dy, u("rsqrt", mul(add(x, -1.0), add(x, 1.0))))),
        save_in(0));
   math("arctanh", "The inverse hyperbolic tangent of x.", "arctanh([0.0, 0.5])",
        "array([0.        , 0.54930615], dtype=float32)", TAHR_VJP1(div(dy, one_minus(sq(x)))), save_in(0));

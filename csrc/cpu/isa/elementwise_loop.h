@@ -65,7 +65,7 @@ void scalar_loop3(void* out, const void* const* in, int64_t n, const double* p) 
 // Long loops fetch both sides this many bytes ahead: while the arithmetic fills the window in which the processor looks
 // ahead, the memory would idle. Reaches beyond the end, which is often where the next chunk begins.
 inline constexpr int64_t kFetchAhead = 2048;
-inline constexpr int64_t kLongLoop = 4096;  // elements
+inline constexpr int64_t kLongLoop = 1024;  // elements; a tile of the driver that is not streamed
 
 TAHR_INLINE void fetch_for_writing(const void* p) {
 #if defined(__x86_64__)

@@ -78,6 +78,25 @@ MATH1(Erf, verf(x))
 MATH1(Erfc, verfc(x))
 MATH1(Erfinv, verfinv(x))
 MATH2(Power, vpow(x, y))
+// By an exponent that is a parameter.
+struct PowerBy {
+  const f32v y;
+  explicit PowerBy(const double* p) : y(splat<f32v>(static_cast<float>(p[0]))) {}
+  TAHR_INLINE f32v operator()(f32v x) const { return vpow(x, y); }
+};
+#if TAHR_LOOKUP
+struct PowerByFew {
+  const PowBy power;
+  explicit PowerByFew(const double* p) : power(static_cast<float>(p[0])) {}
+  TAHR_INLINE f32v operator()(f32v x) const { return power(x); }
+};
+#endif
+void power_by(void* out, const void* const* in, int64_t n, const double* p) {
+#if TAHR_LOOKUP
+  if (PowBy::takes(static_cast<float>(p[0]))) return vector_loop1<PowerByFew, float>(out, in, n, p);
+#endif
+  vector_loop1<PowerBy, float>(out, in, n, p);
+}
 MATH2(Hypot, vhypot(x, y))
 MATH2(Logaddexp, larger(x, y) + log1p_unit(exp_below(gap(x, y))))
 MATH2(Logaddexp2, larger(x, y) + log1p_unit(vexp2(gap(x, y))) * static_cast<Lane<V>>(1.44269504088896340736))
@@ -106,14 +125,17 @@ MATH2P(EluGrad, x* select(y > T(0), splat<V>(P(2)), P(0) * vexp(P(1) * y)))
   FLOAT2(Op), { Ew::Op, EwType::F64, vector_loop2<Op, double> }
 
 constexpr EwEntry kEntries[] = {
-    BOTH1(Exp),        BOTH1(Exp2),    BOTH1(Expm1),      BOTH1(Log),        BOTH1(Log2),      BOTH1(Log10),
-    BOTH1(Log1p),      BOTH1(Sin),     BOTH1(Cos),        BOTH1(Tan),        BOTH1(Arcsin),    BOTH1(Arccos),
-    BOTH1(Arctan),     BOTH2(Arctan2), BOTH1(Sinh),       BOTH1(Cosh),       BOTH1(Tanh),      BOTH1(Arcsinh),
-    BOTH1(Arccosh),    BOTH1(Arctanh), BOTH1(Rsqrt),      FLOAT1(Erf),       FLOAT1(Erfc),     FLOAT1(Erfinv),
-    FLOAT2(Power),     FLOAT2(Hypot),  BOTH2(Logaddexp),  BOTH2(Logaddexp2), BOTH1(Sigmoid),   BOTH1(Softplus),
-    BOTH1(LogSigmoid), BOTH1(Silu),    FLOAT1(Gelu),      BOTH1(GeluTanh),   BOTH1(Elu),       BOTH1(Celu),
-    BOTH1(Selu),       BOTH1(Mish),    BOTH1(TanhShrink), BOTH2(SiluGrad),   FLOAT2(GeluGrad), BOTH2(GeluTanhGrad),
-    BOTH2(EluGrad),
+    BOTH1(Exp),       BOTH1(Exp2),         BOTH1(Expm1),      BOTH1(Log),
+    BOTH1(Log2),      BOTH1(Log10),        BOTH1(Log1p),      BOTH1(Sin),
+    BOTH1(Cos),       BOTH1(Tan),          BOTH1(Arcsin),     BOTH1(Arccos),
+    BOTH1(Arctan),    BOTH2(Arctan2),      BOTH1(Sinh),       BOTH1(Cosh),
+    BOTH1(Tanh),      BOTH1(Arcsinh),      BOTH1(Arccosh),    BOTH1(Arctanh),
+    BOTH1(Rsqrt),     FLOAT1(Erf),         FLOAT1(Erfc),      FLOAT1(Erfinv),
+    FLOAT2(Power),    FLOAT2(Hypot),       BOTH2(Logaddexp),  BOTH2(Logaddexp2),
+    BOTH1(Sigmoid),   BOTH1(Softplus),     BOTH1(LogSigmoid), BOTH1(Silu),
+    FLOAT1(Gelu),     BOTH1(GeluTanh),     BOTH1(Elu),        BOTH1(Celu),
+    BOTH1(Selu),      BOTH1(Mish),         BOTH1(TanhShrink), BOTH2(SiluGrad),
+    FLOAT2(GeluGrad), BOTH2(GeluTanhGrad), BOTH2(EluGrad),    {Ew::PowerBy, EwType::F32, power_by},
 };
 
 }  // namespace

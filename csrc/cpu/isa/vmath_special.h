@@ -1,11 +1,12 @@
 // The error function, powers and activations on vectors; float32 only where a float64 version would need tables.
 //
 // Header only, under the rules of vmath.h. Bounds in units in the last place: verf 2.5, verfc 8,
-// vpow 1 (through float64), vrsqrt vhypot 1.5, verfinv 6. vgelu and its relatives: 6 units of the larger of |x| 2^-24
+// vpow 1.4, vrsqrt vhypot 1.5, verfinv 6. vgelu and its relatives: 6 units of the larger of |x| 2^-24
 // and the result.
 #pragma once
 
 #include "cpu/isa/vmath.h"
+#include "cpu/isa/vmath_lookup.h"
 
 namespace tahr::TAHR_ISA {
 
@@ -150,13 +151,17 @@ TAHR_INLINE f32v verfinv(f32v x) {
 #else
   const f32v rest = (1.f - x) * (1.f + x);
 #endif
+#if TAHR_LOOKUP
+  const f32v t = erfinv_argument(rest);
+#else
   const LogParts<f32v> p = log_split(rest);
-  const f32v w = -log_sum(p.m - 1.f, p.e), t = w - 2.5f;
+  const f32v t = -2.5f - log_sum(p.m - 1.f, p.e);
+#endif
   f32v r = x * poly(t, 1.5014094f, 0.24664071f, -0.004177694f, -0.0012536938f, 0.00021859708f, -4.400566e-06f,
                     -3.5281519e-06f, 3.44043e-07f, 2.850418e-08f);
-  const auto tail = !(vabs(x) < 0.9966f);
+  const auto tail = !(rest > 0.0067f);
   if (__builtin_expect(any(tail), 0)) {
-    const f32v s = sqrt(w) - 3.1f;
+    const f32v s = sqrt(t + 2.5f) - 3.1f;
     const f32v far = x * poly(s, 2.933232f, 1.0033528f, 0.0074401377f, -0.005651247f, 0.0042537367f, -0.0028889976f,
                               0.0010559586f, -3.7228558e-05f);
     r = select(tail, far, r);
@@ -166,7 +171,28 @@ TAHR_INLINE f32v verfinv(f32v x) {
   return r;
 }
 
-// x to the power of y, through float64.
+// x^y from |x|^y: what is to be negative, 1 or NaN.
+TAHR_INLINE f32v pow_exceptions(f32v x, f32v y, f32v r) {
+  const f32v a = vabs(x);
+  r = select((y == 0.f) | ((a == 1.f) & ((y == y) | (x == 1.f))), splat<f32v>(1.f), r);
+  // Odd exponents keep the sign; from 2^24 on all floats are even.
+  const f32v ay = vabs(y), magic = splat<f32v>(8388608.f);
+  const f32v rounded = select(ay < 8388608.f, (ay + magic) - magic, ay);
+  const i32v integral = rounded == ay;
+  const i32v odd = integral & (ay < 16777216.f) & ((__builtin_convertvector(vmin(ay, 16777216.f), i32v) & 1) != 0);
+  const i32v negative = bits<i32v>(x) < 0;
+  r = select(negative & odd, -r, r);
+  return select((x < 0.f) & (a < __builtin_inff()) & ~integral, splat<f32v>(FloatTraits<float>::nan), r);
+}
+
+// x to the power of y: through float64, or in pairs of floats.
+#if TAHR_LOOKUP
+TAHR_INLINE f32v vpow(f32v x, f32v y) {
+  const f32v r = pow_magnitude(x, y);
+  const unsigned odd = lanes_in<kNan | kZero | kInfinite | kNegative>(x) | lanes_in<kNan | kInfinite>(y);
+  return __builtin_expect(odd, 0) ? pow_exceptions(x, y, r) : r;
+}
+#else
 // n / d to about 2^-42, for d near 1.
 TAHR_INLINE f64v divide_nearly(f64v n, f64v d) {
 #if defined(__AVX512F__) && !defined(__clang__)
@@ -193,17 +219,9 @@ TAHR_INLINE f64v pow_positive(f64v a, f64v y) {
 TAHR_INLINE f32v vpow(f32v x, f32v y) {
   const f32v a = vabs(x);
   const Wide wa = widen(a), wy = widen(y);
-  f32v r = narrow(pow_positive(wa.lo, wy.lo), pow_positive(wa.hi, wy.hi));
-  r = select((y == 0.f) | ((a == 1.f) & ((y == y) | (x == 1.f))), splat<f32v>(1.f), r);
-  // Odd exponents keep the sign; from 2^24 on all floats are even.
-  const f32v ay = vabs(y), magic = splat<f32v>(8388608.f);
-  const f32v rounded = select(ay < 8388608.f, (ay + magic) - magic, ay);
-  const i32v integral = rounded == ay;
-  const i32v odd = integral & (ay < 16777216.f) & ((__builtin_convertvector(vmin(ay, 16777216.f), i32v) & 1) != 0);
-  const i32v negative = bits<i32v>(x) < 0;
-  r = select(negative & odd, -r, r);
-  return select((x < 0.f) & (a < __builtin_inff()) & ~integral, splat<f32v>(FloatTraits<float>::nan), r);
+  return pow_exceptions(x, y, narrow(pow_positive(wa.lo, wy.lo), pow_positive(wa.hi, wy.hi)));
 }
+#endif
 
 // 1 / sqrt(x).
 TAHR_INLINE f64v vrsqrt(f64v x) { return 1. / sqrt(x); }

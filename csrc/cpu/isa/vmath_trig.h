@@ -11,6 +11,7 @@
 #pragma once
 
 #include "cpu/isa/vmath.h"
+#include "cpu/isa/vmath_lookup.h"
 
 namespace tahr::TAHR_ISA {
 
