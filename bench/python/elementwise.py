@@ -156,7 +156,9 @@ def sweep(size: int, only: list[str]) -> None:
     calls += [
         (f"to {to}", dtype, "i", lambda x, to=to: ops.cast(x, to)) for dtype in _CASTS for to in _CASTS if to != dtype
     ]
-    calls += [(name, half, "x y", getattr(_C.ops, name)) for half in ("float16", "bfloat16") for name in ("add", "tanh")]
+    calls += [
+        (name, half, "x y", getattr(_C.ops, name)) for half in ("float16", "bfloat16") for name in ("add", "tanh")
+    ]
 
     target, source = np.empty_like(a), a
     out, given = torch.from_numpy(target), torch.from_numpy(source)

@@ -24,13 +24,20 @@ constexpr size_t kStreamBytes = size_t{16} << 20;
 constexpr int64_t kShortTile = 256;
 constexpr int64_t kStreamAhead = 2 * kShortTile;
 
+// Loops with much arithmetic fetch for themselves, evenly (isa/elementwise_loop.h): a burst in front of each tile would
+// fill the line buffers, and they would wait. Their tiles are long.
+constexpr double kMuchArithmetic = 0.5;  // ns per element
 // Bytes; the environment variable TAHR_CACHE_BYTES overrides what the system says, for tests of the streamed path.
+// A virtual machine is told the size of the whole machine's cache, of which its processors get a share.
+constexpr size_t kCachePerProcessor = size_t{48} << 20;
 size_t last_level_cache() {
   static const size_t bytes = [] {
     if (const char* s = std::getenv("TAHR_CACHE_BYTES"); s && *s)
       return static_cast<size_t>(std::strtoull(s, nullptr, 10));
 #if defined(_SC_LEVEL3_CACHE_SIZE)
-    if (const long n = sysconf(_SC_LEVEL3_CACHE_SIZE); n > 0) return static_cast<size_t>(n);
+    const long n = sysconf(_SC_LEVEL3_CACHE_SIZE), processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (n > 0)
+      return std::min(static_cast<size_t>(n), kCachePerProcessor * static_cast<size_t>(std::max(processors, 1L)));
 #endif
     return size_t{32} << 20;
   }();
@@ -92,6 +99,7 @@ struct Job {
   size_t out_size;  // bytes per element
   EwLoop convert;   // from what the loop writes to the output; null if the same
   bool stream, direct;
+  bool fetch;    // in bursts, before each tile
   int64_t step;  // elements of a tile
 };
 
@@ -131,7 +139,7 @@ void run_chunk(const Job& j, int64_t begin, int64_t end) {
   }
   for (int64_t at = begin; at < end; at += step) {
     const int64_t n = std::min(step, end - at);
-    if (j.stream && at + kStreamAhead + step <= end) fetch_ahead(j, at + kStreamAhead, step);
+    if (j.fetch && at + kStreamAhead + step <= end) fetch_ahead(j, at + kStreamAhead, step);
     for (int i = 0; i < j.inputs; ++i) {
       const Operand& o = j.op[i];
       if (o.kind == Operand::Scalar) {
@@ -191,7 +199,8 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
   j.convert = call.out == out.dtype() ? nullptr : cast_loop(call.out, out.dtype());
   j.stream = past_the_cache(in, out);
   j.direct = direct && !j.stream;
-  j.step = j.stream || size <= 2 * kTile ? kShortTile : kTile;  // a short job spares filling a long tile
+  j.fetch = j.stream && call.ns < kMuchArithmetic;
+  j.step = j.fetch || size <= 2 * kTile ? kShortTile : kTile;  // a short job spares filling a long tile
   for (int i = 0; i < inputs; ++i) {
     Operand& o = j.op[i];
     o.data = static_cast<const std::byte*>(in[i].raw());

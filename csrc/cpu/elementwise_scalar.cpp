@@ -1,4 +1,5 @@
-// Elementwise loops without a vector form, over the functions of ops/elementwise_functions.h.
+// Elementwise loops without a vector form on some instruction set or on all, over the functions of
+// ops/elementwise_functions.h.
 #include "cpu/elementwise_scalar.h"
 
 #include <cmath>
@@ -47,30 +48,26 @@ void round_loop(void* out, const void* const* in, int64_t n, const double* param
       {Ew::Op, EwType::I32, loop2<int32_t, f<int32_t>>}, {                                                      \
     Ew::Op, EwType::I64, loop2<int64_t, f<int64_t>>                                                             \
   }
+#define LONGS2(Op, f) \
+  {Ew::Op, EwType::U64, loop2<uint64_t, f<uint64_t>>}, { Ew::Op, EwType::I64, loop2<int64_t, f<int64_t>> }
 #define ROUND(Type, T) {Ew::RoundDecimals, EwType::Type, round_loop<T>}
 
 const EwEntry kEntries[] = {
     BOTH2(FloorDivide, floor_divide),
-    INTS2(FloorDivide, floor_divide),
+    LONGS2(FloorDivide, floor_divide),
     BOTH2(Mod, mod),
-    INTS2(Mod, mod),
+    LONGS2(Mod, mod),
     BOTH2(Fmod, fmod),
-    INTS2(Fmod, fmod),
+    LONGS2(Fmod, fmod),
     INTS2(Power, power),
     {Ew::Power, EwType::F64, loop2<double, power<double>>},
-    INTS2(LeftShift, left_shift),
-    INTS2(RightShift, right_shift),
     INTS2(Gcd, gcd),
     INTS2(Lcm, lcm),
-    BOTH2(Heaviside, heaviside),
     BOTH2(Copysign, signed_copy),
-    BOTH2(Nextafter, next),
     {Ew::Nextafter, EwType::F16, loop2<uint16_t, next_half<0x7c00>>},
     {Ew::Nextafter, EwType::BF16, loop2<uint16_t, next_half<0x7f80>>},
     {Ew::Ldexp, EwType::F32, ldexp_loop<float>},
     {Ew::Ldexp, EwType::F64, ldexp_loop<double>},
-    {Ew::Angle, EwType::F32, loop1<float, angle<float>>},
-    {Ew::Angle, EwType::F64, loop1<double, angle<double>>},
     BOTH1(Cbrt, cbrt),
     {Ew::Erfinv, EwType::F64, loop1<double, erfinv>},
     BOTH1(Lgamma, lgamma),
@@ -92,8 +89,6 @@ const EwEntry kEntries[] = {
     ROUND(I16, int16_t),
     ROUND(I32, int32_t),
     ROUND(I64, int64_t),
-    ROUND(F32, float),
-    ROUND(F64, double),
 };
 
 }  // namespace

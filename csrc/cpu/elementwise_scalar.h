@@ -1,4 +1,5 @@
-// Elementwise loops without a vector form: integer division and what the C library computes one by one.
+// Elementwise loops that go one by one: division of long integers and what the C library computes. Those of an
+// instruction set (isa/elementwise_number.cpp) take precedence.
 #pragma once
 
 #include "cpu/elementwise_table.h"

@@ -91,7 +91,7 @@ void define_math() {
        save_in(0));
   math("arctanh", "The inverse hyperbolic tangent of x.", "arctanh([0.0, 0.5])",
        "array([0.        , 0.54930615], dtype=float32)", TAHR_VJP1(div(dy, one_minus(sq(x)))), save_in(0));
-  math("sinc", "sin(pi x) / (pi x), 1 at 0.", "sinc([0.0, 0.5])", "array([1.        , 0.63661975], dtype=float32)",
+  math("sinc", "sin(pi x) / (pi x), 1 at 0.", "sinc([0.0, 0.25])", "array([1.       , 0.9003163], dtype=float32)",
        TAHR_VJP1(mul(dy, sinc_slope(x, y))), save_in(0) | save_out(0));
 
   math("erf", "The error function of x.", "erf([0.0, 1.0])", "array([0.       , 0.8427008], dtype=float32)",

@@ -15,7 +15,7 @@ from tahr import _C, ops
 BOUNDS = {
     **{"exp": 1, "exp2": 1.5, "expm1": 2, "log": 1, "log2": 2.5, "log10": 2, "log1p": 1.5, "sin": 1.6, "cos": 1.6},
     **{"tan": 3.5, "arcsin": 2.5, "arccos": 1.5, "arctan": 2, "sinh": 2.7, "cosh": 2.7, "tanh": 2.5, "arcsinh": 2.5},
-    **{"arccosh": 2.5, "arctanh": 2.5},
+    **{"arccosh": 2.5, "arctanh": 2.5, "cbrt": 1},
 }
 
 
@@ -98,6 +98,77 @@ def test_powers_by_a_single_exponent(dtype: str, exponent: float) -> None:
     np.testing.assert_array_equal(np.signbit(got[~np.isnan(wanted)]), np.signbit(wanted[~np.isnan(wanted)]))
     traced = tahr.function(lambda t: (t + 0.0) ** exponent * 1.5)(x)
     assert traced.numpy().tobytes() == ((x + 0.0) ** exponent * 1.5).numpy().tobytes()
+
+
+def _ulps(got: np.ndarray, exact: np.ndarray) -> float:
+    """The largest error in units of float32, where the result is neither 0 nor infinite; there it must be `exact`."""
+    rounded = exact.astype(np.float32)
+    plain = np.isfinite(rounded) & (rounded != 0)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(exact))
+    error = np.abs(got[plain].astype(np.float64) - exact[plain]) / np.spacing(np.abs(rounded[plain])).astype(np.float64)
+    edge = ~plain & ~np.isnan(exact)
+    far = np.isinf(rounded[edge])  # within a unit of where the results end
+    assert np.all(np.where(far, np.abs(got[edge]) >= 3.4028e38, np.abs(got[edge]) <= 1.5e-45))
+    return float(error.max(initial=0))
+
+
+def _any_floats(rng: np.random.Generator, dtype: str, n: int) -> np.ndarray:
+    """Random bits, and numbers of everyday size."""
+    word = np.dtype(f"uint{8 * np.dtype(dtype).itemsize}")
+    every = rng.integers(0, np.iinfo(word).max, n, dtype=word).view(dtype)
+    near = (10 * rng.standard_normal(n)).astype(dtype)
+    return np.concatenate([every, near, np.round(near)])
+
+
+def test_error_of_powers_in_float32() -> None:
+    rng = np.random.default_rng(0)
+    x = np.exp2(rng.uniform(-149, 128, 60_000)).astype(np.float32)
+    near = (1 + rng.uniform(-0.06, 0.06, 60_000)).astype(np.float32)
+    base = np.concatenate([x, near, _any_floats(rng, "float32", 20_000)])
+    with np.errstate(all="ignore"):
+        wide = base.astype(np.float64)
+        reach = rng.uniform(-150, 150, base.size) / np.maximum(np.abs(np.log2(np.abs(wide))), 1e-7)
+        exponent = np.where(np.isfinite(reach), reach, 0.5).astype(np.float32)
+        exponent[::3] = np.round(exponent[::3])
+        assert _ulps(ops.power(base, exponent).numpy(), np.power(wide, exponent.astype(np.float64))) <= 1.4
+        for one in (3.0, -3.0, 4.0, 2.4, -1.5, -0.5, 1 / 3, 3.7, 0.001, 7.0, -11.25, 100.0):
+            one = float(np.float32(one))
+            assert _ulps((tahr.constant(base) ** one).numpy(), np.power(wide, one)) <= 1.4, one
+    whole = np.arange(100, dtype=np.float32)
+    np.testing.assert_array_equal((tahr.constant(whole) ** 3.0).numpy(), whole**3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_remainders_and_neighbours_of_any_floats_as_numpy(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    a = _any_floats(rng, dtype, 20_000)
+    b = rng.permutation(a)
+    with np.errstate(all="ignore"):
+        for name in ("fmod", "mod", "floor_divide", "nextafter"):
+            expected, got = getattr(np, name)(a, b), getattr(ops, name)(a, b).numpy()
+            np.testing.assert_array_equal(got, expected, name)
+            number = ~np.isnan(expected)
+            np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(expected[number]), name)
+        e = rng.integers(-400, 400, a.size).astype(np.int32)
+        np.testing.assert_array_equal(ops.ldexp(a, e).numpy(), np.ldexp(a, e))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_division_and_shifts_of_any_integers_as_numpy(dtype: str) -> None:
+    rng, limits = np.random.default_rng(0), np.iinfo(dtype)
+    every = rng.integers(limits.min, limits.max, 20_000, dtype=dtype, endpoint=True)
+    small = rng.integers(max(limits.min, -50), 50, 20_000).astype(dtype)
+    a, b = np.concatenate([every, small, every]), np.concatenate([small, every, every[::-1]])
+    with np.errstate(all="ignore"):
+        for name in ("floor_divide", "mod", "fmod"):
+            expected = np.where(b == 0, 0, getattr(np, name)(a, b))
+            np.testing.assert_array_equal(getattr(ops, name)(a, b).numpy(), expected, name)
+    by = rng.integers(-3 if limits.min else 0, limits.bits + 4, a.size).astype(dtype)
+    fits = (by >= 0) & (by < limits.bits)
+    inside = np.where(fits, by, 0).astype(dtype)
+    np.testing.assert_array_equal(ops.left_shift(a, by).numpy(), np.where(fits, np.left_shift(a, inside), 0))
+    gone = np.where(a < 0, -1, 0).astype(dtype)
+    np.testing.assert_array_equal(ops.right_shift(a, by).numpy(), np.where(fits, np.right_shift(a, inside), gone))
 
 
 def test_integers_divided_by_zero_and_lowest_by_minus_one() -> None:

@@ -139,10 +139,12 @@ TAHR_INLINE f32v verf(f32v x) {
   return select(a < 0.7f, erf_small(x), vcopysign(far, x));
 }
 #endif
+#if !TAHR_LOOKUP
 TAHR_INLINE f32v verfc(f32v x) {
   const f32v a = vabs(x), c = erfc_positive(a);
   return select(a < 0.4f, 1.f - erf_small(x), select(x < 0.f, 2.f - c, c));
 }
+#endif
 
 // The inverse of erf: x times a polynomial in w = -log(1 - x^2) or, in the tails, in its root (Giles 2012).
 TAHR_INLINE f32v verfinv(f32v x) {
