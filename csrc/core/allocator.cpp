@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <new>
 
 #include "core/error.h"
@@ -161,6 +162,20 @@ void deallocate(void* p, size_t bytes) noexcept {
     }
   }
   std::free(p);
+}
+
+void* thread_scratch() {
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  thread_local std::unique_ptr<void, Free> own;
+  if (!own) {
+    static_assert(kThreadScratch == kHugePage);
+    own.reset(std::aligned_alloc(kHugePage, kThreadScratch));
+    if (!own) throw Error(ErrorKind::Memory, concat("out of memory: could not allocate ", kThreadScratch, " bytes."));
+    madvise(own.get(), kThreadScratch, MADV_HUGEPAGE);
+  }
+  return own.get();
 }
 
 MemoryStats memory_stats() {

@@ -18,6 +18,11 @@ MemoryStats memory_stats();
 void reset_peak_memory();
 void release_cached_memory();  // gives the cache back to the system
 
+// Memory that belongs to the calling thread until it ends, in one huge page where the system has them; for operands
+// that a kernel rearranges. Whoever uses it next overwrites it.
+inline constexpr size_t kThreadScratch = size_t{2} << 20;
+void* thread_scratch();
+
 // Small fixed-size objects (tensor and storage headers): a free list per size.
 void* allocate_small(size_t bytes);
 void deallocate_small(void* p, size_t bytes) noexcept;

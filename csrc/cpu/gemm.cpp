@@ -13,21 +13,22 @@
 namespace tahr {
 namespace {
 
-constexpr int64_t kFewRows = 2;            // times fewer than the steps of k
-constexpr double kSharedNs = 4e3;          // a product from here on is shared, if the other threads are awake
-constexpr int64_t kManyRows = 256;         // from here on it pays to pack a B whose rows straddle cache lines
-constexpr double kChunkFmas = 600e3;       // a chunk of a direct product: a few microseconds
-constexpr double kSmallChunkFmas = 80e3;   // of a small one, so that there are
-constexpr int64_t kChunks = 12;            // this many
-constexpr double kBandBytes = 256e3;       // B of a product cut into bands of rows, at most
-constexpr int64_t kChunkRows = 24;         // rows of A that a chunk of a product by blocks works on
-constexpr int64_t kNearBytes = 1.1e6;      // an A up to this size stays in L2
-constexpr int64_t kPanelChunks = 8;        // of a product by panels, at least
-constexpr double kPanelChunkFmas = 4.5e6;  // a chunk of a product by panels
-constexpr int64_t kFarBytes = 500e3;       // from here on the tiles of C are fetched ahead
-constexpr int64_t kPanelBytes = 128;       // a step of B's panel, at most
-constexpr int64_t kPartBytes = 4 << 20;    // the partial results of a product by parts, at most
-constexpr int64_t kPartChunks = 8;         // its chunks, at least
+constexpr int64_t kFewRows = 2;              // times fewer than the steps of k
+constexpr double kSharedNs = 4e3;            // a product from here on is shared, if the other threads are awake
+constexpr int64_t kManyRows = 256;           // from here on it pays to pack a B whose rows straddle cache lines
+constexpr double kChunkFmas = 600e3;         // a chunk of a direct product: a few microseconds
+constexpr double kSmallChunkFmas = 80e3;     // of a small one, so that there are
+constexpr int64_t kChunks = 12;              // this many
+constexpr double kBandBytes = 256e3;         // B of a product cut into bands of rows, at most
+constexpr int64_t kBlockBytes = 1280 << 10;  // a packed block of B that stays in L2, at most
+constexpr int64_t kFewPanels = 4;            // of such a block, at least, where it is cut for the threads
+constexpr int64_t kNearBytes = 810e3;        // an A up to this size stays in L2
+constexpr int64_t kPanelChunks = 8;          // of a product by panels, at least
+constexpr double kPanelChunkFmas = 4.5e6;    // a chunk of a product by panels
+constexpr int64_t kFarBytes = 500e3;         // from here on the tiles of C are fetched ahead
+constexpr int64_t kPanelBytes = 128;         // a step of B's panel, at most
+constexpr int64_t kPartBytes = 4 << 20;      // the partial results of a product by parts, at most
+constexpr int64_t kPartChunks = 8;           // its chunks, at least
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -422,60 +423,76 @@ void by_parts(const GemmKernels<T>& kernels, const Product<T>& p) {
   });
 }
 
-template <class T>
-struct PackedRows {
-  alignas(64) T data[kChunkRows * kGemmDepth + 64];
+// What a thread has packed for itself in its scratch memory: a block of B and a few rows of A.
+struct OwnBlock {
+  uint64_t job = 0;
+  int64_t columns = 0;
 };
+OwnBlock& own_block() {
+  thread_local OwnBlock own;
+  return own;
+}
 
-// Larger products: B is packed by blocks of `depth` x kColumns that stay in L2, shared by all threads. Each chunk
-// works on a few rows of A: packed if A is transposed, else read in place, which is cheaper than copying them.
+// Larger products: each thread packs for itself a block of `depth` x some hundred columns of B, which stays in its L2
+// while rows of tiles are worked on. The columns are cut so that each thread has blocks of its own. A chunk is a few
+// rows of A against one block; its A is packed if it is transposed, else read in place, which is cheaper than copying
+// it.
 template <class T>
 void by_blocks(const GemmKernels<T>& kernels, const Product<T>& p) {
-  constexpr int64_t kColumns = 4096 / sizeof(T), kChunkColumns = 2048 / sizeof(T);
+  constexpr int64_t kPackedRows = 48;
+  static_assert(kBlockBytes + (kPackedRows * kGemmDepth + 64) * sizeof(T) <= kThreadScratch);
   const int64_t depth = gemm_depth(p.k);
   const int nr = kernels.nr, mr = even_height(p.m, kernels.mr);
-  const int64_t rows = kChunkRows / mr * mr;
-  Scratch<T> b_packed(depth * ceil_div(std::min(p.n, kColumns), nr) * nr + nr);
-  for (int64_t j0 = 0; j0 < p.n; j0 += kColumns) {
-    const int64_t n = std::min(kColumns, p.n - j0);
-    for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
-      const int64_t k = std::min(depth, p.k - p0);
-      const bool last = p0 + depth >= p.k;
-      pack_b(kernels, p.tb ? p.b + j0 * p.ldb + p0 : p.b + p0 * p.ldb + j0, p.tb ? p.ldb : 1, p.tb ? 1 : p.ldb, n, k,
-             b_packed.data());
-      const int64_t down = ceil_div(p.m, rows), across = ceil_div(n, kChunkColumns);
-      auto body = [&](int64_t chunk) {
-        const int64_t i0 = chunk % down * rows, c0 = chunk / down * kChunkColumns;
-        PackedRows<T> a_packed;
-        GemmBlock<T> g{};
-        g.m = std::min(rows, p.m - i0);
-        g.n = std::min(kChunkColumns, n - c0);
-        g.k = k;
-        g.chain = first_chain(p.k);
-        g.mr = mr;
-        if (p.ta) {
-          for (int64_t i = 0; i < g.m; i += mr) {
-            pack_a(kernels, p, i0 + i, p0, std::min<int64_t>(mr, g.m - i), k, mr, a_packed.data + i * k);
-          }
-          g.a = a_packed.data;
-          g.a_panel = mr * k;
-        } else {
-          place_a(g, p, i0, p0);
+  const int64_t panels = ceil_div(p.n, nr), near = kBlockBytes / (depth * nr * static_cast<int64_t>(sizeof(T)));
+  int64_t across = ceil_div(panels, near);
+  const int64_t even = ceil_div(across, num_threads()) * num_threads();
+  if (panels / even >= kFewPanels) across = even;
+  const int64_t wide = ceil_div(panels, across) * nr;
+  const int64_t rows =
+      std::clamp<int64_t>(static_cast<int64_t>(kPanelChunkFmas / (wide * depth * mr)), 2, kPackedRows / mr) * mr;
+  const int64_t down = ceil_div(p.m, rows);
+  for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
+    const int64_t k = std::min(depth, p.k - p0);
+    const bool last = p0 + depth >= p.k;
+    const uint64_t job = ++g_packed_jobs;
+    auto body = [&](int64_t chunk) {
+      const int64_t i0 = chunk % down * rows, j0 = chunk / down * wide;
+      if (j0 >= p.n) return;
+      T* const b_packed = static_cast<T*>(thread_scratch());
+      T* const a_packed = b_packed + kBlockBytes / sizeof(T);
+      GemmBlock<T> g{};
+      g.m = std::min(rows, p.m - i0);
+      g.n = std::min(wide, p.n - j0);
+      g.k = k;
+      g.chain = first_chain(p.k);
+      g.mr = mr;
+      if (p.ta) {
+        for (int64_t i = 0; i < g.m; i += mr) {
+          pack_a(kernels, p, i0 + i, p0, std::min<int64_t>(mr, g.m - i), k, mr, a_packed + i * k);
         }
-        g.b = b_packed.data() + c0 * k;
-        g.b_panel = nr * k;
-        g.c = p.c + i0 * p.ldc + j0 + c0;
-        g.ldc = p.ldc;
-        g.bias = last && p.end.bias ? p.bias() + j0 + c0 : nullptr;
-        g.factor = static_cast<T>(p.end.factor);
-        g.accumulate = p.end.accumulate || p0 > 0;
-        g.relu = last && p.end.relu;
-        g.c_ahead = true;
-        kernels.block(g, 0, g.m, 0, g.n);
-        if (last) p.map(i0, i0 + g.m, j0 + c0, j0 + c0 + g.n);
-      };
-      parallel_chunks(down * across, cost_of(kernels, p.m, n, k) + p.map_cost(), body, kSharedNs);
-    }
+        g.a = a_packed;
+        g.a_panel = mr * k;
+      } else {
+        place_a(g, p, i0, p0);
+      }
+      OwnBlock& own = own_block();
+      if (own.job != job || own.columns != j0) {
+        own = {job, j0};
+        pack_panels(kernels, p.tb ? p.b + j0 * p.ldb + p0 : p.b + p0 * p.ldb + j0, p.tb ? p.ldb : 1, p.tb ? 1 : p.ldb,
+                    g.n, k, 0, ceil_div(g.n, nr), b_packed);
+      }
+      g.b = b_packed;
+      g.b_panel = nr * k;
+      g.c = p.c + i0 * p.ldc + j0;
+      g.ldc = p.ldc;
+      g.bias = last && p.end.bias ? p.bias() + j0 : nullptr;
+      g.factor = static_cast<T>(p.end.factor);
+      g.accumulate = p.end.accumulate || p0 > 0;
+      g.relu = last && p.end.relu;
+      kernels.rows(g, 0, g.m);
+      if (last) p.map(i0, i0 + g.m, j0, j0 + g.n);
+    };
+    parallel_chunks(down * across, cost_of(kernels, p.m, p.n, k) + p.map_cost(), body, kSharedNs);
   }
 }
 

@@ -56,6 +56,8 @@ struct GemmKernels {
   int row_nr;  // the widest tile of one row
   // Computes rows [i0, i1) x columns [j0, j1) of the product; i0 is a multiple of mr, j0 of nr.
   void (*block)(const GemmBlock<T>&, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+  // Computes rows [i0, i1) x all columns, i0 a multiple of mr, one row of tiles after the other. B is packed.
+  void (*rows)(const GemmBlock<T>&, int64_t i0, int64_t i1);
   // Packs `width` (at most `panel`) lines of `k` elements as [k][panel]: line i, element p at src[i * line + p * step],
   // one of line, step being 1. Lines up to `panel` are filled with zeros. dst has room for k * panel + nr elements.
   // With line = 1 and panel = nr or mr, width may be any number of lines: panels of k * panel elements follow one

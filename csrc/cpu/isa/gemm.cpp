@@ -94,11 +94,13 @@ enum Reach { kSteps, kRows, kListedSteps, kListedRows };
 template <class T>
 constexpr int kReaches = sizeof(T) == sizeof(float) ? 4 : 2;  // lists for float only
 
-// A column of tiles, each below the one before: between two calls the multiply-adds would rest for 60 cycles.
+// A column of tiles, each below the one before, or a row of them: between two calls the multiply-adds would rest for 60
+// cycles.
 template <class T>
 struct Tile {
   int64_t count;   // tiles
-  int64_t a_next;  // from one's rows of A to those of the next
+  int64_t a_next;  // from one's rows of A to those of the next; 0 in a row
+  int64_t b_next;  // from one's columns of B to those of the next; 0 in a column
   const T* a;
   int64_t a_stride;  // between rows if they are strided, else between steps of k
   const T* const* a_list;
@@ -165,14 +167,15 @@ template <class T, int MR, int NV, Reach kReach, bool kKeeps = false>
 void tile(const Tile<T>& t) {
   constexpr int L = kLanes<T>;
   constexpr bool kRowsStrided = kReach == kRows, kRowsListed = kReach == kListedRows;
-  const T* first_row = t.a;
+  const T *first_row = t.a, *first_column = t.b, *bias = t.bias;
   const T* const* list = t.a_list;
   int64_t at = t.a_at;
   T* c = t.c;
   int64_t left = t.count;
   do {
     Vec<T> acc[MR][NV] = {};
-    const T* b = t.b;
+    const T* b = first_column;
+    first_column += t.b_next;
     const int64_t as = t.a_stride;
     int64_t bs = t.b_stride, k = t.k;
     // Strided rows are reached from every third one, which x86's addressing does with few registers.
@@ -181,7 +184,6 @@ void tile(const Tile<T>& t) {
     int64_t step = 0;
     if constexpr (kRowsListed) {
       TAHR_UNROLL for (int q = 0; q < kBases; ++q) a[q] = list[q] + at;
-      list += MR;
     } else if constexpr (kReach == kListedSteps) {
       list = t.a_list;
     } else {
@@ -286,11 +288,11 @@ void tile(const Tile<T>& t) {
         }
       }
     }
-    if (t.bias) {
+    if (bias) {
       TAHR_UNROLL for (int v = 0; v < NV; ++v) {
         Vec<T> x{};
-        if (v + 1 < NV || last == L) x = load(t.bias + v * L);
-        else if constexpr (kMasks) x = load_part(t.bias + v * L, last);
+        if (v + 1 < NV || last == L) x = load(bias + v * L);
+        else if constexpr (kMasks) x = load_part(bias + v * L, last);
         TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
       }
     }
@@ -309,7 +311,13 @@ void tile(const Tile<T>& t) {
         c = next_row(c, ldc);
       }
     }
-    if constexpr (kReach == kListedSteps) at += MR;
+    if (t.b_next) {
+      c += NV * L - MR * ldc;
+      if (bias) bias += NV * L;
+    } else {
+      if constexpr (kRowsListed) list += MR;
+      if constexpr (kReach == kListedSteps) at += MR;
+    }
   } while (--left > 0);
 }
 
@@ -717,6 +725,40 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
 }
 
 template <class T>
+void rows(const GemmBlock<T>& g, int64_t i0, int64_t i1) {
+  constexpr int kNrT = kNr<T>;
+  const bool strided = !g.a_panel && g.a_row != 1, listed = !g.a_panel && g.a_list;
+  const int reach = (strided ? kRows : kSteps) + (listed ? kListedSteps - kSteps : 0);
+  const int64_t panels = g.n / kNrT;
+  for (int64_t i = i0; i < i1; i += g.mr) {
+    const int height = static_cast<int>(i1 - i < g.mr ? i1 - i : g.mr);
+    Tile<T> t{};
+    t.count = panels;
+    if (listed) {
+      t.a_list = g.a_list + (strided ? i : 0);
+      t.a_at = g.a_at + (strided ? 0 : i);
+    } else {
+      t.a = g.a_panel ? g.a + i / g.mr * g.a_panel : g.a + i * g.a_row;
+    }
+    t.a_stride = g.a_panel ? g.mr : strided ? g.a_row : g.a_col;
+    t.b = g.b;
+    t.b_stride = kNrT;
+    t.b_next = g.b_panel;
+    t.k = g.k;
+    t.chain = g.chain;
+    t.c = g.c + i * g.ldc;
+    t.ldc = g.ldc;
+    t.cols = kNrT;
+    t.bias = g.bias;
+    t.factor = g.factor;
+    t.accumulate = g.accumulate;
+    t.relu = g.relu;
+    if (panels) kTiles<T>.fn[reach][1][height](t);
+    if (panels * kNrT < g.n) block(g, i, i + height, panels * kNrT, g.n);
+  }
+}
+
+template <class T>
 void merge(const GemmBlock<T>& g, const T* parts, int64_t stride, int64_t count, int64_t j0, int64_t j1) {
   constexpr int L = kLanes<T>, kNrT = kNr<T>;
   alignas(64) T sums[kMr * kNrT];
@@ -747,9 +789,9 @@ void add_scaled(T* to, const T* from, int64_t n, T factor) {
 }  // namespace
 
 const GemmTable& gemm_table() {
-  static constexpr GemmTable t{{kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, pack<float>, pack_list<float>,
-                                merge<float>, add_scaled<float>},
-                               {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, pack<double>,
+  static constexpr GemmTable t{{kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, rows<float>, pack<float>,
+                                pack_list<float>, merge<float>, add_scaled<float>},
+                               {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, rows<double>, pack<double>,
                                 pack_list<double>, merge<double>, add_scaled<double>}};
   return t;
 }
