@@ -224,6 +224,7 @@ int main() {
   check_bits<float>(129, 150, 200);
   check_bits<float>(310, 220, 500);
   check_bits<float>(620, 100, 400);
+  check_bits<float>(610, 900, 390);  // several blocks of columns
   check_bits<double>(64, 300, 390);
   check_bits<float>(66, 150, 1100);  // few rows against the steps of k
   check_bits<double>(9, 37, 1030);

@@ -736,7 +736,7 @@ void rows(const GemmBlock<T>& g, int64_t i0, int64_t i1) {
     t.count = panels;
     if (listed) {
       t.a_list = g.a_list + (strided ? i : 0);
-      t.a_at = g.a_at + (strided ? 0 : i);
+      t.a_at = strided ? g.a_at : i;
     } else {
       t.a = g.a_panel ? g.a + i / g.mr * g.a_panel : g.a + i * g.a_row;
     }
