@@ -20,6 +20,7 @@ constexpr size_t kAlign = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kHugeFrom = size_t{4} << 20;
 constexpr size_t kMinCacheCap = size_t{256} << 20;
+constexpr size_t kTracked = size_t{64} << 10;
 constexpr int kStepBits = 3;  // 8 classes per power of two: at most 12.5% is wasted
 constexpr int kClasses = 64 << kStepBits;
 
@@ -71,6 +72,24 @@ struct State {
   SpinLock lock;
   std::array<FreeBlock*, kClasses> free{};
   size_t live = 0, peak = 0, cached = 0;
+  // Of classes from kTracked on: when one was last asked for or given back, and the size of its blocks.
+  std::array<uint64_t, kClasses> used{};
+  std::array<size_t, kClasses> size{};
+  uint64_t now = 0;
+
+  void touch(int c, size_t bytes) {
+    if (bytes < kTracked) return;
+    used[c] = ++now;
+    size[c] = bytes;
+  }
+  // The class other than c that has blocks and has rested longest; -1 if there is none.
+  int stalest(int c) const {
+    int found = -1;
+    for (int i = 0; i < kClasses; ++i) {
+      if (i != c && free[i] && size[i] && (found < 0 || used[i] < used[found])) found = i;
+    }
+    return found;
+  }
 };
 State& state() {
   static State* s = new State;  // never destroyed: tensors may outlive static destructors
@@ -117,6 +136,7 @@ void* allocate(size_t bytes) {
     Guard g(s.lock);
     s.live += size;
     if (s.live > s.peak) s.peak = s.live;
+    s.touch(c, size);
     if (FreeBlock* b = s.free[c]) {
       s.free[c] = b->next;
       s.cached -= size;
@@ -148,20 +168,38 @@ void deallocate(void* p, size_t bytes) noexcept {
   if (LimitScope* const limits = LimitScope::current()) [[unlikely]]
     limits->refund(size);
   State& s = state();
+  FreeBlock* gone = nullptr;
   {
     Guard g(s.lock);
     s.live -= size;
-    // The cache may hold as much as was ever live at once, within reason.
-    const size_t cap = s.peak > kMinCacheCap ? s.peak : kMinCacheCap;
+    s.touch(c, size);
+    // The cache may hold what brings the total to a quarter more than was ever live at once. Where that is exceeded,
+    // sizes that are no longer in use give way: else one large block that nobody asks for again would leave the others
+    // with new pages at each call.
+    const size_t peak = s.peak > kMinCacheCap ? s.peak : kMinCacheCap, cap = peak + peak / 4;
+    while (!kExact && size >= kTracked && s.cached + s.live + size > cap) {
+      const int old = s.stalest(c);
+      if (old < 0) break;
+      FreeBlock* b = s.free[old];
+      s.free[old] = b->next;
+      s.cached -= s.size[old];
+      b->next = gone;
+      gone = b;
+    }
     if (!kExact && s.cached + s.live + size <= cap) {
       auto* b = static_cast<FreeBlock*>(p);
       b->next = s.free[c];
       s.free[c] = b;
       s.cached += size;
-      return;
+      p = nullptr;
     }
   }
   std::free(p);
+  while (gone) {
+    FreeBlock* const b = gone;
+    gone = b->next;
+    std::free(b);
+  }
 }
 
 void* thread_scratch() {

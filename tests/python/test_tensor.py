@@ -235,6 +235,20 @@ def test_large_results_reuse_memory():
     assert faults < 20, f"{faults} page faults in 20 additions of 4 MiB (1024 pages each)"
 
 
+def test_a_large_block_that_nobody_asks_for_again_gives_way():
+    import resource
+
+    held = [tf.zeros((10_000_000,)) for _ in range(5)]
+    tf.zeros((40_000_000,))
+    held += [tf.zeros((15_000_000,)) for _ in range(2)]  # now there is no room for both that block and a result
+    for _ in range(3):
+        held[0] + 1.0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        held[0] + 1.0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 20
+
+
 FORK = """
 import os, tahr as tf
 x = tf.ones((512, 512))
