@@ -26,9 +26,6 @@ std::shared_ptr<void> prepare(std::span<const Spec> in, std::span<const Spec> ou
     if (!needed[static_cast<size_t>(p.inputs) + i]) continue;
     for (int v : p.code[i].operands) needed[static_cast<size_t>(v)] = 1;
   }
-  for (size_t v = 0; v < in.size(); ++v) {
-    if (needed[v]) place[v] = r->program.load(static_cast<int>(v), in[v].dtype);
-  }
   for (size_t i = 0; i < p.code.size(); ++i) {
     const size_t value = static_cast<size_t>(p.inputs) + i;
     if (!needed[value]) continue;
@@ -37,7 +34,9 @@ std::shared_ptr<void> prepare(std::span<const Spec> in, std::span<const Spec> ou
     std::vector<int> operands;
     std::vector<DType> types;
     for (int v : ins.operands) {
-      operands.push_back(place[static_cast<size_t>(v)]);
+      int& at = place[static_cast<size_t>(v)];
+      if (at < 0) at = r->program.load(v, in[static_cast<size_t>(v)].dtype);  // an input, where it is first needed
+      operands.push_back(at);
       types.push_back(values[static_cast<size_t>(v)].dtype);
     }
     place[value] = r->program.apply(resolve(ins.op->name, {types[0], type, ins.attrs.get()}), operands, types, type);
@@ -48,6 +47,13 @@ std::shared_ptr<void> prepare(std::span<const Spec> in, std::span<const Spec> ou
   }
   r->program.finish();
   return r;
+}
+
+// For the core, which exceptions of this library do not reach: null, and the kernel throws what is wrong when it runs.
+std::shared_ptr<void> prepare_or_null(std::span<const Spec> in, std::span<const Spec> out, const void* attrs) {
+  try {
+    return prepare(in, out, attrs);
+  } catch (const std::exception&) { return nullptr; }
 }
 
 void kernel(const KernelArgs& a) {
@@ -66,6 +72,6 @@ void kernel(const KernelArgs& a) {
 
 }  // namespace
 
-void register_fused() { define("fused", kernel, prepare); }
+void register_fused() { define("fused", kernel, prepare_or_null); }
 
 }  // namespace tahr::cuda

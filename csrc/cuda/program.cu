@@ -2,6 +2,7 @@
 
 #include "cuda/elementwise_functions.h"
 #include "cuda/program.h"
+#include "ops/fused.h"
 
 namespace tahr::cuda {
 namespace {
@@ -18,7 +19,7 @@ struct Program {
   Instruction code[kCode];
 };
 using Small = Program<12, 8>;
-using Large = Program<256, 48>;
+using Large = Program<256, kFusedMaxInputs + 64>;  // what a fused program may have
 static_assert(sizeof(Large) < 30 << 10, "a kernel's parameters end at 32 KiB");
 
 // A register holds an element of any type.
@@ -46,9 +47,9 @@ __device__ __forceinline__ int64_t place(const P& p, int tensor, int64_t i) {
   return at + i * p.stride[tensor][0];
 }
 
-template <class T, class Cell>
-__device__ void compute_lanes(const Instruction& s, Cell (*r)[kLanes]) {
-  for (int l = 0; l < kLanes; ++l) {
+template <class T, class Cell, int L>
+__device__ void compute_lanes(const Instruction& s, Cell (*r)[L]) {
+  for (int l = 0; l < L; ++l) {
     const T a = get<T>(r[s.in[0]][l]), b = get<T>(r[s.in[1]][l]), c = get<T>(r[s.in[2]][l]);
     if constexpr (kHalf<T>) {  // nothing but these is computed on the halves themselves
       constexpr uint16_t infinity = std::is_same_v<T, float16> ? 0x7c00 : 0x7f80;
@@ -62,36 +63,37 @@ __device__ void compute_lanes(const Instruction& s, Cell (*r)[kLanes]) {
   }
 }
 
-template <class P, class Cell>
+// L elements per thread; fewer of them leave room for more registers.
+template <class P, class Cell, int L>
 __global__ void __launch_bounds__(kBlock) interpret(const P p) {
-  Cell r[kRegisters][kLanes];
-  const int64_t step = grid_size() * kLanes;
-  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x * kLanes; first < p.size; first += step) {
+  Cell r[kRegisters * kLanes / L][L];
+  const int64_t step = grid_size() * L;
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x * L; first < p.size; first += step) {
     for (int n = 0; n < p.length; ++n) {
       const Instruction& s = p.code[n];
       with_type(s.type, [&]<class T>() {
         if constexpr (sizeof(T) <= sizeof(Cell)) {
           if (s.what == Do::Load) {
             const T* from = static_cast<const T*>(p.data[s.tensor]);
-            for (int l = 0; l < kLanes; ++l) {
+            for (int l = 0; l < L; ++l) {
               const int64_t i = first + l * static_cast<int64_t>(blockDim.x) + threadIdx.x;
               set<T>(r[s.out][l], i < p.size ? from[place(p, s.tensor, i)] : T{});
             }
           } else if (s.what == Do::Store) {
             T* to = static_cast<T*>(p.data[s.tensor]);
-            for (int l = 0; l < kLanes; ++l) {
+            for (int l = 0; l < L; ++l) {
               const int64_t i = first + l * static_cast<int64_t>(blockDim.x) + threadIdx.x;
               if (i < p.size && (i == 0 || p.spread[s.tensor] != Spread::Single)) to[i] = get<T>(r[s.in[0]][l]);
             }
           } else if (s.what == Do::Select) {
-            for (int l = 0; l < kLanes; ++l) {
+            for (int l = 0; l < L; ++l) {
               const T v = get<T>(r[get<bool>(r[s.in[0]][l]) ? s.in[1] : s.in[2]][l]);
               set<T>(r[s.out][l], v);
             }
           } else if (s.what == Do::Convert) {
             with_type(s.to, [&]<class To>() {
               if constexpr (sizeof(To) <= sizeof(Cell)) {
-                for (int l = 0; l < kLanes; ++l) set<To>(r[s.out][l], convert<To>(get<T>(r[s.in[0]][l])));
+                for (int l = 0; l < L; ++l) set<To>(r[s.out][l], convert<To>(get<T>(r[s.in[0]][l])));
               }
             });
           } else {
@@ -113,7 +115,7 @@ void strides_of(const Shape& shape, const Shape& whole, int64_t* strides) {
 }
 
 template <class P>
-void launch_as(const std::vector<Instruction>& code, const Shape& whole, std::span<const Tensor> in,
+void launch_as(const std::vector<Instruction>& code, int registers, const Shape& whole, std::span<const Tensor> in,
                std::span<const Tensor> out) {
   P p{};
   p.size = whole.size();
@@ -142,9 +144,15 @@ void launch_as(const std::vector<Instruction>& code, const Shape& whole, std::sp
     p.dim[at] = merge ? p.dim[at] * whole[d] : whole[d];
     for (int c = 0; c < count; ++c) p.stride[strided[c]][at] = strides[strided[c]][d];
   }
-  const dim3 grid = grid_for(p.size, kLanes);
-  if (widest <= 4) launch(interpret<P, uint32_t>, grid, dim3(kBlock), 0, p);
-  else launch(interpret<P, uint64_t>, grid, dim3(kBlock), 0, p);
+  const auto run = [&]<int L>() {
+    const dim3 grid = grid_for(p.size, L);
+    if (widest <= 4) launch(interpret<P, uint32_t, L>, grid, dim3(kBlock), 0, p);
+    else launch(interpret<P, uint64_t, L>, grid, dim3(kBlock), 0, p);
+  };
+  if constexpr (P::code_limit > kRegisters) {
+    if (registers > kRegisters) return run.template operator()<1>();
+  }
+  run.template operator()<kLanes>();
 }
 
 }  // namespace
@@ -209,7 +217,7 @@ void ProgramBuilder::finish() {
   }
   std::vector<int> at(static_cast<size_t>(values_), 0);
   std::vector<int> free;
-  for (int k = kRegisters; k-- > 0;) free.push_back(k);
+  for (int k = kMostRegisters; k-- > 0;) free.push_back(k);
   for (size_t n = 0; n < code_.size(); ++n) {
     Instruction& s = code_[n];
     for (size_t k = 0; k < kEwMaxInputs && !read_[n].empty(); ++k)
@@ -224,9 +232,10 @@ void ProgramBuilder::finish() {
     if (result_[n] < 0) continue;
     if (free.empty())
       throw Error(ErrorKind::NotImplemented,
-                  concat("[fused] a program needs more than ", kRegisters, " values at once."));
+                  concat("[fused] a program needs more than ", kMostRegisters, " values at once."));
     at[static_cast<size_t>(result_[n])] = free.back();
     s.out = static_cast<uint8_t>(free.back());
+    registers_ = std::max(registers_, free.back() + 1);
     free.pop_back();
     if (last[static_cast<size_t>(result_[n])] == 0) free.push_back(s.out);  // nobody reads it
   }
@@ -235,8 +244,10 @@ void ProgramBuilder::finish() {
 void ProgramBuilder::run(const Shape& whole, std::span<const Tensor> in, std::span<const Tensor> out) const {
   if (whole.size() == 0) return;
   const size_t tensors = in.size() + out.size();
-  if (code_.size() <= Small::code_limit && tensors <= Small::tensor_limit) launch_as<Small>(code_, whole, in, out);
-  else if (code_.size() <= Large::code_limit && tensors <= Large::tensor_limit) launch_as<Large>(code_, whole, in, out);
+  if (code_.size() <= Small::code_limit && tensors <= Small::tensor_limit)
+    launch_as<Small>(code_, registers_, whole, in, out);
+  else if (code_.size() <= Large::code_limit && tensors <= Large::tensor_limit)
+    launch_as<Large>(code_, registers_, whole, in, out);
   else
     throw Error(ErrorKind::NotImplemented, concat("[fused] a program of ", code_.size(), " instructions is too long."));
 }

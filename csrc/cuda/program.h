@@ -12,7 +12,8 @@
 
 namespace tahr::cuda {
 
-inline constexpr int kLanes = 4, kRegisters = 32;
+// A program that needs more registers takes one element per thread.
+inline constexpr int kLanes = 4, kRegisters = 32, kMostRegisters = kLanes * kRegisters;
 
 struct EwParams {
   double p0, p1, p2;
@@ -60,7 +61,7 @@ class ProgramBuilder {
   std::vector<Instruction> code_;
   std::vector<int> result_;             // the value that an instruction makes; -1: none
   std::vector<std::vector<int>> read_;  // the values that it reads
-  int values_ = 0;
+  int values_ = 0, registers_ = 0;
 };
 
 // Whether the CPU computes an op on a type without a detour: the choice of types is the same on all devices.

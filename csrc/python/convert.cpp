@@ -412,10 +412,11 @@ struct Export {
 
 }  // namespace
 
-py::capsule to_dlpack(Tensor t) {
+py::capsule to_dlpack(Tensor t, bool copy, bool wait) {
   if (t.is_symbolic()) throw_type("[dlpack] a symbolic tensor has no memory.");
+  if (copy) t = copy_of(t);
   const Device device = t.device();
-  device_synchronize(device);  // whoever takes it over need not know of our stream
+  if (wait) device_synchronize(device);  // whoever takes it over need not know of our stream
   auto* e = new Export{{}, t, {}, contiguous_strides(t.shape())};
   std::copy(t.shape().begin(), t.shape().end(), e->shape.begin());
   const DType d = t.dtype();

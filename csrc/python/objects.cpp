@@ -510,7 +510,7 @@ void bind_objects(py::module_& m) {
   m.def("plain_change_count",
         []() -> int64_t { return tracing() || recording() ? -1 : static_cast<int64_t>(changes); });
   m.def("storage_address", [](Tensor t) { return reinterpret_cast<uintptr_t>(t.raw()); });
-  m.def("to_dlpack", &to_dlpack);
+  m.def("to_dlpack", &to_dlpack, py::arg("tensor"), py::arg("copy") = false, py::arg("wait") = true);
   m.def("from_dlpack", &from_dlpack);
   m.def("set_dtype_objects", &set_dtype_objects);
   m.def("dtype_name", [](py::object o) { return std::string(name_of(dtype_from_python(o.ptr()))); });

@@ -123,6 +123,8 @@ def _parse_device(name: str, what: str) -> int:
     kind, number = parts[0], parts[1] if len(parts) > 1 else "0"
     if kind not in ("cpu", "gpu", "cuda") or len(parts) > 2 or not number.isdigit():
         raise ValueError(f"[{what}] expected a device such as '/cpu:0' or '/gpu:0', received {name!r}.")
+    if kind == "cpu" and int(number) > 0:
+        raise ValueError(f"[{what}] expected '/cpu:0', the only CPU device, received {name!r}.")
     return -1 if kind == "cpu" else int(number)
 
 

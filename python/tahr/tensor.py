@@ -127,14 +127,19 @@ def _format(self: Tensor, spec: str) -> str:
 def _dlpack(
     self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
 ) -> Any:
-    on_cpu = _C.dlpack_device(self)[0] == 1
-    if stream is not None and on_cpu:
+    own = _C.dlpack_device(self)
+    if own[0] == 1 and stream is not None:
         raise BufferError(f"[dlpack] expected stream None for memory of the CPU, received {stream!r}.")
-    if dl_device is not None and tuple(dl_device) != _C.dlpack_device(self):
+    if stream is not None and (isinstance(stream, bool) or not isinstance(stream, int) or stream == 0 or stream < -1):
+        raise BufferError(
+            f"[dlpack] expected stream None, -1 (do not wait), 1, 2 or a stream's address, received {stream!r}."
+        )
+    if dl_device is not None and tuple(dl_device) != own:
         if tuple(dl_device) != (1, 0) or copy is False:
-            raise BufferError(f"[dlpack] expected dl_device {_C.dlpack_device(self)}, received {dl_device!r}.")
+            raise BufferError(f"[dlpack] expected dl_device {own}, received {dl_device!r}.")
         return _C.to_dlpack(_C.from_numpy(_numpy(self)))
-    return _C.to_dlpack(_C.to_tensor(_numpy(self), None, "[dlpack]") if copy else self)
+    # The device is waited for, so any stream may read on.
+    return _C.to_dlpack(self, copy=bool(copy), wait=stream != -1)
 
 
 for _name, _f in {

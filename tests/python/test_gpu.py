@@ -181,6 +181,22 @@ def test_a_counter_is_not_changed_while_others_read_it(gpu):
         assert int(steps) == n
 
 
+def test_long_fused_programs_run_on_the_device(gpu):
+    """As many inputs, results and values at once as a fused program may have."""
+    n, length = 32, 64
+    lines = [f"t{i} = add(x{i % n}, x{(i * 7 + 1) % n})" for i in range(length)]
+    text = "; ".join([*lines, "return " + ", ".join(f"t{i}" for i in range(length))])
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=(3, 50)).astype("float32") for _ in range(n)]
+    for dtype in ("float32", "float64"):
+        inputs = [tahr.constant(v.astype(dtype)) for v in values]
+        out = _C.ops.fused(inputs, program=text)
+        for i, y in enumerate(out):
+            np.testing.assert_array_equal(
+                y.numpy(), values[i % n].astype(dtype) + values[(i * 7 + 1) % n].astype(dtype)
+            )
+
+
 def test_loops_and_branches_run_on_the_device(gpu):
     @tahr.function
     def power(x, n):

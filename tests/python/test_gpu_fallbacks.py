@@ -12,6 +12,7 @@ import tahr
 from op_rows.fallbacks import FALLBACKS, HOST_FUNCTIONS
 from op_rows.support import TABLE
 from tahr import _C
+from tahr.keras.quantizers import float8  # noqa: F401 (defines a function)
 from tahr.ops import host
 
 DOCS = (Path(__file__).parents[2] / "docs/gpu.md").read_text(encoding="utf-8")
