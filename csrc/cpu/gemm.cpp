@@ -350,6 +350,7 @@ void by_depth(const GemmKernels<T>& kernels, const Product<T>& p) {
     Panel<T> room;
     own.k = std::min(depth, p.k - p0);
     place_a(own, p, 0, p0);
+    own.a_far = chunk % across == 0;  // a block's first panel
     own.b = p.b + p0 * p.ldb;
     own.b_room = p.m > 2 * kernels.mr ? room.data : nullptr;
     const int64_t j1 = std::min(j + nr, p.n);

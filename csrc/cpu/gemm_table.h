@@ -35,6 +35,7 @@ struct GemmBlock {
   int64_t a_row, a_col, a_panel;
   const T* const* a_list;
   int64_t a_at;
+  bool a_far;  // these rows are read for the first time: tiles fetch them ahead
   const T* b;
   int64_t b_row, b_col, b_panel;
   T* b_room;

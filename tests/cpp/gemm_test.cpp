@@ -68,7 +68,7 @@ void check_float(const tahr::GemmTable& table, const char* isa, const Case& c) {
                   ldc, {.accumulate = c.accumulate, .bias = c.bias ? bias.data() : nullptr});
   if constexpr (std::is_same_v<T, float>) {  // the same bits where A's rows lie anywhere
     std::vector<std::vector<float>> rows;
-    for (int64_t r = 0; r < a_rows; ++r) rows.emplace_back(&a[r * lda], &a[r * lda] + (c.ta ? c.m : c.k));
+    for (int64_t r = 0; r < a_rows; ++r) rows.emplace_back(a.data() + r * lda, a.data() + r * lda + (c.ta ? c.m : c.k));
     std::vector<const float*> list;
     for (const auto& row : rows) list.push_back(row.data());
     auto listed = before;
@@ -188,6 +188,20 @@ void check_bits(int64_t m, int64_t n, int64_t k) {
       CHECK(!std::memcmp(run(threads, m).data(), one.data(), one.size() * sizeof(T)), "%d threads, ta=%d tb=%d m=%ld",
             threads, ta, tb, m);
     }
+    if constexpr (std::is_same_v<T, float>) {  // A's rows anywhere: the last of them first
+      const int64_t stored = ta ? k : m, size = ta ? m : k;
+      std::vector<float> turned;
+      std::vector<const float*> list;
+      for (int64_t r = stored; r-- > 0;) turned.insert(turned.end(), &a[r * size], &a[r * size] + size);
+      for (int64_t r = 0; r < stored; ++r) list.push_back(&turned[(stored - 1 - r) * size]);
+      for (int threads : {1, 2, 3, 7}) {
+        tahr::set_num_threads(threads);
+        std::vector<float> c(m * n);
+        tahr::gemm_listed(ta, tb, m, n, k, list.data(), b.data(), tb ? k : n, c.data(), n);
+        CHECK(!std::memcmp(c.data(), one.data(), one.size() * sizeof(T)), "listed, %d threads, ta=%d tb=%d m=%ld",
+              threads, ta, tb, m);
+      }
+    }
     for (int64_t rows : {int64_t{1}, m / 3}) {
       CHECK(!std::memcmp(run(1, rows).data(), one.data(), rows * n * sizeof(T)), "first %ld rows, ta=%d tb=%d m=%ld",
             rows, ta, tb, m);
@@ -226,6 +240,7 @@ int main() {
   check_bits<float>(620, 100, 400);
   check_bits<float>(610, 900, 390);  // several blocks of columns
   check_bits<double>(64, 300, 390);
+  check_bits<float>(48, 130, 784);
   check_bits<float>(66, 150, 1100);  // few rows against the steps of k
   check_bits<double>(9, 37, 1030);
   check_bits<float>(331, 101, 1100);  // a long sum

@@ -104,7 +104,8 @@ struct Tile {
   const T* a;
   int64_t a_stride;  // between rows if they are strided, else between steps of k
   const T* const* a_list;
-  int64_t a_at;  // behind what the list names
+  int64_t a_at;    // behind what the list names
+  int64_t a_left;  // listed rows from the first tile's on, if each tile is to fetch those of the next; else 0
   const T* b;
   int64_t b_stride;  // between steps of k
   int64_t k;         // steps that read b
@@ -224,6 +225,9 @@ void tile(const Tile<T>& t) {
         b += bs;
       }
     };
+    // Rows that lie far away, which the hardware fetches ahead only once it has met each.
+    constexpr int64_t kLine = 64 / sizeof(T);
+    const bool fetches_rows = kRowsListed && t.a_left - (list - t.a_list) >= MR;
     alignas(64) T first[MR * NV * L];  // sums of the first chain
     asm("" : "=m"(first));
     int64_t rest = 0;
@@ -238,7 +242,13 @@ void tile(const Tile<T>& t) {
       k = all - MR;
     }
     while (true) {
-      if (MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
+      if (fetches_rows) {
+        for (int64_t left_of_k = k; left_of_k > 0; left_of_k -= kLine) {
+          TAHR_UNROLL for (int i = 0; i < MR; ++i) __builtin_prefetch(list[i] + at + step, 0, 2);
+          k = left_of_k < kLine ? left_of_k : kLine;
+          sum.template operator()<false>();
+        }
+      } else if (MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
       else sum.template operator()<false>();
       if (!rest) break;
       k = rest;
@@ -671,6 +681,7 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
         } else if (listed) {
           t.a_list = g.a_list + (strided ? i : p0);
           t.a_at = strided ? g.a_at + p0 : i;
+          t.a_left = strided && g.a_far ? i1 - i : 0;
         } else {
           t.a = g.a + i * g.a_row + p0 * g.a_col;
           t.a_stride = strided ? g.a_row : g.a_col;
