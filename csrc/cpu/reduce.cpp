@@ -46,17 +46,18 @@ void fill_identity(const Tensor& out, double value) {
   visit_dtype(out.dtype(), [&]<class T>() { fill_out(out, store_as<T>(value)); });
 }
 
-// Where one step makes whole outputs of a float tensor: rows(x, y, rows, n) or cols(x, y, rows, stride, m), on T. False
-// if that is not so.
-inline constexpr int64_t kWholeElements = 4096;  // at least so many make a unit of parallel work
-template <class T, class Rows, class Cols>
+// Where one step makes whole outputs of a float tensor: rows(x, y, rows, n) or cols(x, y, rows, stride, m), of T to R.
+// False if that is not so.
+template <class T, class R, class Rows, class Cols>
 bool reduce_whole(const KernelArgs& a, const Layout& l, double ns_per_element, Rows rows, Cols cols) {
   if (l.reduced_count > 1 || l.length() > (l.columns ? kStepRows : kMomentsChunk)) return false;
   const T* x = a.in[0].data<T>();
-  T* y = a.out[0].mutable_data<T>();
+  R* y = a.out[0].mutable_data<R>();
   const double cost = static_cast<double>(a.in[0].size()) * ns_per_element;
   if (!l.columns) {
-    const int64_t block = std::max<int64_t>(1, kWholeElements / l.n / 64) * 64;
+    // Elements in a unit of parallel work: many, since going through rows has a beginning and an end.
+    const int64_t elements = std::clamp<int64_t>(a.in[0].size() / 32, 4096, 65536);
+    const int64_t block = std::max<int64_t>(1, elements / l.n / 64) * 64;
     parallel_for(l.rows, block, cost,
                  [&](int64_t begin, int64_t end) { rows(x + begin * l.n, y + begin, end - begin, l.n); });
     return true;
@@ -164,10 +165,24 @@ template <bool kMax>
 void arg_kernel(const KernelArgs& a) {
   const ArgAttrs& attrs = a.as<ArgAttrs>();
   const std::span<const int64_t> axis = attrs.axis ? std::span(&*attrs.axis, 1) : std::span<const int64_t>();
-  reduce_to(a, kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin, Layout(a.in[0].shape(), !attrs.axis, axis), 0, 0.2,
-            [&](std::byte*, std::byte* pb, int64_t at, int64_t n) {
-              if (pb) std::copy_n(reinterpret_cast<const int32_t*>(pb), n, a.out[0].mutable_data<int32_t>() + at);
-            });
+  constexpr ReduceKind kind = kMax ? ReduceKind::ArgMax : ReduceKind::ArgMin;
+  const Layout layout(a.in[0].shape(), !attrs.axis, axis);
+  if (a.in[0].dtype() == DType::Float32 && a.in[0].size() > 0) {
+    const ReduceKernel& k = kernel_for(kind, DType::Float32);
+    const auto rows = [&](const float* x, int32_t* y, int64_t count, int64_t n) {
+      float extreme[kTileColumns];  // not asked for
+      for (int64_t r = 0; r < count; r += kTileColumns)
+        k.rows(x + r * n, std::min(kTileColumns, count - r), n, 0, extreme, y + r);
+    };
+    const auto cols = [&](const float* x, int32_t* y, int64_t count, int64_t stride, int64_t m) {
+      float extreme[kTileColumns];
+      k.cols(x, count, stride, m, 0, extreme, y);
+    };
+    if (reduce_whole<float, int32_t>(a, layout, 0.3, rows, cols)) return;
+  }
+  reduce_to(a, kind, layout, 0, 0.2, [&](std::byte*, std::byte* pb, int64_t at, int64_t n) {
+    if (pb) std::copy_n(reinterpret_cast<const int32_t*>(pb), n, a.out[0].mutable_data<int32_t>() + at);
+  });
 }
 
 template <bool kRoot>
@@ -177,7 +192,7 @@ void variance_kernel(const KernelArgs& a) {
   const Layout layout(a.in[0].shape(), a.as<ReduceAttrs>().axis);
   if (a.in[0].size() > 0) {
     const auto whole = [&]<class T>(const VarianceKernels<T>& k) {
-      return reduce_whole<T>(
+      return reduce_whole<T, T>(
           a, layout, 0.05 * sizeof(T), [&](auto... rest) { k.rows(rest..., kRoot); },
           [&](auto... rest) { k.cols(rest..., kRoot); });
     };
@@ -205,7 +220,7 @@ void logsumexp_kernel(const KernelArgs& a) {
   const LogsumexpTable& t = logsumexp_table();
   const Layout layout(x.shape(), a.as<ReduceAttrs>().axis);
   const auto whole = [&]<class T>(const LogsumexpKernels<T>& k) {
-    return reduce_whole<T>(a, layout, 0.25 * sizeof(T), k.whole_rows, k.whole_cols);
+    return reduce_whole<T, T>(a, layout, 0.25 * sizeof(T), k.whole_rows, k.whole_cols);
   };
   if (x.dtype() == DType::Float32 && whole(t.f32)) return;
   if (x.dtype() == DType::Float64 && whole(t.f64)) return;

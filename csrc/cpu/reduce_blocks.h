@@ -47,7 +47,8 @@ class Reduction {
       const int64_t limit = kind == ReduceKind::Moments ? kMomentsChunk : kChunk;
       chunk_ = std::min(l.n, limit);
       chunks_ = ceil_div(l.n, chunk_);
-      tile_ = std::min(l.rows, std::max<int64_t>(1, limit / l.n));  // several rows only where they are whole
+      tile_ = std::min(l.rows, std::max<int64_t>(1, kChunk / l.n));  // several rows only where they are whole
+      if (tile_ > 16) tile_ -= tile_ % 16;                           // as vectors have them
       tiles_ = ceil_div(l.rows, tile_);
     }
     steps_ = l.reduced_count * chunks_;

@@ -116,6 +116,75 @@ def test_large_results_have_the_same_bits_at_any_thread_count(name, shape, axis,
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 7, 16, 17, 33, 64, 100, 300, 1000, 1025])
+@pytest.mark.parametrize("rows", [1, 15, 16, 100])
+def test_rows_in_groups_as_by_themselves(n, rows, rng):
+    """Rows are reduced a vector at a time, or in larger groups: any length, and what is left over."""
+    x = (rng.standard_normal((rows, n)) * 3).astype(np.float32)
+    x[rows // 2, n // 2] = x[rows // 2].max()  # a tie
+    wide = x.astype(np.float64)
+    peak = wide.max(1)
+    np.testing.assert_array_equal(ops.max(x, axis=1).numpy(), x.max(1))
+    np.testing.assert_array_equal(ops.argmax(x, axis=1).numpy(), x.argmax(1))
+    np.testing.assert_array_equal(ops.argmin(x, axis=1).numpy(), x.argmin(1))
+    np.testing.assert_allclose(ops.sum(x, axis=1).numpy(), wide.sum(1), atol=2.0**-24 * 30 * np.sqrt(n))
+    np.testing.assert_allclose(ops.var(x, axis=1).numpy(), wide.var(1), rtol=2.0**-24 * (8 + n**0.5))
+    expected = peak + np.log(np.exp(wide - peak[:, None]).sum(1))
+    error = np.abs(ops.logsumexp(x, axis=1).numpy() - expected)
+    assert np.all(error <= 4 * 2.0**-24 * np.maximum(1, np.abs(expected)))
+    zeros = np.where(x > 0, x, 0)
+    np.testing.assert_array_equal(ops.count_nonzero(zeros, axis=1).numpy(), np.count_nonzero(zeros, axis=1))
+    np.testing.assert_array_equal(ops.any(zeros, axis=1).numpy(), zeros.any(1))
+    np.testing.assert_array_equal(ops.all(zeros, axis=1).numpy(), zeros.all(1))
+
+
+@pytest.mark.parametrize("shift", [0, 1e3, 1e5, 3e6, 1e20, -1e3, -3e6, -1e20, 3e38])
+@pytest.mark.parametrize("shape,axis", [((40, 10), 1), ((40, 70), 1), ((70, 40), 0), ((300, 40), 0), ((9, 40), 0)])
+def test_logsumexp_far_from_zero(shape, axis, shift, rng):
+    """The reference of the exponentials is rounded: what that leaves out must be put back, or be small."""
+    x = (rng.standard_normal(shape) + shift).astype(np.float32)
+    wide = x.astype(np.float64)
+    peak = wide.max(axis, keepdims=True)
+    expected = peak.squeeze(axis) + np.log(np.exp(wide - peak).sum(axis))
+    error = np.abs(ops.logsumexp(x, axis=axis).numpy() - expected)
+    assert np.all(error <= 4 * 2.0**-24 * np.maximum(1, np.abs(expected)))
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+@pytest.mark.parametrize("shape,axis", [((40, 10), 1), ((40, 70), 1), ((40, 300), 1), ((70, 40), 0), ((9, 40), 0)])
+def test_one_special_value_stays_in_its_row(value, shape, axis, rng):
+    x = rng.standard_normal(shape).astype(np.float32)
+    x[4, 7] = value
+    for name in ("argmax", "argmin"):
+        np.testing.assert_array_equal(getattr(ops, name)(x, axis=axis).numpy(), getattr(np, name)(x, axis=axis))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(ops.var(x, axis=axis).numpy(), x.astype(np.float64).var(axis), rtol=2e-6)
+        expected = np.logaddexp.reduce(x.astype(np.float64), axis=axis)
+    np.testing.assert_allclose(ops.logsumexp(x, axis=axis).numpy(), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 10, 100])
+def test_positions_down_columns(columns, rng):
+    """Narrow columns are read several rows at a time, in which equals come out of order."""
+    x = rng.integers(0, 3, (5000, columns)).astype(np.float32)
+    np.testing.assert_array_equal(ops.argmax(x, axis=0).numpy(), x.argmax(0))
+    np.testing.assert_array_equal(ops.argmin(x, axis=0).numpy(), x.argmin(0))
+    x[1234, columns // 2] = x[4321, columns // 2] = NAN
+    np.testing.assert_array_equal(ops.argmax(x, axis=0).numpy(), x.argmax(0))
+    wide = tahr.constant(x.astype(np.float64))
+    np.testing.assert_array_equal(ops.argmin(wide, axis=0).numpy(), x.argmin(0))
+
+
+def test_variance_down_columns_whose_first_rows_are_far_off(rng):
+    """Distances are taken from the mean of the first 16 rows: the error of the sums grows eightfold by that, not more.
+
+    Each is of 64 terms of one sign one after another, with 64 roundings of up to half a unit.
+    """
+    x = rng.standard_normal((128, 50)).astype(np.float32)
+    x[:16] += 1000
+    np.testing.assert_allclose(ops.var(x, axis=0).numpy(), x.astype(np.float64).var(0), rtol=8 * 64 * 2.0**-25)
+
+
 def gradient(f, x):
     x = tahr.constant(x)
     with tahr.GradientTape() as tape:

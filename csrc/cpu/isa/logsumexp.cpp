@@ -3,7 +3,7 @@
 // The sum of a row is that of 2^(x L + c), L being log2(e) and c = -(m L), rounded, for its maximum m: a multiply-add
 // and a power of two. What the rounding of c leaves out is the same for all terms, so that it is put back once, to the
 // logarithm of the sum.
-#include "cpu/isa/each_vector.h"
+#include "cpu/isa/row_groups.h"
 #include "cpu/isa/vmath.h"
 #include "cpu/logsumexp_table.h"
 
@@ -33,33 +33,82 @@ TAHR_INLINE f64v exponent(f64v x, f64v c) { return x + c; }
 TAHR_INLINE f64v restore(f64v m, f64v c) { return f64v{}; }
 TAHR_INLINE f64v between(f64v c, f64v old) { return c - old; }
 
-// The power that `exponent` is of, for z of at most a little above 0. No term is below 2^-126: a sum with a term near 1
-// does not see that, and subnormal numbers are slow.
-TAHR_INLINE f32v power_of(f32v z) {
-  z = vmax(z, -126.f);
+// z = 2^z for z of at most a little above 0, several at a time: the steps of one would wait for each other. No term is
+// below 2^-126: a sum with a term near 1 does not see that, and subnormal numbers are slow.
+template <int N>
+TAHR_INLINE void powers(f32v (&z)[N]) {
+  for (int i = 0; i < N; ++i) z[i] = vmax(z[i], -126.f);
 #if defined(__AVX512DQ__) && !defined(__clang__) && __GNUC__ >= 12
   constexpr auto all = static_cast<unsigned short>(-1);
-  const f32v r = __builtin_ia32_reduceps512_mask(z, 9, z, all);  // z - floor(z); the scaling takes the floor itself
-  const f32v p =
-      poly(r, 1.f, 0.693147063f, 0.240229085f, 0.0554861836f, 0.00967377517f, 0.00124822895f, 0.000215659718f);
-  return __builtin_ia32_scalefps512_mask(p, z, p, all, 4);
+  constexpr float c[] = {0.00124822895f, 0.00967377517f, 0.0554861836f, 0.240229085f, 0.693147063f, 1.f};
+  f32v r[N], p[N];
+  for (int i = 0; i < N; ++i) r[i] = __builtin_ia32_reduceps512_mask(z[i], 9, z[i], all);  // z - floor(z)
+  for (int i = 0; i < N; ++i) p[i] = splat<f32v>(0.000215659718f);
+  for (int k = 0; k < 6; ++k)
+    for (int i = 0; i < N; ++i) p[i] = fma(p[i], r[i], c[k]);
+  for (int i = 0; i < N; ++i) z[i] = __builtin_ia32_scalefps512_mask(p[i], z[i], p[i], all, 4);  // takes the floor too
 #else
-  const Rounded<f32v> n = round_biased(z + FloatTraits<float>::magic);
-  return exp2_unit(z - n.value) * pow2_biased(n.biased);
+  for (int i = 0; i < N; ++i) {
+    const Rounded<f32v> n = round_biased(z[i] + FloatTraits<float>::magic);
+    z[i] = exp2_unit(z[i] - n.value) * pow2_biased(n.biased);
+  }
 #endif
 }
-TAHR_INLINE f64v power_of(f64v z) { return vexp(z); }
-
+template <int N>
+TAHR_INLINE void powers(f64v (&z)[N]) {
+  for (int i = 0; i < N; ++i) z[i] = vexp(z[i]);
+}
 template <class V>
-TAHR_INLINE V term(V x, V c) {
-  return power_of(exponent(x, c));
+TAHR_INLINE V power(V z) {
+  V one[1] = {z};
+  powers(one);
+  return one[0];
 }
 
-// The logarithm of a sum that is no subnormal number.
+// Σ of the terms of at(k), k < n.
+template <int N, class V, class At>
+TAHR_INLINE V sum_some(int64_t k, V c, At at) {
+  V z[N];
+  for (int i = 0; i < N; ++i) z[i] = exponent(at(k + i), c);
+  powers(z);
+  if constexpr (N == 1) return z[0];
+  else if constexpr (N == 2) return z[0] + z[1];
+  else return (z[0] + z[1]) + (z[2] + z[3]);
+}
+template <class V, class At>
+TAHR_INLINE V sum_terms(int64_t n, V c, At at) {
+  V s{};
+  int64_t k = 0;
+  for (; k + 4 <= n; k += 4) s += sum_some<4>(k, c, at);
+  if (n & 2) s += sum_some<2>(k, c, at), k += 2;
+  if (n & 1) s += sum_some<1>(k, c, at);
+  return s;
+}
+
+// The logarithm of a sum that is no subnormal number, to 2^-25 and the roundings of the result.
+#if defined(__AVX512DQ__) && !defined(__clang__) && __GNUC__ >= 12
+TAHR_INLINE f32v log_of_sum(f32v x) {  // NaN, but no infinity
+  // By sixteenths: 1 / m near the middle of each, but 1 for the first, and minus its logarithm.
+  static constexpr float inverse[16] = {
+      1.f,          0.914285719f, 0.864864886f, 0.820512831f, 0.780487776f, 0.744186044f, 0.711111128f, 0.680851042f,
+      0.653061211f, 0.627451003f, 0.603773594f, 0.581818163f, 0.561403513f, 0.542372882f, 0.524590135f, 0.507936537f};
+  static constexpr float offset[16] = {
+      0.f,          0.0896121562f, 0.145181984f, 0.19782573f,  0.247836202f, 0.295464218f, 0.340926558f, 0.384411722f,
+      0.426084429f, 0.466089696f,  0.504556f,    0.541597307f, 0.577315331f, 0.611801565f, 0.645138025f, 0.677398741f};
+  constexpr auto all = static_cast<unsigned short>(-1);
+  const i32v at = bits<i32v>(x) >> 19;
+  const f32v e = __builtin_ia32_getexpps512_mask(x, x, all, 4), m = __builtin_ia32_getmantps512_mask(x, 0, x, all, 4);
+  const f32v from = load<f32v>(inverse), by = load<f32v>(offset);
+  const f32v r = fma(m, __builtin_ia32_permvarsf512_mask(from, at, from, all), -1.f);
+  const f32v base = fma(e, 0.693147181f, f32v(__builtin_ia32_permvarsf512_mask(by, at, by, all)));
+  return base + fma(r * r, poly(r, -0.5f, 0.333333333f, -0.25f, 0.2f), r);
+}
+#else
 TAHR_INLINE f32v log_of_sum(f32v x) {
   const LogParts<f32v> p = log_split(x);
   return log_edges(x, log_sum(p.m - 1.f, p.e));
 }
+#endif
 TAHR_INLINE f64v log_of_sum(f64v x) { return vlog(x); }
 
 struct PeakOp {  // passes over NaN, except a first one: the sum tells
@@ -91,51 +140,49 @@ TAHR_INLINE V careful(int64_t n, At at) {
 
 // ---- rows of at most kNarrow elements ----
 
-// Each step is done for several blocks of rows before the next one: what waits for the maximum or the sum of a block
-// would fill the scheduler, and the next block hardly begin.
+// By blocks, a vector of rows each. While a block is read and transposed and its maxima are found, the terms of the one
+// before are summed, and the logarithm is taken for the one before that: each step by itself would wait, for the memory
+// or for its own results.
 template <class T>
 void narrow_rows(const T* x, T* y, int64_t rows, int64_t n) {
   using V = Vec<T>;
-  constexpr int64_t W = kLanes<T>, G = 16 / sizeof(T), kMost = 16;
-  const int64_t height = (n + G - 1) / G * G * W, group = kMedium * W / height < kMost ? kMedium * W / height : kMost;
-  T t[kMedium * W];
-  V peak[kMost], total[kMost];
-  for (int64_t r0 = 0; r0 < rows; r0 += group * W) {
-    const int64_t run = rows - r0 < group * W ? rows - r0 : group * W, blocks = (run + W - 1) / W;
-    for (int64_t b = 0; b < blocks; ++b) {
-      const T* from = x + (r0 + b * W) * n;
-      const int64_t left = rows - r0 - b * W;
-      if (left > 4 * W) fetch_rows(from, n);
-      transpose_rows<T, kNarrow>(from, left < W ? left : W, n, left <= W, t + b * height);
+  constexpr int64_t W = kLanes<T>;
+  const int64_t blocks = (rows + W - 1) / W;
+  T t[2][kNarrow * W];
+  V peak[2]{}, total[2]{}, back[2]{};
+  for (int64_t step = 0; step < blocks + 2; ++step) {
+    if (step < blocks) {
+      const int64_t left = rows - step * W;
+      const T* from = x + step * W * n;
+      T* at = t[step & 1];
+      transpose_rows<T, kNarrow>(from, left < W ? left : W, n, left <= W, at);
     }
-    for (int64_t b = 0; b < blocks; ++b) {
-      const T* at = t + b * height;
+    if (step >= 2) {
+      const int64_t r = (step - 2) * W, b = step & 1;
+      store_up_to(y + r, V(peak[b] + (log_of_sum(total[b]) - back[b])), rows - r < W ? rows - r : W);
+    }
+    if (step < blocks) {
+      const T* at = t[step & 1];
       V m = load<V>(at);
       for (int64_t k = 1; k < n; ++k) m = PeakOp::comb(m, load<V>(at + k * W));
-      peak[b] = m;
+      peak[step & 1] = m;
     }
-    bool near = true;
-    for (int64_t b = 0; b < blocks; ++b) {
-      const T* at = t + b * height;
+    if (step >= 1 && step <= blocks) {
+      const int64_t b = (step - 1) & 1;
+      const T* at = t[b];
       const V m = peak[b], c = reference(m);
-      V s{}, u{};
-      if (n & 1) s = term(load<V>(at), c);
-      for (int64_t k = n & 1; k < n; k += 2) {
-        s += term(load<V>(at + k * W), c);
-        u += term(load<V>(at + (k + 1) * W), c);
+      const auto element = [at](int64_t k) TAHR_LAMBDA { return load<V>(at + k * W); };
+      const T* ahead = x + step * W * n + kRowsAhead / sizeof(T);
+      total[b] = sum_terms(n, c, [=](int64_t k) TAHR_LAMBDA {
+        __builtin_prefetch(ahead + k * W);
+        return element(k);
+      });
+      back[b] = restore(m, c);
+      if (__builtin_expect(!all_near(m), 0)) {  // as a sum of one term
+        peak[b] = careful<V>(n, element);
+        total[b] = V{} + T(1);
+        back[b] = V{};
       }
-      total[b] = s + u;
-      near &= all_near(m);
-    }
-    for (int64_t b = 0; b < blocks; ++b) {
-      const V m = peak[b];
-      V result = m + (log_of_sum(total[b]) - restore(m, reference(m)));
-      if (__builtin_expect(!near, 0)) {
-        const T* at = t + b * height;
-        result = careful<V>(n, [at](int64_t k) TAHR_LAMBDA { return load<V>(at + k * W); });
-      }
-      if ((b + 1) * W <= run) store(y + r0 + b * W, result);
-      else store_first(y + r0 + b * W, result, run - b * W);
     }
   }
 }
@@ -148,35 +195,19 @@ TAHR_INLINE void put_partial(T m, double total, double* a, double* b) {
   *b = m == -static_cast<T>(__builtin_inf()) ? 0 : m == static_cast<T>(__builtin_inf()) ? 1 : total;
 }
 
-// Σ of the terms of at least one vector, and with kPeak the maximum of its elements and *peak; what is kAhead bytes
-// further on is fetched.
-template <bool kPeak, class T>
-TAHR_INLINE Vec<T> sum_terms(const T* x, int64_t n, Vec<T> c, Vec<T>* peak, int64_t ahead) {
+// Σ of the terms of a row of at least one vector; as much is fetched from `ahead` on.
+template <class T>
+TAHR_INLINE Vec<T> sum_row(const T* x, int64_t n, Vec<T> c, const T* ahead) {
   using V = Vec<T>;
-  constexpr int W = kLanes<T>;
-  V s{}, u{}, p{}, q{};
-  if constexpr (kPeak) p = q = *peak;
-  int64_t i = 0;
-  for (; i + 2 * W <= n; i += 2 * W) {
-    __builtin_prefetch(x + i + ahead), __builtin_prefetch(x + i + W + ahead);
-    const V a = load<V>(x + i), b = load<V>(x + i + W);
-    if constexpr (kPeak) p = PeakOp::comb(p, a), q = PeakOp::comb(q, b);
-    s += term(a, c);
-    u += term(b, c);
-  }
-  if (i + W <= n) {
-    const V a = load<V>(x + i);
-    if constexpr (kPeak) p = PeakOp::comb(p, a);
-    s += term(a, c);
-    i += W;
-  }
-  if (i < n) {
-    const V a = load_tail<PeakOp>(x + n, n - i);
-    if constexpr (kPeak) q = PeakOp::comb(q, a);
-    u += term(a, c);
-  }
-  if constexpr (kPeak) *peak = PeakOp::comb(p, q);
-  return s + u;
+  constexpr int64_t W = kLanes<T>;
+  const int64_t whole = n / W;
+  V s = sum_terms(whole, c, [=](int64_t k) TAHR_LAMBDA {
+    __builtin_prefetch(ahead + k * W);
+    return load<V>(x + k * W);
+  });
+  if (const int64_t rest = n - whole * W)
+    s += sum_some<1>(0, c, [&](int64_t) TAHR_LAMBDA { return load_tail<PeakOp>(x + n, rest); });
+  return s;
 }
 
 // What fewer elements than a vector has do not allow, by a copy.
@@ -203,18 +234,26 @@ TAHR_INLINE void long_row(const T* x, int64_t n, double* a, double* b) {
     const int64_t size = n - k < kPart ? n - k : kPart, length = size < kLanes<T> ? kLanes<T> : size;
     const Padded<T> copy(x + k, size < kLanes<T> ? size : 0);
     const T* part = size < kLanes<T> ? copy.x : x + k;
-    const auto add = [&]<int kPeak>(LaneList<kPeak>) TAHR_LAMBDA {
-      V peak = splat<V>(m);
-      const V c = reference(peak);
-      const double s =
-          sum_lanes<T>(sum_terms<kPeak != 0>(part, length, c, &peak, kPeak ? kRowsAhead / sizeof(T) : size));
-      const double back = restore(splat<V>(m), c)[0];
-      const double sum = s * (1 - back);  // e^-back
-      if (kPeak && !(fold_lanes<MaxOp, T, kVecBytes>(peak) <= m + kSlack)) return false;
-      total += sum;
+    const auto add = [&](bool check) TAHR_LAMBDA {
+      const V at = splat<V>(m), c = reference(at);
+      V peak = at;
+      const int64_t whole = length / kLanes<T>;
+      V s = sum_terms(whole, c, [&](int64_t i) TAHR_LAMBDA {
+        __builtin_prefetch(reinterpret_cast<const char*>(part + i * kLanes<T>) + kRowsAhead);
+        const V v = load<V>(part + i * kLanes<T>);
+        peak = PeakOp::comb(peak, v);
+        return v;
+      });
+      if (const int64_t rest = length - whole * kLanes<T>) {
+        const V v = load_tail<PeakOp>(part + length, rest);
+        peak = PeakOp::comb(peak, v);
+        s += power(exponent(v, c));
+      }
+      if (check && !(fold_lanes<MaxOp, T, kVecBytes>(peak) <= m + kSlack)) return false;
+      total += sum_lanes<T>(s) * (1 - static_cast<double>(restore(at, c)[0]));  // e^-restore
       return true;
     };
-    if (near(m) && add(LaneList<1>{})) {
+    if (near(m) && add(true)) {
       if (total == total) continue;
       m = static_cast<T>(total);  // NaN, which wins over infinities to come
       break;
@@ -229,7 +268,7 @@ TAHR_INLINE void long_row(const T* x, int64_t n, double* a, double* b) {
       m = peak;
     }
     if (near(m)) {
-      add(LaneList<0>{});
+      add(false);
     } else if (m > -inf && m < inf) {
       V s{};
       each_vector<T>(size, [&](int64_t i, auto get, auto) TAHR_LAMBDA { s += vexp(V(V(get(x + k + i, -inf)) - m)); });
@@ -239,31 +278,30 @@ TAHR_INLINE void long_row(const T* x, int64_t n, double* a, double* b) {
   put_partial(m, m == m ? total : static_cast<double>(m), a, b);
 }
 
-// Rows of a vector and more that stay in the first-level cache between their maximum and their sum, several at a time:
-// whole(r, count, peak, c, total) with vectors of rows, or one(r) for each row with a maximum beyond kFar near it.
-inline constexpr int64_t kGroup = 4096;
+// Rows of a vector and more: whole(first row, rows, peak, c, total) with vectors of rows, or one(row) for each row of a
+// group with a maximum beyond kFar.
 template <class T, class Whole, class One>
 TAHR_INLINE void row_groups(const T* x, int64_t rows, int64_t n, Whole whole, One one) {
   using V = Vec<T>;
   constexpr int64_t W = kLanes<T>;
-  const int64_t most = kGroup / n < W ? kGroup / n : W;
-  for (int64_t r = 0; r < rows; r += most) {
-    const int64_t count = rows - r < most ? rows - r : most;
-    const T* p = x + r * n;
-    V v[W]{};
-    T ref[W];
-    for (int64_t i = 0; i < count; ++i) v[i] = fold_vectors<PeakOp>(p + i * n, n);
-    const V peak = fold_each<PeakOp, T>(v), c = reference(peak);
-    if (__builtin_expect(!all_near(peak), 0)) {
-      for (int64_t i = 0; i < count; ++i) one(r + i);
-      continue;
-    }
-    store(ref, c);
-    for (int64_t i = 0; i < count; ++i)
-      v[i] = sum_terms<false>(p + i * n, n, splat<V>(ref[i]), static_cast<V*>(nullptr), most * n);
-    for (int64_t i = count; i < W; ++i) v[i] = V{};
-    whole(r, count, peak, c, fold_each<AddOp, T>(v));
-  }
+  V peak[kSets], c[kSets], total[kSets][W];
+  T ref[kSets * W];
+  bool near[kSets];
+  two_passes(
+      x, rows, n, [n](const T* row) TAHR_LAMBDA { return fold_vectors<PeakOp>(row, n); },
+      [&](int64_t set, V(&v)[W]) TAHR_LAMBDA {
+        peak[set] = fold_each<PeakOp, T>(v);
+        c[set] = reference(peak[set]);
+        store(ref + set * W, c[set]);
+        near[set] = all_near(peak[set]);
+        for (int64_t i = 0; i < W; ++i) total[set][i] = V{};
+      },
+      [&](const T* row, int64_t, int64_t i, const T* ahead)
+          TAHR_LAMBDA { total[i / W][i % W] = sum_row(row, n, splat<V>(ref[i]), ahead); },
+      [&](int64_t set, int64_t r, int64_t count) TAHR_LAMBDA {
+        if (__builtin_expect(near[set], 1)) return whole(r, count, peak[set], c[set], fold_each<AddOp, T>(total[set]));
+        for (int64_t i = 0; i < count; ++i) one(r + i);
+      });
 }
 
 template <class T>
@@ -275,7 +313,7 @@ void whole_rows(const T* x, T* y, int64_t rows, int64_t n) {
     long_row(x + r * n, n, &a, &b);
     y[r] = static_cast<T>(vlog(splat<f64v>(b))[0] + a);
   };
-  if (n > kGroup / 2) {
+  if (n > kLongRow) {
     for (int64_t r = 0; r < rows; ++r) one(r);
     return;
   }
@@ -283,8 +321,7 @@ void whole_rows(const T* x, T* y, int64_t rows, int64_t n) {
       x, rows, n,
       [&](int64_t r, int64_t count, V peak, V c, V total) TAHR_LAMBDA {
         const V result = peak + (log_of_sum(total) - restore(peak, c));
-        if (count == kLanes<T>) store(y + r, result);
-        else store_first(y + r, result, count);
+        store_up_to(y + r, result, count);
       },
       one);
 }
@@ -295,7 +332,7 @@ void partial_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
   const T* x = static_cast<const T*>(xv);
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
   const auto one = [&](int64_t r) TAHR_LAMBDA { long_row(x + r * n, n, a + r, b + r); };
-  if (n < kLanes<T> || n > kGroup / 2) {
+  if (n < kLanes<T> || n > kLongRow) {
     for (int64_t r = 0; r < rows; ++r) one(r);
     return;
   }
@@ -324,35 +361,39 @@ inline constexpr int64_t kStrip = 1024;
 template <class T, class Out>
 TAHR_INLINE bool strip(const T* x, int64_t rows, int64_t stride, int64_t w, Out out) {
   using V = Vec<T>;
-  constexpr int64_t kRows = 16, kAhead = 8 * kLanes<T>;
+  constexpr int64_t kRows = 16, W = kLanes<T>, kAhead = 8 * W;
   T peak[kStrip], sum[kStrip];
   for (int64_t i = 0; i < w; ++i) peak[i] = -kFar<T>, sum[i] = 0;
   for (int64_t r = 0; r < rows; r += kRows) {
     const int64_t count = rows - r < kRows ? rows - r : kRows;
     const T* block = x + r * stride;
+    const int64_t apart = w < W ? 0 : stride;
+    // Columns i, whose maxima are m, and the maxima of those at `next` in the same loop: the memory is read evenly.
+    const auto add = [&](int64_t i, V m, const T* next, auto get, auto put) TAHR_LAMBDA {
+      const V old = get(peak + i, T(0)), top = PeakOp::comb(old, m), c = reference(top);
+      const T* ahead =
+          block + i + (i + kAhead < w ? kAhead : kAhead - w + count * stride);  // in these rows or the next
+      V next_m = load<V>(next);
+      V s = sum_terms(count, c, [&](int64_t k) TAHR_LAMBDA {
+        __builtin_prefetch(ahead + k * stride);
+        next_m = PeakOp::comb(next_m, load<V>(next + k * apart));
+        return V(get(block + i + k * stride, T(0)));
+      });
+      if (r) s = fma(V(get(sum + i, T(0))), power(between(c, reference(old))), s);
+      put(peak + i, top);
+      put(sum + i, s);
+      return next_m;
+    };
+    const auto maxima = [&](int64_t i, auto get) TAHR_LAMBDA {
+      V m = get(block + i, T(0));
+      for (int64_t k = 1; k < count; ++k) m = PeakOp::comb(m, V(get(block + i + k * stride, T(0))));
+      return m;
+    };
+    V m{};
     each_vector<T>(w, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
-      const T* p = block + i;
-      // What comes next is fetched: in these rows, or where the strip ends in the next ones.
-      const T* ahead = p + (i + kAhead < w ? kAhead : kAhead - w + kRows * stride);
-      const V old = get(peak + i, T(0));
-      V m = old, s{}, u{}, other = old;
-      int64_t k = 0;
-      for (; k + 2 <= count; k += 2) {
-        m = PeakOp::comb(m, V(get(p + k * stride, T(0))));
-        other = PeakOp::comb(other, V(get(p + (k + 1) * stride, T(0))));
-        __builtin_prefetch(ahead + k * stride), __builtin_prefetch(ahead + (k + 1) * stride);
-      }
-      if (k < count) m = PeakOp::comb(m, V(get(p + k * stride, T(0))));
-      m = PeakOp::comb(m, other);
-      put(peak + i, m);
-      const V c = reference(m);
-      if (r) s = get(sum + i, T(0)) * power_of(between(c, reference(old)));
-      for (k = 0; k + 2 <= count; k += 2) {
-        s += term(V(get(p + k * stride, T(0))), c);
-        u += term(V(get(p + (k + 1) * stride, T(0))), c);
-      }
-      if (k < count) u += term(V(get(p + k * stride, T(0))), c);
-      put(sum + i, V(s + u));
+      if (i == 0 || i + W > w) m = maxima(i, get);
+      const int64_t next = i + 2 * W <= w ? i + W : i + W <= w ? i : 0;  // of whole vectors: or one of these again
+      m = add(i, m, w < W ? sum : block + next, get, put);
     });
   }
   bool near = true;

@@ -72,12 +72,18 @@ template <class Op, class T, class A>
 void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
   A* __restrict a = static_cast<A*>(av);
+  constexpr bool kSlow = kIsFloat<T> && (__is_same(Op, MaxOp) || __is_same(Op, MinOp));  // minding NaN
+  constexpr int64_t kAhead = 512 / sizeof(T);
   int64_t r = 0;
   bool first = true;
   for (; r + 8 <= rows; r += 8, first = false) {
     const T *p0 = x + r * stride, *p1 = p0 + stride, *p2 = p1 + stride, *p3 = p2 + stride, *p4 = p3 + stride,
             *p5 = p4 + stride, *p6 = p5 + stride, *p7 = p6 + stride;
     auto eight = [&](int64_t j, auto get) TAHR_LAMBDA {
+      if constexpr (kSlow) {
+        const T* ahead = p0 + j + (j + kAhead < m ? kAhead : kAhead - m + 8 * stride);  // in these rows or the next
+        for (int64_t k = 0; k < 8; ++k) __builtin_prefetch(ahead + k * stride);
+      }
       const auto s0 = Op::comb(get(p0 + j), get(p1 + j)), s1 = Op::comb(get(p2 + j), get(p3 + j));
       const auto s2 = Op::comb(get(p4 + j), get(p5 + j)), s3 = Op::comb(get(p6 + j), get(p7 + j));
       return Op::comb(Op::comb(s0, s1), Op::comb(s2, s3));
@@ -104,16 +110,12 @@ void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t,
   }
 }
 
-inline constexpr int64_t kGroupedRow = 1024;  // up to this length a vector of rows is folded at a time
-
 template <class Op, class T, class A>
 void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*) {
   const T* x = static_cast<const T*>(xv);
   A* a = static_cast<A*>(av);
   if constexpr (kIsFloat<T>) {
-    // One lane per row, in the order of `fold` or where order does not matter.
-    constexpr bool kAnyOrder = __is_same(Op, MaxOp) || __is_same(Op, MinOp);
-    if (n < (kAnyOrder ? kNarrow + 1 : kLanes<T>) && rows > 1) {
+    if (n < kLanes<T> && rows > 1) {  // one lane per row, in the order of `fold`
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
         Vec<T> s = splat<Vec<T>>(Op::template identity<T>());
         for (int64_t k = 0; k < n; ++k) s = Op::comb(s, load<Vec<T>>(b.t + k * b.W));
@@ -124,7 +126,7 @@ void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*
   int64_t i = 0;
   if constexpr (kIsFloat<T>) {
     constexpr int64_t W = kLanes<T>;
-    for (; n >= W && n <= kGroupedRow && i + W <= rows; i += W, x += W * n) {
+    for (; n >= W && n <= kLongRow && i + W <= rows; i += W, x += W * n) {
       Vec<T> v[W];
       for (int64_t k = 0; k < W; ++k) v[k] = fold_vectors<Op>(x + k * n, n);
       store(a + i, fold_each<Op, T>(v));
@@ -168,14 +170,14 @@ struct AndOp {
   static constexpr uint8_t decided = 0;
 };
 
-// Float rows up to kGroupedRow: lanes of `step` results, folded to one per row by Op; put(first row, rows, results).
+// Float rows up to kLongRow: lanes of `step` results, folded to one per row by Op; put(first row, rows, results).
 template <class Op, class T, class Step, class Put>
 TAHR_INLINE bool flag_rows(const T* x, int64_t rows, int64_t n, Step step, T fill, Put put) {
   using V = Vec<T>;
   using M = Mask<V>;
   using I = typename IntOf<sizeof(T)>::type;
   constexpr int64_t W = kLanes<T>;
-  if (n > kGroupedRow || rows == 1) return false;
+  if (n > kLongRow || rows == 1) return false;
   if (n <= kNarrow) {
     each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
       M s{};

@@ -1,7 +1,7 @@
 // Positions of extremes. Included by reduce.cpp alone. NaN wins, the first of equals too.
 #pragma once
 
-#include "cpu/isa/each_vector.h"
+#include "cpu/isa/row_groups.h"
 
 namespace tahr::TAHR_ISA {
 namespace {
@@ -74,47 +74,43 @@ TAHR_INLINE void long_arg_row(const T* x, int64_t n, int64_t base, T* a, int32_t
   *b = static_cast<int32_t>(base + at);
 }
 
-// Rows of a vector and more, a vector of rows at a time: their extremes, and then where they are, from the end.
+// Rows of a vector and more: their extremes, and then where they are, from the end to the first.
 template <bool kMax, class T>
 TAHR_INLINE void arg_groups(const T* x, int64_t rows, int64_t n, int64_t base, T* a, int32_t* b) {
   using V = Vec<T>;
   using M = Mask<V>;
   using I = typename IntOf<sizeof(T)>::type;
-  constexpr int64_t W = kLanes<T>, kGroup = 8192;
-  const int64_t most = kGroup / n < W ? kGroup / n : W;
-  M lane;
+  constexpr int64_t W = kLanes<T>;
+  M lane, at[kSets][W];
   for (int i = 0; i < W; ++i) lane[i] = static_cast<I>(i);
-  for (int64_t r = 0; r < rows; r += most) {
-    const int64_t count = rows - r < most ? rows - r : most;
-    const T* p = x + r * n;
-    V v[W]{};
-    M at[W]{};
-    T best[W];
-    for (int64_t i = 0; i < count; ++i) v[i] = fold_vectors<Extreme<kMax>>(p + i * n, n);
-    const V extreme = fold_each<Extreme<kMax>, T>(v);
-    store(best, extreme);
-    if (__builtin_expect(any(extreme != extreme), 0)) {
-      for (int64_t i = 0; i < count; ++i) long_arg_row<kMax>(p + i * n, n, base, a + r + i, b + r + i);
-      continue;
-    }
-    for (int64_t i = 0; i < count; ++i) {
-      const T* row = p + i * n;
-      const V m = splat<V>(best[i]);
-      M here = lane + static_cast<I>(n - W), found = here;
-      found = select(load<V>(row + n - W) == m, here, M{} + static_cast<I>(n));
-      int64_t k = n / W * W - W;  // whole vectors from the row's beginning
-      here = lane + static_cast<I>(k);
-      for (; k >= 0; k -= W) {
-        __builtin_prefetch(row + most * n + k);
-        found = select(load<V>(row + k) == m, here, found);
-        here -= static_cast<I>(W);
-      }
-      at[i] = found;
-    }
-    for (int64_t i = count; i < W; ++i) at[i] = M{};
-    store_up_to(a + r, extreme, count);
-    put_positions(b + r, fold_each<MinOp, I>(at) + static_cast<I>(base), count);
-  }
+  V extreme[kSets];
+  T best[kSets * W];
+  two_passes(
+      x, rows, n, [n](const T* row) TAHR_LAMBDA { return fold_vectors<Extreme<kMax>>(row, n); },
+      [&](int64_t set, V(&v)[W]) TAHR_LAMBDA {
+        extreme[set] = fold_each<Extreme<kMax>, T>(v);
+        store(best + set * W, extreme[set]);
+        for (int i = 0; i < W; ++i) at[set][i] = M{};
+      },
+      [&](const T* row, int64_t, int64_t i, const T* ahead) TAHR_LAMBDA {
+        const V m = splat<V>(best[i]);
+        M found = select(load<V>(row + n - W) == m, lane + static_cast<I>(n - W), M{} + static_cast<I>(n));
+        M here = lane + static_cast<I>(n / W * W);
+        for (int64_t k = n / W * W - W; k >= 0; k -= W) {
+          __builtin_prefetch(ahead + k);
+          here -= static_cast<I>(W);
+          found = select(load<V>(row + k) == m, here, found);
+        }
+        at[i / W][i % W] = found;
+      },
+      [&](int64_t set, int64_t r, int64_t count) TAHR_LAMBDA {
+        if (__builtin_expect(any(extreme[set] != extreme[set]), 0)) {
+          for (int64_t i = r; i < r + count; ++i) long_arg_row<kMax>(x + i * n, n, base, a + i, b + i);
+          return;
+        }
+        store_up_to(a + r, extreme[set], count);
+        put_positions(b + r, fold_each<MinOp, I>(at[set]) + static_cast<I>(base), count);
+      });
 }
 
 template <bool kMax, class T>
@@ -137,7 +133,7 @@ void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, v
         put_positions(b + r, at, count);
       });
     }
-    if (n > kNarrow && n <= 1024 && rows > 1) return arg_groups<kMax>(x, rows, n, base, a, b);
+    if (n > kNarrow && n <= kLongRow && rows > 1) return arg_groups<kMax>(x, rows, n, base, a, b);
   }
   for (int64_t i = 0; i < rows; ++i) long_arg_row<kMax>(x + i * n, n, base, a + i, b + i);
 }
@@ -148,16 +144,19 @@ void arg_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t b
   T* __restrict a = static_cast<T*>(av);
   int32_t* __restrict b = static_cast<int32_t*>(bv);
   if constexpr (__is_same(T, float)) {
-    constexpr int64_t kRows = 16;
+    constexpr int64_t kRows = 16, kAhead = 8 * kLanes<float>;
     for (int64_t r = 0; r < rows; r += kRows) {
       const int64_t count = rows - r < kRows ? rows - r : kRows;
       each_vector<float>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
         const float* p = x + j + r * stride;
         f32v best = r ? get(a + j, 0.f) : get(p, 0.f);
+        const float* ahead = p + (j + kAhead < m ? kAhead : kAhead - m + kRows * stride);  // in these rows or the next
         i32v here = i32v{} + static_cast<int32_t>(base + r);
         i32v at = r ? bits<i32v>(f32v(get(reinterpret_cast<float*>(b) + j, 0.f))) : here;
-        for (int64_t k = 0; k < count; ++k, here += 1)
+        for (int64_t k = 0; k < count; ++k, here += 1) {
+          __builtin_prefetch(ahead + k * stride);
           take_better<kMax>(f32v(get(p + k * stride, 0.f)), here, best, at);
+        }
         put(a + j, best);
         put(reinterpret_cast<float*>(b) + j, bits<f32v>(at));
       });

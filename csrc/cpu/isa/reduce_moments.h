@@ -4,7 +4,7 @@
 // m + sum(d)/n and the sum of squared distances sum(d²) - sum(d)²/n.
 #pragma once
 
-#include "cpu/isa/each_vector.h"
+#include "cpu/isa/row_groups.h"
 
 namespace tahr::TAHR_ISA {
 namespace {
@@ -34,9 +34,7 @@ TAHR_INLINE void add_distance(V d, V& s, V& s2) {
 
 // ---- rows ----
 
-inline constexpr int64_t kMomentsRow = 1024;  // longer rows one by one
-
-// Calls out(first row, rows, mean, sum of d, sum of d²) with vectors of rows, for n up to kMomentsRow.
+// Calls out(first row, rows, mean, sum of d, sum of d²) with vectors of rows, for n up to kLongRow.
 template <class T, class Out>
 TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, Out out) {
   using V = Vec<T>;
@@ -58,40 +56,35 @@ TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, Out out) {
       out(r, count, mean, s + t, s2 + t2);
     });
   }
-  constexpr int64_t kGroup = 8192;  // elements that stay in the first-level cache between the passes
-  const int64_t most = kGroup / n < W ? kGroup / n : W;
-  for (int64_t r = 0; r < rows; r += most) {
-    const int64_t count = rows - r < most ? rows - r : most;
-    const T* p = x + r * n;
-    V v[W]{}, w[W]{};
-    T means[W];
-    for (int64_t i = 0; i < count; ++i) v[i] = fold_vectors<AddOp>(p + i * n, n);
-    const V mean = fold_each<AddOp, T>(v) * share;
-    store(means, mean);
-    for (int64_t i = 0; i < count; ++i) {
-      const T* row = p + i * n;
-      const V m = splat<V>(means[i]);
-      V s{}, t{}, s2{}, t2{};
-      int64_t k = 0;
-      for (; k + 2 * W <= n; k += 2 * W) {  // fetches what follows: this pass leaves the memory idle
-        __builtin_prefetch(row + most * n + k), __builtin_prefetch(row + most * n + k + W);
-        add_distance(load<V>(row + k) - m, s, s2);
-        add_distance(load<V>(row + k + W) - m, t, t2);
-      }
-      if (k + W <= n) {
-        add_distance(load<V>(row + k) - m, s, s2);
-        k += W;
-      }
-      if (k < n) {
-        const V d = load<V>(row + n - W) - m;
-        add_distance(select(upper_lanes<T>(n - k), d, V{}), t, t2);
-      }
-      v[i] = s + t;
-      w[i] = s2 + t2;
-    }
-    for (int64_t i = count; i < W; ++i) v[i] = w[i] = V{};
-    out(r, count, mean, fold_each<AddOp, T>(v), fold_each<AddOp, T>(w));
-  }
+  V mean[kSets], s[kSets][W], s2[kSets][W];
+  T means[kSets * W];
+  two_passes(
+      x, rows, n, [n](const T* row) TAHR_LAMBDA { return fold_vectors<AddOp>(row, n); },
+      [&](int64_t set, V(&v)[W]) TAHR_LAMBDA {
+        mean[set] = fold_each<AddOp, T>(v) * share;
+        store(means + set * W, mean[set]);
+        for (int i = 0; i < W; ++i) s[set][i] = s2[set][i] = V{};
+      },
+      [&](const T* row, int64_t, int64_t i, const T* ahead) TAHR_LAMBDA {
+        const V m = splat<V>(means[i]);
+        V a{}, b{}, a2{}, b2{};
+        int64_t k = 0;
+        for (; k + 2 * W <= n; k += 2 * W) {
+          __builtin_prefetch(ahead + k), __builtin_prefetch(ahead + k + W);
+          add_distance(load<V>(row + k) - m, a, a2);
+          add_distance(load<V>(row + k + W) - m, b, b2);
+        }
+        if (k + W <= n) {
+          __builtin_prefetch(ahead + k);
+          add_distance(load<V>(row + k) - m, a, a2);
+          k += W;
+        }
+        if (k < n) add_distance(V(select(upper_lanes<T>(n - k), load<V>(row + n - W) - m, V{})), b, b2);
+        s[i / W][i % W] = a + b;
+        s2[i / W][i % W] = a2 + b2;
+      },
+      [&](int64_t set, int64_t r, int64_t count)
+          TAHR_LAMBDA { out(r, count, mean[set], fold_each<AddOp, T>(s[set]), fold_each<AddOp, T>(s2[set])); });
 }
 
 template <class T>
@@ -123,7 +116,7 @@ template <class T>
 void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
   const T* x = static_cast<const T*>(xv);
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
-  if (n > kMomentsRow) {
+  if (n > kLongRow) {
     for (int64_t i = 0; i < rows; ++i) long_row_moments(x + i * n, n, a + i, b + i);
     return;
   }
@@ -143,7 +136,7 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
 
 template <class T>
 void variance_rows(const T* x, T* y, int64_t rows, int64_t n, bool root) {
-  if (n > kMomentsRow) {
+  if (n > kLongRow) {
     for (int64_t i = 0; i < rows; ++i) {
       double mean, m2;
       long_row_moments(x + i * n, n, &mean, &m2);
@@ -164,7 +157,7 @@ void variance_rows(const T* x, T* y, int64_t rows, int64_t n, bool root) {
 template <class T, class Out>
 TAHR_INLINE void column_moments(const T* x, int64_t rows, int64_t stride, int64_t w, Out out) {
   using V = Vec<T>;
-  constexpr int64_t kRows = 16, kStrip = 1024;
+  constexpr int64_t kRows = 16, kStrip = 1024, kAhead = 8 * kLanes<T>;
   T mean[kStrip], s[kStrip], s2[kStrip];
   for (int64_t j = 0; j < w; j += kStrip) {
     const int64_t here = w - j < kStrip ? w - j : kStrip;
@@ -172,6 +165,8 @@ TAHR_INLINE void column_moments(const T* x, int64_t rows, int64_t stride, int64_
       const int64_t count = rows - r < kRows ? rows - r : kRows;
       each_vector<T>(here, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
         const T* p = x + j + i + r * stride;
+        // What comes next is fetched: in these rows, or where the strip ends in the next ones.
+        const T* ahead = p + (i + kAhead < here ? kAhead : kAhead - here + kRows * stride);
         const auto at = [&](int64_t k) TAHR_LAMBDA { return V(get(p + k * stride, T(0))); };
         V m{}, sum{}, other{}, sum2{}, other2{};
         int64_t k = 0;
@@ -185,6 +180,7 @@ TAHR_INLINE void column_moments(const T* x, int64_t rows, int64_t stride, int64_
           other = V{};
         }
         for (k = 0; k + 2 <= count; k += 2) {
+          __builtin_prefetch(ahead + k * stride), __builtin_prefetch(ahead + (k + 1) * stride);
           add_distance(V(at(k) - m), sum, sum2);
           add_distance(V(at(k + 1) - m), other, other2);
         }
