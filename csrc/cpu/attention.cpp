@@ -285,15 +285,27 @@ void backward(const KernelArgs& a) {
   parallel_chunks(p.b * p.k, p.cost_ns(6), run);
 }
 
+// Halves are widened around the kernel.
+void run(const KernelArgs& a, DType type, void (*f32)(const KernelArgs&), void (*f64)(const KernelArgs&)) {
+  if (type == DType::Float64) return f64(a);
+  if (type == DType::Float32) return f32(a);
+  Tensors in, out;
+  for (const Tensor& t : a.in) in.push_back(t.defined() && is_half(t.dtype()) ? ops::cast(t, DType::Float32) : t);
+  for (const Tensor& t : a.out) out.push_back(is_half(t.dtype()) ? Tensor::empty(t.shape(), DType::Float32) : t);
+  f32({in, out, a.attrs, a.prepared});
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (is_half(a.out[i].dtype()))
+      std::memcpy(a.out[i].mutable_raw(), ops::cast(out[i], a.out[i].dtype()).raw(), a.out[i].nbytes());
+  }
+}
+
 }  // namespace
 
 void register_attention_kernels() {
-  define_kernel("attention", DeviceType::CPU, [](const KernelArgs& a) {
-    return a.in[0].dtype() == DType::Float64 ? forward<double>(a) : forward<float>(a);
-  });
-  define_kernel("attention_grad", DeviceType::CPU, [](const KernelArgs& a) {
-    return a.in[0].dtype() == DType::Float64 ? backward<double>(a) : backward<float>(a);
-  });
+  define_kernel("attention", DeviceType::CPU,
+                [](const KernelArgs& a) { run(a, a.in[0].dtype(), forward<float>, forward<double>); });
+  define_kernel("attention_grad", DeviceType::CPU,
+                [](const KernelArgs& a) { run(a, a.in[1].dtype(), backward<float>, backward<double>); });
 }
 
 }  // namespace tahr

@@ -158,6 +158,7 @@ void run_widened(const KernelArgs& a, void (*f32)(const KernelArgs&), void (*f64
   visit_dtype(dtype, [&]<class T>() {
     if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
       for (size_t o = 0; o < out.size(); ++o) {
+        if (a.out[o].dtype() != dtype) continue;  // the reserve
         const float* from = out[o].data<float>();
         T* to = a.out[o].mutable_data<T>();
         parallel_for(out[o].size(), 16384, static_cast<double>(out[o].size()), [&](int64_t begin, int64_t end) {

@@ -12,12 +12,12 @@
 //
 // Floor: FLOPs of plain (not tensor) arithmetic, 2 t s (h + v) per head forward and 2 t s (5 h + 3 v) backward, half of
 // it if causal; memory is read once per tile of the other side, mostly from the level-2 cache.
+#include "cuda/attention.h"
 #include "cuda/convert.h"
 #include "cuda/pack.h"
-#include "cuda/runtime.h"
-#include "ops/attention_attrs.h"
 
 namespace tahr::cuda {
+namespace attention {
 namespace {
 
 constexpr int kSide = 16, kThreads = kSide * kSide;  // threads of a block, as a square
@@ -49,27 +49,6 @@ struct Rows {
   bool packed;
   __device__ __forceinline__ Rows from(int64_t row, int64_t column = 0) const {
     return {at + row * stride + column, stride, packed};
-  }
-};
-
-// An input that is broadcast to (b, heads, queries, keys).
-template <class E>
-struct Spread {
-  const E* data = nullptr;
-  int64_t stride[4]{};
-  Spread() = default;
-  Spread(const KernelArgs& a, size_t input) {
-    if (input >= a.in.size() || !a.in[input].defined()) return;
-    const Tensor& t = a.in[input];
-    data = t.data<E>();
-    int64_t step = 1;
-    for (int i = 3; i >= 0; --i) {
-      stride[i] = t.dim(i) == 1 ? 0 : step;
-      step *= t.dim(i);
-    }
-  }
-  __device__ __forceinline__ const E& operator()(int64_t b, int64_t head, int64_t i, int64_t j) const {
-    return data[b * stride[0] + head * stride[1] + i * stride[2] + j * stride[3]];
   }
 };
 
@@ -416,10 +395,6 @@ dim3 blocks_for(int64_t b, int64_t heads, int64_t rows, int64_t width, int cols)
   return dim3(static_cast<unsigned>(b * heads * ((rows + kTile<T> - 1) / kTile<T>)*((width + cols - 1) / cols)));
 }
 
-void clear(const Tensor& t) {
-  if (t.size() > 0) check(cudaMemsetAsync(t.mutable_raw(), 0, t.nbytes(), stream()), "memory could not be set");
-}
-
 template <class T>
 void forward(const KernelArgs& a) {
   Problem<T> p = problem_of<T>(a, 0, 3);
@@ -462,15 +437,65 @@ void backward(const KernelArgs& a) {
   launch_backward<T, Of::Value>(p, a.out[2]);
 }
 
+// Halves that no kernel of theirs takes: all in float32, then rounded.
+template <class To, class From>
+__global__ void convert_kernel(const From* from, To* to, int64_t n) {
+  for (int64_t i = grid_index(); i < n; i += grid_size()) to[i] = convert<To>(from[i]);
+}
+
+void by_floats(const KernelArgs& a, void (*kernel)(const KernelArgs&)) {
+  std::vector<Tensor> in(a.in.begin(), a.in.end()), out(a.out.begin(), a.out.end());
+  const auto widened = [](Tensor& t, bool filled) {
+    if (!t.defined() || !is_half(t.dtype())) return;
+    const Tensor narrow = t;
+    t = Tensor::empty_on(t.device(), t.shape(), DType::Float32);
+    if (!filled || t.size() == 0) return;
+    visit_float(narrow.dtype(), [&]<class H>() {
+      launch(convert_kernel<float, H>, grid_for(t.size(), 4), dim3(kBlock), 0, narrow.data<H>(),
+             t.mutable_data<float>(), t.size());
+    });
+  };
+  for (Tensor& t : in) widened(t, true);
+  for (Tensor& t : out) widened(t, false);
+  kernel({in, out, a.attrs, nullptr});
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (!is_half(a.out[i].dtype()) || out[i].size() == 0) continue;
+    visit_float(a.out[i].dtype(), [&]<class H>() {
+      launch(convert_kernel<H, float>, grid_for(out[i].size(), 4), dim3(kBlock), 0, out[i].data<float>(),
+             a.out[i].mutable_data<H>(), out[i].size());
+    });
+  }
+}
+
+bool empty(const KernelArgs& a, size_t first) {
+  return a.in[first].dim(0) * a.in[first].dim(1) * a.in[first].dim(2) * a.in[first + 1].dim(1) == 0;
+}
+
+void run_forward(const KernelArgs& a) {
+  const DType type = a.in[0].dtype();
+  if (type == DType::Float64) return forward<double>(a);
+  if (type == DType::Float32) return forward<float>(a);
+  if (empty(a, 0) || !forward_half(a)) by_floats(a, forward<float>);
+}
+
+void run_backward(const KernelArgs& a) {
+  const DType type = a.in[0].dtype();
+  if (type == DType::Float64) return backward<double>(a);
+  if (type == DType::Float32) return backward<float>(a);
+  if (empty(a, 1) || !backward_half(a)) by_floats(a, backward<float>);
+}
+
 }  // namespace
 
+void clear(const Tensor& t) {
+  if (t.size() > 0) check(cudaMemsetAsync(t.mutable_raw(), 0, t.nbytes(), stream()), "memory could not be set");
+}
+
+}  // namespace attention
+
 void register_attention() {
-  define("attention", [](const KernelArgs& a) {
-    return a.in[0].dtype() == DType::Float64 ? forward<double>(a) : forward<float>(a);
-  });
-  define("attention_grad", [](const KernelArgs& a) {
-    return a.in[0].dtype() == DType::Float64 ? backward<double>(a) : backward<float>(a);
-  });
+  define("attention", attention::run_forward);
+  define("attention_grad", attention::run_backward);
 }
 
 }  // namespace tahr::cuda

@@ -24,8 +24,6 @@ constexpr size_t kMostPlans = 4096;
 constexpr int kMostAlgos = 8;
 static_assert(kMostAlgos >= kForwardAlgos && kMostAlgos >= kDataAlgos && kMostAlgos >= kFilterAlgos);
 
-std::mutex g_mutex;  // of plans, and of calls: a handle serves one thread at a time
-
 bool type_of(DType d, DataType* type) {
   switch (d) {
     case DType::Float32: *type = DataType::Float; return true;
@@ -213,7 +211,7 @@ std::shared_ptr<const ConvPlan> conv_plan(ConvKind kind, DType dtype, const Conv
     for (int a = 0; a < kConvAxes; ++a) key[at++] = values[a];
   }
   static auto* plans = new std::map<Key, std::shared_ptr<const ConvPlan>>;
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(mutex());
   auto it = plans->find(key);
   if (it == plans->end()) {
     if (plans->size() >= kMostPlans) plans->clear();
@@ -224,7 +222,7 @@ std::shared_ptr<const ConvPlan> conv_plan(ConvKind kind, DType dtype, const Conv
 }
 
 bool run_conv_plan(const ConvPlan& plan, void* x, void* w, void* y) {
-  const std::lock_guard lock(g_mutex);
+  const std::lock_guard lock(mutex());
   const Status s = plan.run(x, w, y);
   if (not_supported(s)) return false;
   check(s, "run a convolution");

@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <map>
-#include <mutex>
 #include <string_view>
 
 #include "cuda/runtime.h"
@@ -15,6 +14,9 @@ const Opened<Api>& library() {
     const char* none = std::getenv("TAHR_EMULATED_LIBRARIES");  // "none": as on a machine without them
     if (!none || std::string_view(none) != "none") return new Opened<Api>("cuDNN", emulated());
 #endif
+    // With buffers of several sizes to choose from, cuBLAS below recurrent layers takes the one that is free, and with
+    // it another kernel: not the same bits each time.
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:2", 0);
     const LibraryNames names{"cuDNN", "nvidia-cudnn-cu13", {"libcudnn.so.9"}};
     return new Opened<Api>(names, [](const SharedLibrary& l, Api& a) {
       l.bind(a.get_version, "cudnnGetVersion");
@@ -41,6 +43,22 @@ const Opened<Api>& library() {
       l.bind(a.forward, "cudnnConvolutionForward");
       l.bind(a.backward_data, "cudnnConvolutionBackwardData");
       l.bind(a.backward_filter, "cudnnConvolutionBackwardFilter");
+      l.bind(a.get_tensor, "cudnnGetTensorNdDescriptor");
+      l.bind(a.create_dropout, "cudnnCreateDropoutDescriptor");
+      l.bind(a.destroy_dropout, "cudnnDestroyDropoutDescriptor");
+      l.bind(a.set_dropout, "cudnnSetDropoutDescriptor");
+      l.bind(a.create_rnn, "cudnnCreateRNNDescriptor");
+      l.bind(a.destroy_rnn, "cudnnDestroyRNNDescriptor");
+      l.bind(a.set_rnn, "cudnnSetRNNDescriptor_v8");
+      l.bind(a.create_rnn_data, "cudnnCreateRNNDataDescriptor");
+      l.bind(a.destroy_rnn_data, "cudnnDestroyRNNDataDescriptor");
+      l.bind(a.set_rnn_data, "cudnnSetRNNDataDescriptor");
+      l.bind(a.rnn_spaces, "cudnnGetRNNTempSpaceSizes");
+      l.bind(a.rnn_weight_space, "cudnnGetRNNWeightSpaceSize");
+      l.bind(a.rnn_weights, "cudnnGetRNNWeightParams");
+      l.bind(a.rnn_forward, "cudnnRNNForward");
+      l.bind(a.rnn_backward_data, "cudnnRNNBackwardData_v8");
+      l.bind(a.rnn_backward_weights, "cudnnRNNBackwardWeights_v8");
     });
   }();
   return *opened;
@@ -51,10 +69,13 @@ void check(Status s, const char* what) {
   throw_runtime("[gpu] cuDNN could not ", what, ": ", library()->get_error_string(s), ".");
 }
 
+std::mutex& mutex() {
+  static std::mutex of_handles;
+  return of_handles;
+}
+
 Handle handle() {
-  static std::mutex mutex;
   static auto* handles = new std::map<int, Handle>;
-  const std::lock_guard lock(mutex);
   Handle& h = (*handles)[device()];
   if (!h) check(library()->create(&h), "start");
   check(library()->set_stream(h, stream()), "use a stream");  // each time: a recording has one of its own

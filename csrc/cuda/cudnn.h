@@ -1,6 +1,8 @@
 // cuDNN, opened on first use.
 #pragma once
 
+#include <mutex>
+
 #include "cuda/api/cudnn.h"
 #include "cuda/shared_library.h"
 
@@ -31,10 +33,27 @@ struct Api {
   Forward* forward;
   BackwardData* backward_data;
   BackwardFilter* backward_filter;
+  GetTensor* get_tensor;
+  CreateDropout* create_dropout;
+  DestroyDropout* destroy_dropout;
+  SetDropout* set_dropout;
+  CreateRnn* create_rnn;
+  DestroyRnn* destroy_rnn;
+  SetRnn* set_rnn;
+  CreateRnnData* create_rnn_data;
+  DestroyRnnData* destroy_rnn_data;
+  SetRnnData* set_rnn_data;
+  RnnSpaces* rnn_spaces;
+  RnnWeightSpace* rnn_weight_space;
+  RnnWeights* rnn_weights;
+  RnnForward* rnn_forward;
+  RnnBackwardData* rnn_backward_data;
+  RnnBackwardWeights* rnn_backward_weights;
 };
 
 const Opened<Api>& library();
-Handle handle();  // of the current device, on stream(); to be used by one thread at a time
+Handle handle();      // of the current device, on stream(); to be used by one thread at a time:
+std::mutex& mutex();  // that of the handles, held while one is used
 void check(Status s, const char* what);
 inline bool not_supported(Status s) { return static_cast<int32_t>(s) / 1000 == 3; }
 

@@ -35,6 +35,8 @@ bool accept_host_api(const HostApi* api) {
 
 void add_library(DeviceLibrary (*describe)()) { g_api.add_library(describe); }
 
+void set_reserve(DeviceReserve reserve) { g_api.set_reserve(reserve); }
+
 void define(const char* op, KernelFn kernel, PrepareFn prepare) {
   if (!g_api.find_op(op)) throw_runtime("a kernel for the GPU names the unknown op '", op, "'");
   g_api.define_kernel(op, DeviceType::CUDA, kernel, prepare);

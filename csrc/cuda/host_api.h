@@ -9,5 +9,6 @@
 namespace tahr::cuda {
 
 bool accept_host_api(const HostApi* api);  // false if it is of another version
+void set_reserve(DeviceReserve reserve);   // set_device_reserve of ops/placement.h
 
 }  // namespace tahr::cuda

@@ -10,6 +10,7 @@
 #include "cuda/fault.h"
 #include "cuda/host_api.h"
 #include "cuda/queue.h"
+#include "cuda/rnn_cudnn.h"
 #include "cuda/runtime.h"
 #include "cuda/staging.h"
 
@@ -237,6 +238,15 @@ void keep_pace(int device, Failure* failure) {
   });
 }
 
+int64_t reserve(int device, const char* op, std::span<const Spec> in, const void* attrs, Failure* failure) {
+  int64_t bytes = 0;
+  guard(failure, [&] {
+    enter(device);
+    bytes = rnn::reserve(op, in, attrs);
+  });
+  return bytes;
+}
+
 const DeviceBackend* open_devices(std::string* why) {
   int count = 0;
   const cudaError_t e = cudaGetDeviceCount(&count);
@@ -304,6 +314,7 @@ void register_kernels() {
 #define TAHR_FAMILY(name) register_##name();
 #include "cuda/families.h"
 #undef TAHR_FAMILY
+  set_reserve(reserve);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Recurrent layers: registration, what they share, and simple_rnn.
 //   y_s = activation(x_t W + b + y_(s-1) U); a row that the mask leaves out keeps its state
 #include "cuda/rnn.h"
+#include "cuda/rnn_cudnn.h"
 
 namespace tahr::cuda {
 namespace rnn {
@@ -42,7 +43,7 @@ __global__ void sum_rows_kernel(const T* x, int64_t rows, int64_t width, int64_t
 template <class T>
 Call<T>::Call(const KernelArgs& a) : args_(a) {
   for (const Tensor& t : a.in) {
-    if (!t.defined() || t.dtype() == DType::Bool) {
+    if (!t.defined() || !is_float(t.dtype())) {
       in_.push_back(nullptr);
     } else if (t.dtype() == DTypeOf<T>::value) {
       in_.push_back(t.data<T>());
@@ -56,7 +57,11 @@ Call<T>::Call(const KernelArgs& a) : args_(a) {
       });
     }
   }
-  for (const Tensor& t : a.out) out_.push_back(t.dtype() == DTypeOf<T>::value ? t.mutable_data<T>() : room(t.size()));
+  for (const Tensor& t : a.out) {
+    out_.push_back(t.dtype() == DTypeOf<T>::value ? t.mutable_data<T>()
+                   : is_float(t.dtype())          ? room(t.size())
+                                                  : nullptr);
+  }
 }
 
 template <class T>
@@ -233,9 +238,17 @@ void run_as(const KernelArgs& a, void (*layer)(Call<T>&)) {
   layer(c);
   c.finish();
 }
-void run(const KernelArgs& a, void (*f32)(Call<float>&), void (*f64)(Call<double>&)) {
-  if (a.in[0].dtype() == DType::Float64) run_as(a, f64);
-  else run_as(a, f32);
+template <Cell kCell, auto kFloat, auto kDouble>
+void forward(const KernelArgs& a) {
+  if (forward_by_cudnn(kCell, a)) return;
+  if (a.in[0].dtype() == DType::Float64) run_as(a, kDouble);
+  else run_as(a, kFloat);
+}
+template <Cell kCell, auto kFloat, auto kDouble>
+void backward(const KernelArgs& a) {
+  if (backward_by_cudnn(kCell, a)) return;
+  if (a.in[0].dtype() == DType::Float64) run_as(a, kDouble);
+  else run_as(a, kFloat);
 }
 
 }  // namespace
@@ -243,12 +256,12 @@ void run(const KernelArgs& a, void (*f32)(Call<float>&), void (*f64)(Call<double
 
 void register_rnn() {
   using namespace rnn;
-  define("simple_rnn", [](const KernelArgs& a) { run(a, simple<float>, simple<double>); });
-  define("simple_rnn_grad", [](const KernelArgs& a) { run(a, simple_grad<float>, simple_grad<double>); });
-  define("lstm", [](const KernelArgs& a) { run(a, lstm<float>, lstm<double>); });
-  define("lstm_grad", [](const KernelArgs& a) { run(a, lstm_grad<float>, lstm_grad<double>); });
-  define("gru", [](const KernelArgs& a) { run(a, gru<float>, gru<double>); });
-  define("gru_grad", [](const KernelArgs& a) { run(a, gru_grad<float>, gru_grad<double>); });
+  define("simple_rnn", forward<Cell::Simple, simple<float>, simple<double>>);
+  define("simple_rnn_grad", backward<Cell::Simple, simple_grad<float>, simple_grad<double>>);
+  define("lstm", forward<Cell::Lstm, lstm<float>, lstm<double>>);
+  define("lstm_grad", backward<Cell::Lstm, lstm_grad<float>, lstm_grad<double>>);
+  define("gru", forward<Cell::Gru, gru<float>, gru<double>>);
+  define("gru_grad", backward<Cell::Gru, gru_grad<float>, gru_grad<double>>);
 }
 
 }  // namespace tahr::cuda

@@ -3,6 +3,9 @@
 //   query (b, t, n, h), key (b, s, k, h), value (b, s, k, v); head i of the queries uses head i / (n / k) of the keys
 //   bias, mask (boolean: whether a pair counts): of rank 4, broadcast to (b, n, t, s)
 //
+// Halves are computed in float32, but that GPUs round probabilities and the cotangents of scores to them; statistics
+// are float32, a bias may be.
+//
 // The second result holds the maximum and the sum of exponentials of each row of scores, from which the gradient finds
 // the probabilities again; it carries no cotangent itself. Higher derivatives are written in plain ops.
 #include "ops/attention_attrs.h"
@@ -15,13 +18,20 @@ using Args = std::span<const Tensor>;
 
 bool may_be(int64_t a, int64_t b) { return a == b || a == kUnknown || b == kUnknown; }
 
+// That scores are computed in.
+DType wide_of(DType d) { return is_half(d) ? DType::Float32 : d; }
+Tensor wide(const Tensor& t) { return t.defined() && is_half(t.dtype()) ? ops::cast(t, DType::Float32) : t; }
+
 void check(const InferArgs& a, size_t first, size_t bias) {
   const Spec &q = a.in[first], &k = a.in[first + 1], &v = a.in[first + 2];
-  if (q.dtype != DType::Float32 && q.dtype != DType::Float64)
-    throw_type("[", a.op, "] expected float32 or float64, received ", name_of(q.dtype), ". Cast it first.");
-  if (q.dtype != k.dtype || q.dtype != v.dtype || (a.has(bias) && a.in[bias].dtype != q.dtype))
-    throw_type("[", a.op, "] expected query, key, value and bias of one dtype, received ", name_of(q.dtype), ", ",
+  if (!is_float(q.dtype))
+    throw_type("[", a.op, "] expected floating-point numbers, received ", name_of(q.dtype), ". Cast it first.");
+  if (q.dtype != k.dtype || q.dtype != v.dtype)
+    throw_type("[", a.op, "] expected query, key and value of one dtype, received ", name_of(q.dtype), ", ",
                name_of(k.dtype), " and ", name_of(v.dtype), ".");
+  if (a.has(bias) && a.in[bias].dtype != q.dtype && a.in[bias].dtype != wide_of(q.dtype))
+    throw_type("[", a.op, "] expected a bias of dtype ", name_of(q.dtype), " or ", name_of(wide_of(q.dtype)),
+               ", received ", name_of(a.in[bias].dtype), ". Cast it first.");
   const Shape &qs = q.shape, &ks = k.shape, &vs = v.shape;
   if (qs.rank() != 4 || ks.rank() != 4 || vs.rank() != 4)
     throw_value("[", a.op, "] expected query, key and value of shape (batch, length, heads, size), received ", qs.str(),
@@ -47,7 +57,7 @@ void check(const InferArgs& a, size_t first, size_t bias) {
 Specs infer_attention(const InferArgs& a) {
   check(a, 0, 3);
   const Shape& q = a.in[0].shape;
-  return {{{q[0], q[1], q[2], a.in[2].shape[3]}, a.in[0].dtype}, {{q[0], q[2], q[1], 2}, a.in[0].dtype}};
+  return {{{q[0], q[1], q[2], a.in[2].shape[3]}, a.in[0].dtype}, {{q[0], q[2], q[1], 2}, wide_of(a.in[0].dtype)}};
 }
 
 Specs infer_attention_grad(const InferArgs& a) {
@@ -87,9 +97,9 @@ struct Plain {
 
   Plain(const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& mask, const AttentionAttrs& attrs)
       : at(attrs), n(query.dim(2)), k(keys.dim(2)) {
-    q = heads_first(query, n);
-    key = heads_first(keys, n);
-    value = heads_first(values, n);
+    q = heads_first(wide(query), n);
+    key = heads_first(wide(keys), n);
+    value = heads_first(wide(values), n);
     allowed = mask;
     if (!at.causal) return;
     const int64_t t = query.dim(1), s = keys.dim(1);
@@ -100,7 +110,7 @@ struct Plain {
   }
   Tensor scores(const Tensor& bias) const {
     Tensor s = ops::multiply(ops::matmul(q, key, false, true), at.scale);
-    if (bias.defined()) s = ops::add(s, bias);
+    if (bias.defined()) s = ops::add(s, wide(bias));
     if (!allowed.defined()) return s;
     const double masked = s.dtype() == DType::Float64 ? kMaskedScore<double> : kMaskedScore<float>;
     return ops::where(allowed, s, Tensor::scalar(masked, s.dtype()));
@@ -122,16 +132,19 @@ Tensors decompose_attention(Args in, const void* attrs) {
   over.keepdims = true;
   const Tensor peak = call1(get_op("max"), {s}, over);
   const Tensor total = ops::sum(ops::unary("exp", ops::subtract(s, peak)), last_axis(), true);
-  return {ops::transpose(ops::matmul(softmax(s), p.value), {0, 2, 1, 3}), ops::concatenate({peak, total}, -1)};
+  return {ops::cast(ops::transpose(ops::matmul(softmax(s), p.value), {0, 2, 1, 3}), in[0].dtype()),
+          ops::concatenate({peak, total}, -1)};
 }
 
 Tensors decompose_attention_grad(Args in, const void* attrs) {
   const auto& at = *static_cast<const AttentionAttrs*>(attrs);
   const Plain p(in[1], in[2], in[3], maybe(in, 7), at);
-  const Tensor dy = heads_first(in[0], p.n), probs = softmax(p.scores(maybe(in, 6)));
+  const Tensor dy = heads_first(wide(in[0]), p.n), probs = softmax(p.scores(maybe(in, 6)));
   const Tensor ds = ops::multiply(p.only_allowed(softmax_grad(probs, ops::matmul(dy, p.value, false, true))), at.scale);
-  return {heads_back(ops::matmul(ds, p.key), p.n), heads_back(ops::matmul(ds, p.q, true), p.k),
-          heads_back(ops::matmul(probs, dy, true), p.k)};
+  const DType d = in[1].dtype();
+  return {ops::cast(heads_back(ops::matmul(ds, p.key), p.n), d),
+          ops::cast(heads_back(ops::matmul(ds, p.q, true), p.k), d),
+          ops::cast(heads_back(ops::matmul(probs, dy, true), p.k), d)};
 }
 
 void attention_vjp(const VjpArgs& a, std::span<Tensor> dx) {
@@ -146,8 +159,9 @@ void attention_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   }
   if (bias.defined() && a.need(3)) {
     const Plain p(a.in[0], a.in[1], a.in[2], mask, at);
-    const Tensor dp = ops::matmul(heads_first(a.dy[0], p.n), p.value, false, true);
-    dx[3] = ops::unbroadcast(p.only_allowed(softmax_grad(softmax(p.scores(bias)), dp)), bias.shape());
+    const Tensor dp = ops::matmul(heads_first(wide(a.dy[0]), p.n), p.value, false, true);
+    dx[3] = ops::cast(ops::unbroadcast(p.only_allowed(softmax_grad(softmax(p.scores(bias)), dp)), bias.shape()),
+                      bias.dtype());
   }
 }
 
@@ -161,16 +175,17 @@ void attention_grad_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const Tensor bias = maybe(a.in, 6), mask = maybe(a.in, 7);
   const Plain p(a.in[1], a.in[2], a.in[3], mask, at);
   const auto given = [&](int i, const Tensor& like) {
-    return a.dy[i].defined() ? heads_first(a.dy[i], p.n) : ops::zeros_like(like);
+    return a.dy[i].defined() ? heads_first(wide(a.dy[i]), p.n) : ops::zeros_like(like);
   };
   const Tensor uq = given(0, p.q), uk = given(1, p.key), uv = given(2, p.value);
-  const Tensor dy = heads_first(a.in[0], p.n), probs = softmax(p.scores(bias));
+  const DType d = a.in[1].dtype();
+  const Tensor dy = heads_first(wide(a.in[0]), p.n), probs = softmax(p.scores(bias));
   const Tensor dp = ops::matmul(dy, p.value, false, true), ds = p.only_allowed(softmax_grad(probs, dp));
   const Tensor w = p.only_allowed(
       ops::multiply(ops::add(ops::matmul(uq, p.key, false, true), ops::matmul(p.q, uk, false, true)), at.scale));
   const Tensor g = softmax_grad(probs, w);
-  if (a.need(0)) dx[0] = heads_back(ops::add(ops::matmul(probs, uv), ops::matmul(g, p.value)), p.n);
-  if (a.need(3)) dx[3] = heads_back(ops::matmul(g, dy, true), p.k);
+  if (a.need(0)) dx[0] = ops::cast(heads_back(ops::add(ops::matmul(probs, uv), ops::matmul(g, p.value)), p.n), d);
+  if (a.need(3)) dx[3] = ops::cast(heads_back(ops::matmul(g, dy, true), p.k), d);
   if (!(a.need(1) || a.need(2) || a.need(6))) return;
   const auto dot = [](const Tensor& x, const Tensor& y) { return ops::sum(ops::multiply(x, y), last_axis(), true); };
   const Tensor dprobs =
@@ -178,9 +193,9 @@ void attention_grad_vjp(const VjpArgs& a, std::span<Tensor> dx) {
                ops::matmul(dy, uv, false, true));
   const Tensor e = p.only_allowed(softmax_grad(probs, dprobs));
   const auto scaled = [&](const Tensor& x, const Tensor& y) { return ops::multiply(ops::add(x, y), at.scale); };
-  if (a.need(1)) dx[1] = heads_back(scaled(ops::matmul(ds, uk), ops::matmul(e, p.key)), p.n);
-  if (a.need(2)) dx[2] = heads_back(scaled(ops::matmul(ds, uq, true), ops::matmul(e, p.q, true)), p.k);
-  if (bias.defined() && a.need(6)) dx[6] = ops::unbroadcast(e, bias.shape());
+  if (a.need(1)) dx[1] = ops::cast(heads_back(scaled(ops::matmul(ds, uk), ops::matmul(e, p.key)), p.n), d);
+  if (a.need(2)) dx[2] = ops::cast(heads_back(scaled(ops::matmul(ds, uq, true), ops::matmul(e, p.q, true)), p.k), d);
+  if (bias.defined() && a.need(6)) dx[6] = ops::cast(ops::unbroadcast(e, bias.shape()), bias.dtype());
 }
 
 }  // namespace

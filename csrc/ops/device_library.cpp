@@ -44,6 +44,7 @@ const HostApi kApi = {
     fused_shape,
     device_settings,
     [](DeviceLibrary (*describe)()) { libraries().push_back(describe); },
+    set_device_reserve,
 };
 
 }  // namespace

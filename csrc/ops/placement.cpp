@@ -91,6 +91,22 @@ Tensors apply_on_device(const OpDef& op, std::span<const Tensor> in, const void*
   return out;
 }
 
+namespace {
+DeviceReserve g_reserve = nullptr;
+}
+
+void set_device_reserve(DeviceReserve reserve) { g_reserve = reserve; }
+
+int64_t device_reserve(const char* op, std::span<const Spec> in, const void* attrs) {
+  if (!devices_present() || !g_reserve) return 0;
+  const Device d = current_device();
+  if (d.is_cpu()) return 0;
+  Failure failure;
+  const int64_t bytes = g_reserve(hardware_number(d), op, in, attrs, &failure);
+  if (failure.set) throw Error(failure.kind, failure.message);
+  return bytes;
+}
+
 void run_on_host(const OpDef& op, const KernelArgs& args) {
   const KernelFn kernel = op.kernel[static_cast<int>(DeviceType::CPU)];
   if (!kernel) throw Error(ErrorKind::NotImplemented, concat("[", op.name, "] has no CPU kernel"));

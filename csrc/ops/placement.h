@@ -18,6 +18,13 @@ Specs infer_specs(const OpDef& op, std::span<const Tensor> in, const void* attrs
 Device placement_of(const OpDef& op, std::span<const Tensor> in);  // no input is symbolic, but for variables
 Tensors apply_on_device(const OpDef& op, std::span<const Tensor> in, const void* attrs, Device device);
 
+// What the kernel of an op on the current device keeps for the gradient's in a form of its own (a library's, say), in
+// bytes: 0 for nothing, kUnknown where shapes are. Absent inputs have specs of rank 0.
+int64_t device_reserve(const char* op, std::span<const Spec> in, const void* attrs);
+
+using DeviceReserve = int64_t (*)(int device, const char* op, std::span<const Spec> in, const void* attrs, Failure*);
+void set_device_reserve(DeviceReserve reserve);  // the device library's answer
+
 // Runs the CPU's kernel on inputs and outputs that lie anywhere, and on the variables that the op names.
 void run_on_host(const OpDef& op, const KernelArgs& args);
 
@@ -52,6 +59,7 @@ struct HostApi {
   Shape (*fused_shape)(const FusedProgram& program, std::span<const Spec> values);
   DeviceSettings& (*device_settings)();
   void (*add_library)(DeviceLibrary (*describe)());
+  void (*set_reserve)(DeviceReserve reserve);
 };
 // Differs where layouts do.
 inline uint64_t device_abi() {

@@ -1,11 +1,13 @@
 // Recurrent layers over whole sequences: simple_rnn, lstm, gru, and a gradient op for each.
 //
-// A forward op returns the state after every step, the last state, and, for its gradient, the activated gates. A row
-// that the mask leaves out of a step keeps its state. Second derivatives go through the plain ops of `decompose`: the
-// gradient op's decomposition is the derivative of the forward op's.
+// A forward op returns the state after every step, the last state, and, for its gradient, the activated gates, and the
+// device's reserve (bytes; mostly none). Where there is a reserve, the kernel may leave gates and the like unwritten. A
+// row that the mask leaves out of a step keeps its state. Second derivatives go through the plain ops of `decompose`:
+// the gradient op's decomposition is the derivative of the forward op's.
 #include <algorithm>
 
 #include "ops/functions.h"
+#include "ops/placement.h"
 #include "ops/rnn_attrs.h"
 
 namespace tahr {
@@ -70,6 +72,9 @@ Sizes check_inputs(const InferArgs& a, int64_t gates, std::initializer_list<size
   }
   return n;
 }
+
+Spec reserve_spec(const InferArgs& a) { return {Shape{device_reserve(a.op, a.in, a.attrs)}, DType::UInt8}; }
+Tensor no_reserve() { return Tensor::zeros(Shape{0}, DType::UInt8); }
 
 // Outputs of a gradient op: of the shape of an input, or empty if that input wants none.
 Spec gradient_spec(const InferArgs& a, int64_t needs, int bit, size_t input) {
@@ -159,13 +164,13 @@ void vjp_by(const char* forward, const char* gradient, const VjpArgs& a, size_t 
 
 int64_t needs_of(const VjpArgs& a, int inputs) { return static_cast<int64_t>(a.needs & ((1u << inputs) - 1)); }
 
-// ---- simple_rnn: x, kernel, recurrent_kernel, bias?, initial_state?, mask? -> y, state ----
+// ---- simple_rnn: x, kernel, recurrent_kernel, bias?, initial_state?, mask? -> y, state, reserve ----
 
 Specs infer_simple(const InferArgs& a) {
   check_activation(a.as<SimpleRnnAttrs>().activation, a.op, "activation");
   const Sizes n = check_inputs(a, 1, {4}, 5);
   check_shape(a, 3, "bias", {n.units});
-  return {{Shape{n.batch, n.steps, n.units}, a.in[0].dtype}, {Shape{n.batch, n.units}, a.in[0].dtype}};
+  return {{Shape{n.batch, n.steps, n.units}, a.in[0].dtype}, {Shape{n.batch, n.units}, a.in[0].dtype}, reserve_spec(a)};
 }
 
 Tensors decompose_simple(std::span<const Tensor> in, const void* attrs) {
@@ -178,10 +183,10 @@ Tensors decompose_simple(std::span<const Tensor> in, const void* attrs) {
               h = choose(m, activate(at.activation, ops::add(z, ops::matmul(h, in[2]))), h);
               ys.push_back(h);
             });
-  return {stack_steps(std::move(ys), false, in[0], units), h};
+  return {stack_steps(std::move(ys), false, in[0], units), h, no_reserve()};
 }
 
-// simple_rnn_grad: x, kernel, recurrent_kernel, y, initial_state?, mask?, bias?, dy?, dstate?
+// simple_rnn_grad: x, kernel, recurrent_kernel, y, bias?, initial_state?, mask?, dy?, dstate?, reserve?
 void simple_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const auto& at = a.as<SimpleRnnAttrs>();
   SimpleRnnGradAttrs grad;
@@ -190,7 +195,7 @@ void simple_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   grad.needs = needs_of(a, 5);
   vjp_by("simple_rnn", "simple_rnn_grad", a, 2, 5, &grad,
          {a.in[0], a.in[1], a.in[2], a.out[0], optional_input(a.in, 3), optional_input(a.in, 4),
-          optional_input(a.in, 5), a.dy[0], a.dy[1]},
+          optional_input(a.in, 5), a.dy[0], a.dy[1], a.out[2]},
          dx);
 }
 
@@ -208,10 +213,10 @@ Tensors decompose_simple_grad(std::span<const Tensor> in, const void* attrs) {
   forward.go_backwards = at.go_backwards;
   return gradient_by_plain_ops(
       "simple_rnn", {in[0], in[1], in[2], optional_input(in, 4), optional_input(in, 5), optional_input(in, 6)},
-      &forward, {optional_input(in, 7), optional_input(in, 8)}, at.needs, {0, 1, 2, 3, 4});
+      &forward, {optional_input(in, 7), optional_input(in, 8), Tensor()}, at.needs, {0, 1, 2, 3, 4});
 }
 
-// ---- lstm: x, kernel, recurrent_kernel, bias?, initial_h?, initial_c?, mask? -> y, h, c, cells, gates ----
+// ---- lstm: x, kernel, recurrent_kernel, bias?, initial_h?, initial_c?, mask? -> y, h, c, cells, gates, reserve ----
 
 Specs infer_lstm(const InferArgs& a) {
   const auto& at = a.as<LstmAttrs>();
@@ -221,11 +226,8 @@ Specs infer_lstm(const InferArgs& a) {
   const int64_t width = n.units == kUnknown ? kUnknown : 4 * n.units;
   check_shape(a, 3, "bias", {width});
   const DType d = a.in[0].dtype;
-  return {{Shape{n.batch, n.steps, n.units}, d},
-          {Shape{n.batch, n.units}, d},
-          {Shape{n.batch, n.units}, d},
-          {Shape{n.batch, n.steps, n.units}, d},
-          {Shape{n.batch, n.steps, width}, d}};
+  return {{Shape{n.batch, n.steps, n.units}, d}, {Shape{n.batch, n.units}, d},        {Shape{n.batch, n.units}, d},
+          {Shape{n.batch, n.steps, n.units}, d}, {Shape{n.batch, n.steps, width}, d}, reserve_spec(a)};
 }
 
 Tensors decompose_lstm(std::span<const Tensor> in, const void* attrs) {
@@ -245,11 +247,16 @@ Tensors decompose_lstm(std::span<const Tensor> in, const void* attrs) {
               cells.push_back(c);
               gates.push_back(choose(m, ops::concatenate({i, f, g, o}, 1), zx));
             });
-  return {stack_steps(std::move(ys), false, in[0], units), h, c, stack_steps(std::move(cells), false, in[0], units),
-          stack_steps(std::move(gates), at.go_backwards, in[0], 4 * units)};
+  return {stack_steps(std::move(ys), false, in[0], units),
+          h,
+          c,
+          stack_steps(std::move(cells), false, in[0], units),
+          stack_steps(std::move(gates), at.go_backwards, in[0], 4 * units),
+          no_reserve()};
 }
 
-// lstm_grad: x, kernel, recurrent_kernel, y, cells, gates, bias?, initial_h?, initial_c?, mask?, dy?, dh?, dc?
+// lstm_grad: x, kernel, recurrent_kernel, y, cells, gates, bias?, initial_h?, initial_c?, mask?, dy?, dh?, dc?,
+// reserve?
 void lstm_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const auto& at = a.as<LstmAttrs>();
   LstmGradAttrs grad;
@@ -259,7 +266,7 @@ void lstm_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   grad.needs = needs_of(a, 6);
   vjp_by("lstm", "lstm_grad", a, 3, 6, &grad,
          {a.in[0], a.in[1], a.in[2], a.out[0], a.out[3], a.out[4], optional_input(a.in, 3), optional_input(a.in, 4),
-          optional_input(a.in, 5), optional_input(a.in, 6), a.dy[0], a.dy[1], a.dy[2]},
+          optional_input(a.in, 5), optional_input(a.in, 6), a.dy[0], a.dy[1], a.dy[2], a.out[5]},
          dx);
 }
 
@@ -279,10 +286,11 @@ Tensors decompose_lstm_grad(std::span<const Tensor> in, const void* attrs) {
   return gradient_by_plain_ops(
       "lstm",
       {in[0], in[1], in[2], optional_input(in, 6), optional_input(in, 7), optional_input(in, 8), optional_input(in, 9)},
-      &forward, {optional_input(in, 10), optional_input(in, 11), optional_input(in, 12)}, at.needs, {0, 1, 2, 3, 4, 5});
+      &forward, {optional_input(in, 10), optional_input(in, 11), optional_input(in, 12), Tensor(), Tensor(), Tensor()},
+      at.needs, {0, 1, 2, 3, 4, 5});
 }
 
-// ---- gru: x, kernel, recurrent_kernel, bias?, initial_state?, mask? -> y, state, gates, inner ----
+// ---- gru: x, kernel, recurrent_kernel, bias?, initial_state?, mask? -> y, state, gates, inner, reserve ----
 
 Specs infer_gru(const InferArgs& a) {
   const auto& at = a.as<GruAttrs>();
@@ -296,7 +304,8 @@ Specs infer_gru(const InferArgs& a) {
   return {{Shape{n.batch, n.steps, n.units}, d},
           {Shape{n.batch, n.units}, d},
           {Shape{n.batch, n.steps, width}, d},
-          {Shape{n.batch, n.steps, n.units}, d}};
+          {Shape{n.batch, n.steps, n.units}, d},
+          reserve_spec(a)};
 }
 
 Tensors decompose_gru(std::span<const Tensor> in, const void* attrs) {
@@ -342,10 +351,10 @@ Tensors decompose_gru(std::span<const Tensor> in, const void* attrs) {
       });
   return {stack_steps(std::move(ys), false, in[0], units), h,
           stack_steps(std::move(gates), at.go_backwards, in[0], 3 * units),
-          stack_steps(std::move(inners), at.go_backwards, in[0], units)};
+          stack_steps(std::move(inners), at.go_backwards, in[0], units), no_reserve()};
 }
 
-// gru_grad: x, kernel, recurrent_kernel, y, gates, inner, bias?, initial_state?, mask?, dy?, dstate?
+// gru_grad: x, kernel, recurrent_kernel, y, gates, inner, bias?, initial_state?, mask?, dy?, dstate?, reserve?
 void gru_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const auto& at = a.as<GruAttrs>();
   GruGradAttrs grad;
@@ -356,7 +365,7 @@ void gru_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   grad.needs = needs_of(a, 5);
   vjp_by("gru", "gru_grad", a, 2, 5, &grad,
          {a.in[0], a.in[1], a.in[2], a.out[0], a.out[2], a.out[3], optional_input(a.in, 3), optional_input(a.in, 4),
-          optional_input(a.in, 5), a.dy[0], a.dy[1]},
+          optional_input(a.in, 5), a.dy[0], a.dy[1], a.out[4]},
          dx);
 }
 
@@ -376,7 +385,7 @@ Tensors decompose_gru_grad(std::span<const Tensor> in, const void* attrs) {
   forward.go_backwards = at.go_backwards;
   return gradient_by_plain_ops(
       "gru", {in[0], in[1], in[2], optional_input(in, 6), optional_input(in, 7), optional_input(in, 8)}, &forward,
-      {optional_input(in, 9), optional_input(in, 10), Tensor(), Tensor()}, at.needs, {0, 1, 2, 3, 4});
+      {optional_input(in, 9), optional_input(in, 10), Tensor(), Tensor(), Tensor()}, at.needs, {0, 1, 2, 3, 4});
 }
 
 constexpr const char* kArguments =
@@ -387,20 +396,20 @@ constexpr const char* kArguments =
 }  // namespace
 
 void define_rnn_ops() {
-  define_op(
-      {.name = "simple_rnn",
-       .inputs = "x, kernel, recurrent_kernel, bias?, initial_state?, mask?",
-       .doc = concat("h = activation(x W + h U + b) over a sequence; returns the states of all steps and the last.",
-                     kArguments),
-       .traits = kHidden,
-       .attrs = attr_type<SimpleRnnAttrs>(),
-       .infer = infer_simple,
-       .vjp = simple_vjp,
-       .saves = kSaveAllInputs | save_out(0),
-       .decompose = decompose_simple,
-       .outputs = 2});
+  define_op({.name = "simple_rnn",
+             .inputs = "x, kernel, recurrent_kernel, bias?, initial_state?, mask?",
+             .doc = concat("h = activation(x W + h U + b) over a sequence; returns the states of all steps, the last, "
+                           "and what the device keeps for the gradient.",
+                           kArguments),
+             .traits = kHidden,
+             .attrs = attr_type<SimpleRnnAttrs>(),
+             .infer = infer_simple,
+             .vjp = simple_vjp,
+             .saves = kSaveAllInputs | save_out(0) | save_out(2),
+             .decompose = decompose_simple,
+             .outputs = 3});
   define_op({.name = "simple_rnn_grad",
-             .inputs = "x, kernel, recurrent_kernel, y, bias?, initial_state?, mask?, dy?, dstate?",
+             .inputs = "x, kernel, recurrent_kernel, y, bias?, initial_state?, mask?, dy?, dstate?, reserve?",
              .doc = "The gradients of simple_rnn with respect to x, kernel, recurrent_kernel, bias, initial_state.",
              .traits = kHidden,
              .attrs = attr_type<SimpleRnnGradAttrs>(),
@@ -412,18 +421,19 @@ void define_rnn_ops() {
   define_op({.name = "lstm",
              .inputs = "x, kernel, recurrent_kernel, bias?, initial_h?, initial_c?, mask?",
              .doc = concat("A long short-term memory over a sequence, gates in the order input, forget, candidate, "
-                           "output; returns h of all steps, the last h and c, then c and the gates of all steps.",
+                           "output; returns h of all steps, the last h and c, then c and the gates of all steps, "
+                           "and what the device keeps for the gradient.",
                            kArguments, "\n\nSource: Hochreiter and Schmidhuber, 1997."),
              .traits = kHidden,
              .attrs = attr_type<LstmAttrs>(),
              .infer = infer_lstm,
              .vjp = lstm_vjp,
-             .saves = kSaveAllInputs | save_out(0) | save_out(3) | save_out(4),
+             .saves = kSaveAllInputs | save_out(0) | save_out(3) | save_out(4) | save_out(5),
              .decompose = decompose_lstm,
-             .outputs = 5});
+             .outputs = 6});
   define_op({.name = "lstm_grad",
              .inputs = "x, kernel, recurrent_kernel, y, cells, gates, bias?, initial_h?, initial_c?, mask?, dy?, dh?, "
-                       "dc?",
+                       "dc?, reserve?",
              .doc = "The gradients of lstm with respect to x, kernel, recurrent_kernel, bias, initial_h, initial_c.",
              .traits = kHidden,
              .attrs = attr_type<LstmGradAttrs>(),
@@ -435,19 +445,21 @@ void define_rnn_ops() {
   define_op({.name = "gru",
              .inputs = "x, kernel, recurrent_kernel, bias?, initial_state?, mask?",
              .doc = concat("A gated recurrent unit over a sequence, gates in the order update, reset, candidate; "
-                           "returns the states of all steps, the last, the gates, and the recurrent part of the "
-                           "candidate. reset_after: whether the reset gate comes after the recurrent product, with a "
+                           "returns the states of all steps, the last, the gates, the recurrent part of the "
+                           "candidate, and what the device keeps for the gradient. reset_after: whether the reset gate "
+                           "comes after the recurrent product, with a "
                            "bias of its own: bias is (2, 3 units), else (3 units,).",
                            kArguments, "\n\nSource: Cho et al., 2014."),
              .traits = kHidden,
              .attrs = attr_type<GruAttrs>(),
              .infer = infer_gru,
              .vjp = gru_vjp,
-             .saves = kSaveAllInputs | save_out(0) | save_out(2) | save_out(3),
+             .saves = kSaveAllInputs | save_out(0) | save_out(2) | save_out(3) | save_out(4),
              .decompose = decompose_gru,
-             .outputs = 4});
+             .outputs = 5});
   define_op({.name = "gru_grad",
-             .inputs = "x, kernel, recurrent_kernel, y, gates, inner, bias?, initial_state?, mask?, dy?, dstate?",
+             .inputs = "x, kernel, recurrent_kernel, y, gates, inner, bias?, initial_state?, mask?, dy?, dstate?, "
+                       "reserve?",
              .doc = "The gradients of gru with respect to x, kernel, recurrent_kernel, bias, initial_state.",
              .traits = kHidden,
              .attrs = attr_type<GruGradAttrs>(),

@@ -15,6 +15,9 @@ struct Context;
 struct TensorDesc;
 struct FilterDesc;
 struct ConvDesc;
+struct DropoutDesc;
+struct RnnDesc;
+struct RnnDataDesc;
 using Handle = Context*;
 
 // Thousands are kinds: 2000 a wrong argument, 3000 not supported, 4000 an error inside, 5000 one of the GPU's.
@@ -30,6 +33,19 @@ enum class Determinism : int32_t { No = 0, Yes = 1 };
 enum ForwardAlgo : int32_t { kForwardGemm = 0, kForwardPrecomputedGemm = 1, kForwardAlgos = 8 };
 enum DataAlgo : int32_t { kDataAtomics = 0, kDataGemm = 1, kDataAlgos = 6 };
 enum FilterAlgo : int32_t { kFilterAtomics = 0, kFilterGemm = 1, kFilterAtomicsPrecomputed = 3, kFilterAlgos = 7 };
+
+// Recurrent layers. Weights of a gate lie as (units, inputs), gates in the order LSTM: input, forget, candidate,
+// output; GRU: reset, update, candidate, the reset gate after the recurrent product. The numbers of a gate's matrices
+// and biases go over the gates of x, then over those of h.
+enum class RnnAlgo : int32_t { Standard = 0, PersistStatic = 1 };
+enum class RnnMode : int32_t { Relu = 0, Tanh = 1, Lstm = 2, Gru = 3 };
+enum class RnnBias : int32_t { None = 0, Double = 2 };
+enum class RnnDirection : int32_t { Forward = 0 };
+enum class RnnInput : int32_t { Linear = 0 };
+enum class RnnLayout : int32_t { BatchMajor = 2 };
+enum class RnnPass : int32_t { Inference = 0, Training = 1 };
+enum class RnnWeightGrad : int32_t { Add = 0 };
+inline constexpr uint32_t kRnnPadded = 1;  // lets sequences lie batch first
 
 struct AlgoPerf {
   int32_t algo;
@@ -81,5 +97,40 @@ using BackwardData = Status(Handle handle, const void* alpha, FilterDesc* w_desc
 using BackwardFilter = Status(Handle handle, const void* alpha, TensorDesc* x_desc, const void* x, TensorDesc* dy_desc,
                               const void* dy, ConvDesc* conv, int32_t algo, void* workspace, size_t bytes,
                               const void* beta, FilterDesc* dw_desc, void* dw);
+
+using GetTensor = Status(TensorDesc* desc, int wanted, DataType* type, int* rank, int sizes[], int strides[]);
+using CreateDropout = Status(DropoutDesc** desc);
+using DestroyDropout = Status(DropoutDesc* desc);
+using SetDropout = Status(DropoutDesc* desc, Handle handle, float rate, void* states, size_t bytes,
+                          unsigned long long seed);
+using CreateRnn = Status(RnnDesc** desc);
+using DestroyRnn = Status(RnnDesc* desc);
+using SetRnn = Status(RnnDesc* desc, RnnAlgo algo, RnnMode mode, RnnBias bias, RnnDirection direction, RnnInput input,
+                      DataType type, DataType compute, Math math, int32_t features, int32_t units, int32_t projection,
+                      int32_t layers, DropoutDesc* dropout, uint32_t flags);
+using CreateRnnData = Status(RnnDataDesc** desc);
+using DestroyRnnData = Status(RnnDataDesc* desc);
+using SetRnnData = Status(RnnDataDesc* desc, DataType type, RnnLayout layout, int steps, int batch, int width,
+                          const int lengths[], void* fill);
+using RnnSpaces = Status(Handle handle, RnnDesc* desc, RnnPass pass, RnnDataDesc* x, size_t* workspace,
+                         size_t* reserve);
+using RnnWeightSpace = Status(Handle handle, RnnDesc* desc, size_t* bytes);
+using RnnWeights = Status(Handle handle, RnnDesc* desc, int32_t layer, size_t bytes, const void* space, int32_t number,
+                          TensorDesc* matrix_desc, void** matrix, TensorDesc* bias_desc, void** bias);
+// Missing states are zeros, missing results are not computed; `lengths` is null in this version.
+using RnnForward = Status(Handle handle, RnnDesc* desc, RnnPass pass, const int32_t lengths[], RnnDataDesc* x_desc,
+                          const void* x, RnnDataDesc* y_desc, void* y, TensorDesc* h_desc, const void* hx, void* hy,
+                          TensorDesc* c_desc, const void* cx, void* cy, size_t weight_bytes, const void* weights,
+                          size_t bytes, void* workspace, size_t reserve_bytes, void* reserve);
+// Writes to the reserve, which RnnBackwardWeights reads after it.
+using RnnBackwardData = Status(Handle handle, RnnDesc* desc, const int32_t lengths[], RnnDataDesc* y_desc,
+                               const void* y, const void* dy, RnnDataDesc* x_desc, void* dx, TensorDesc* h_desc,
+                               const void* hx, const void* dhy, void* dhx, TensorDesc* c_desc, const void* cx,
+                               const void* dcy, void* dcx, size_t weight_bytes, const void* weights, size_t bytes,
+                               void* workspace, size_t reserve_bytes, void* reserve);
+using RnnBackwardWeights = Status(Handle handle, RnnDesc* desc, RnnWeightGrad mode, const int32_t lengths[],
+                                  RnnDataDesc* x_desc, const void* x, TensorDesc* h_desc, const void* hx,
+                                  RnnDataDesc* y_desc, const void* y, size_t weight_bytes, void* dweights, size_t bytes,
+                                  void* workspace, size_t reserve_bytes, void* reserve);
 
 }  // namespace tahr::cuda::cudnn

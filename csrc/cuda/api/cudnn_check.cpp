@@ -49,6 +49,22 @@ SAME_VALUE(kFilterGemm, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1);
 SAME_VALUE(kFilterAtomicsPrecomputed, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3);
 SAME_VALUE(kFilterAlgos, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_COUNT);
 
+SAME_VALUE(RnnAlgo::Standard, CUDNN_RNN_ALGO_STANDARD);
+SAME_VALUE(RnnAlgo::PersistStatic, CUDNN_RNN_ALGO_PERSIST_STATIC);
+SAME_VALUE(RnnMode::Relu, CUDNN_RNN_RELU);
+SAME_VALUE(RnnMode::Tanh, CUDNN_RNN_TANH);
+SAME_VALUE(RnnMode::Lstm, CUDNN_LSTM);
+SAME_VALUE(RnnMode::Gru, CUDNN_GRU);
+SAME_VALUE(RnnBias::None, CUDNN_RNN_NO_BIAS);
+SAME_VALUE(RnnBias::Double, CUDNN_RNN_DOUBLE_BIAS);
+SAME_VALUE(RnnDirection::Forward, CUDNN_UNIDIRECTIONAL);
+SAME_VALUE(RnnInput::Linear, CUDNN_LINEAR_INPUT);
+SAME_VALUE(RnnLayout::BatchMajor, CUDNN_RNN_DATA_LAYOUT_BATCH_MAJOR_UNPACKED);
+SAME_VALUE(RnnPass::Inference, CUDNN_FWD_MODE_INFERENCE);
+SAME_VALUE(RnnPass::Training, CUDNN_FWD_MODE_TRAINING);
+SAME_VALUE(RnnWeightGrad::Add, CUDNN_WGRAD_MODE_ADD);
+SAME_VALUE(kRnnPadded, CUDNN_RNN_PADDED_IO_ENABLED);
+
 template <class Theirs>
 constexpr bool same_perf() {
   return sizeof(AlgoPerf) == sizeof(Theirs) && offsetof(AlgoPerf, algo) == offsetof(Theirs, algo) &&
@@ -86,6 +102,23 @@ SAME_FUNCTION(FilterWorkspace, cudnnGetConvolutionBackwardFilterWorkspaceSize);
 SAME_FUNCTION(Forward, cudnnConvolutionForward);
 SAME_FUNCTION(BackwardData, cudnnConvolutionBackwardData);
 SAME_FUNCTION(BackwardFilter, cudnnConvolutionBackwardFilter);
+
+SAME_FUNCTION(GetTensor, cudnnGetTensorNdDescriptor);
+SAME_FUNCTION(CreateDropout, cudnnCreateDropoutDescriptor);
+SAME_FUNCTION(DestroyDropout, cudnnDestroyDropoutDescriptor);
+SAME_FUNCTION(SetDropout, cudnnSetDropoutDescriptor);
+SAME_FUNCTION(CreateRnn, cudnnCreateRNNDescriptor);
+SAME_FUNCTION(DestroyRnn, cudnnDestroyRNNDescriptor);
+SAME_FUNCTION(SetRnn, cudnnSetRNNDescriptor_v8);
+SAME_FUNCTION(CreateRnnData, cudnnCreateRNNDataDescriptor);
+SAME_FUNCTION(DestroyRnnData, cudnnDestroyRNNDataDescriptor);
+SAME_FUNCTION(SetRnnData, cudnnSetRNNDataDescriptor);
+SAME_FUNCTION(RnnSpaces, cudnnGetRNNTempSpaceSizes);
+SAME_FUNCTION(RnnWeightSpace, cudnnGetRNNWeightSpaceSize);
+SAME_FUNCTION(RnnWeights, cudnnGetRNNWeightParams);
+SAME_FUNCTION(RnnForward, cudnnRNNForward);
+SAME_FUNCTION(RnnBackwardData, cudnnRNNBackwardData_v8);
+SAME_FUNCTION(RnnBackwardWeights, cudnnRNNBackwardWeights_v8);
 
 }  // namespace
 }  // namespace tahr::cuda::cudnn

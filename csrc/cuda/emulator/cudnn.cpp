@@ -2,7 +2,7 @@
 // true library it refuses float32 with three spatial axes channels last, offers algorithms of which some cannot be used
 // (they do not work here, they need too much memory, they use atomics), and insists on its workspace. An algorithm that
 // should not have been chosen gives NaN.
-#include "cuda/cudnn.h"
+#include "cudnn.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,16 +14,6 @@
 
 namespace tahr::cuda::cudnn {
 
-constexpr int kMostAxes = 3;
-
-struct Context {
-  cudaStream_t stream = nullptr;
-};
-struct TensorDesc {
-  DataType type = DataType::Float;
-  int rank = 0;
-  int64_t sizes[kMostAxes + 2] = {}, strides[kMostAxes + 2] = {};
-};
 struct FilterDesc {
   DataType type = DataType::Float;
   Format format = Format::Nchw;
@@ -42,29 +32,6 @@ namespace {
 
 constexpr size_t kTooMuch = size_t{1} << 40;
 enum class Kind { Forward, Data, Filter };
-
-double load(DataType t, const void* p, int64_t i) {
-  switch (t) {
-    case DataType::Float: return static_cast<const float*>(p)[i];
-    case DataType::Half: return to_float(static_cast<const float16*>(p)[i]);
-    case DataType::BFloat16: return to_float(static_cast<const bfloat16*>(p)[i]);
-    default: return static_cast<const double*>(p)[i];
-  }
-}
-void store(DataType t, void* p, int64_t i, double v) {
-  switch (t) {
-    case DataType::Float: static_cast<float*>(p)[i] = static_cast<float>(v); break;
-    case DataType::Half: static_cast<float16*>(p)[i] = to_float16(static_cast<float>(v)); break;
-    case DataType::BFloat16: static_cast<bfloat16*>(p)[i] = to_bfloat16(static_cast<float>(v)); break;
-    default: static_cast<double*>(p)[i] = v;
-  }
-}
-// To the 10 bits of TensorFloat-32.
-double to_tf32(double x) {
-  int exponent = 0;
-  const double fraction = std::frexp(x, &exponent);
-  return std::ldexp(std::rint(std::ldexp(fraction, 11)), exponent - 11);
-}
 
 Status judge(const TensorDesc& x, const FilterDesc& w, const ConvDesc& c, const TensorDesc& y) {
   const int rank = c.axes + 2;
@@ -194,19 +161,8 @@ Status run(Kind kind, Handle h, const void* alpha, const TensorDesc& x, const Fi
   return e == cudaSuccess ? Status::Success : Status::ExecutionFailed;
 }
 
-template <class T>
-Status create(T** p) {
-  *p = new T;
-  return Status::Success;
-}
-template <class T>
-Status destroy(T* p) {
-  delete p;
-  return Status::Success;
-}
-
 Status set_tensor(TensorDesc* d, DataType type, int rank, const int sizes[], const int strides[]) {
-  if (rank < 4 || rank > kMostAxes + 2) return Status::BadParam;
+  if (rank < 3 || rank > kMostAxes + 2) return Status::BadParam;
   *d = {type, rank, {}, {}};
   for (int i = 0; i < rank; ++i) {
     if (sizes[i] < 1 || strides[i] < 1) return Status::BadParam;
@@ -290,6 +246,7 @@ Api emulated() {
                          void* w) {
     return run(Kind::Filter, h, alpha, *xd, *wd, *c, *yd, x, w, y, algo, room, bytes, beta);
   };
+  add_rnn(a);
   return a;
 }
 

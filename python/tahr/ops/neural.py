@@ -68,7 +68,8 @@ def dot_product_attention(
         attn_logits_soft_cap: scores become ``cap * tanh(scores / cap)`` before bias and mask; this stores them.
 
     Returns:
-        (batch, t, n, v), of the dtype of the inputs. Halves are computed in float32.
+        (batch, t, n, v), of the dtype of the inputs. Halves are computed in float32; on a GPU, probabilities enter the
+        product with the values as halves.
 
     Raises:
         ValueError: if the shapes do not fit, or both tiles and a cap are asked for.
@@ -84,10 +85,10 @@ def dot_product_attention(
     """
     query, key, value = convert_to_tensor(query), convert_to_tensor(key), convert_to_tensor(value)
     dtype = _result_dtype(query, key, value)
-    wide = "float64" if dtype == "float64" else "float32"
-    query, key, value = _as(query, wide), _as(key, wide), _as(value, wide)
+    query, key, value = _as(query, dtype), _as(key, dtype), _as(value, dtype)
     if bias is not None:
-        bias = _of_rank_4(_as(convert_to_tensor(bias), wide))
+        bias = convert_to_tensor(bias)
+        bias = _of_rank_4(bias if bias.dtype.name == dtype else _as(bias, "float64" if dtype == "float64" else "float32"))
     if mask is not None:
         mask = _of_rank_4(_as(convert_to_tensor(mask), "bool"))
     if scale is None:
@@ -98,10 +99,11 @@ def dot_product_attention(
             f"received {flash_attention}."
         )
     if attn_logits_soft_cap is not None or flash_attention is False:
+        wide = "float64" if dtype == "float64" else "float32"
+        query, key, value = _as(query, wide), _as(key, wide), _as(value, wide)
         out = _with_scores(query, key, value, bias, mask, float(scale), is_causal, attn_logits_soft_cap)
-    else:
-        out = _C.ops.attention(query, key, value, bias, mask, scale=float(scale), causal=bool(is_causal))[0]
-    return _as(out, dtype)
+        return _as(out, dtype)
+    return _C.ops.attention(query, key, value, bias, mask, scale=float(scale), causal=bool(is_causal))[0]
 
 
 def _result_dtype(*tensors: Tensor) -> str:

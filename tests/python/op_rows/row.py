@@ -64,5 +64,6 @@ class Row:
     terms: Callable[[Case], int] | None = None
     grad: Sequence[int] = (0,)  # inputs to differentiate; () for an op without gradient
     grad2: bool = True  # check second derivatives too
+    kept: int = 0  # how many of the last outputs are between the op and its gradient; the reference has none of them
     errors: Sequence[Bad] = ()
     bench: Case | None = None  # shapes of the microbenchmark

@@ -84,7 +84,8 @@ def call(row: Row, values: list[Any], attrs: dict[str, Any]) -> tuple[Any, ...]:
         result = op(*values[:fixed], list(values[fixed:]), **attrs)
     else:
         result = op(*values, **attrs)
-    return tuple(result) if isinstance(result, (list, tuple)) else (result,)
+    outputs = tuple(result) if isinstance(result, (list, tuple)) else (result,)
+    return outputs[: len(outputs) - row.kept]
 
 
 def reference(row: Row, values: list[np.ndarray | None], attrs: dict[str, Any]) -> tuple[np.ndarray, ...]:
