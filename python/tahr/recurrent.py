@@ -50,7 +50,7 @@ def simple_rnn(
     return tuple(
         _C.ops.simple_rnn(
             x, kernel, recurrent_kernel, bias, initial_state, mask, activation=activation, go_backwards=go_backwards
-        )
+        )[:2]
     )
 
 

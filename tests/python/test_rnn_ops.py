@@ -90,7 +90,7 @@ def test_gradients_that_fade_into_nothing():
     with tahr.GradientTape() as tape:
         tape.watch(kernel)
         tape.watch(recurrent)
-        _, last = _C.ops.simple_rnn(x, kernel, recurrent, activation="linear")
+        _, last, _ = _C.ops.simple_rnn(x, kernel, recurrent, activation="linear")
     dw, du = tape.gradient(last, [kernel, recurrent])
     assert dw.numpy().item() == pytest.approx(8.0, rel=1e-6)  # four rows, each 1 + 1/2 + 1/4 + ...
     assert du.numpy().item() == 0.0
