@@ -475,14 +475,14 @@ void run_forward(const KernelArgs& a) {
   const DType type = a.in[0].dtype();
   if (type == DType::Float64) return forward<double>(a);
   if (type == DType::Float32) return forward<float>(a);
-  if (empty(a, 0) || !forward_half(a)) by_floats(a, forward<float>);
+  if (empty(a, 0) || !(forward_cudnn(a) || forward_half(a))) by_floats(a, forward<float>);
 }
 
 void run_backward(const KernelArgs& a) {
   const DType type = a.in[0].dtype();
   if (type == DType::Float64) return backward<double>(a);
   if (type == DType::Float32) return backward<float>(a);
-  if (empty(a, 1) || !backward_half(a)) by_floats(a, backward<float>);
+  if (empty(a, 1) || !(backward_cudnn(a) || backward_half(a))) by_floats(a, backward<float>);
 }
 
 }  // namespace

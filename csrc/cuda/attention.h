@@ -1,5 +1,5 @@
 // What the kernels of attention share: float32 and float64 by plain arithmetic (attention.cu), float16 and bfloat16 on
-// tensor cores (attention_half.cu) or by cuDNN (attention_cudnn.h).
+// tensor cores (attention_half.cu) or by cuDNN (attention_cudnn.cu).
 #pragma once
 
 #include "cuda/runtime.h"
@@ -51,5 +51,10 @@ void clear(const Tensor& t);
 // without such cores. Inputs and outputs are the op's.
 bool forward_half(const KernelArgs& a);
 bool backward_half(const KernelArgs& a);
+
+// The same by cuDNN (attention_cudnn.cu): halves without mask, bias and causal order, heads of multiples of 8 numbers,
+// for which it has a kernel that gives the same bits each time. TAHR_CUDNN_ATTENTION=none: never.
+bool forward_cudnn(const KernelArgs& a);
+bool backward_cudnn(const KernelArgs& a);
 
 }  // namespace tahr::cuda::attention

@@ -59,6 +59,12 @@ const Opened<Api>& library() {
       l.bind(a.rnn_forward, "cudnnRNNForward");
       l.bind(a.rnn_backward_data, "cudnnRNNBackwardData_v8");
       l.bind(a.rnn_backward_weights, "cudnnRNNBackwardWeights_v8");
+      l.bind(a.backend_create, "cudnnBackendCreateDescriptor");
+      l.bind(a.backend_destroy, "cudnnBackendDestroyDescriptor");
+      l.bind(a.backend_finalize, "cudnnBackendFinalize");
+      l.bind(a.backend_set, "cudnnBackendSetAttribute");
+      l.bind(a.backend_get, "cudnnBackendGetAttribute");
+      l.bind(a.backend_execute, "cudnnBackendExecute");
     });
   }();
   return *opened;

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "cuda/api/cudnn.h"
+#include "cuda/api/cudnn_graph.h"
 #include "cuda/shared_library.h"
 
 namespace tahr::cuda::cudnn {
@@ -49,6 +50,12 @@ struct Api {
   RnnForward* rnn_forward;
   RnnBackwardData* rnn_backward_data;
   RnnBackwardWeights* rnn_backward_weights;
+  BackendCreate* backend_create;
+  BackendDestroy* backend_destroy;
+  BackendFinalize* backend_finalize;
+  BackendSet* backend_set;
+  BackendGet* backend_get;
+  BackendExecute* backend_execute;
 };
 
 const Opened<Api>& library();

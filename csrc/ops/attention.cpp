@@ -7,7 +7,8 @@
 // are float32, a bias may be.
 //
 // The second result holds the maximum and the sum of exponentials of each row of scores, from which the gradient finds
-// the probabilities again; it carries no cotangent itself. Higher derivatives are written in plain ops.
+// the probabilities again; for halves on a GPU any pair of which the first plus the logarithm of the second is the
+// same. It carries no cotangent itself. Higher derivatives are written in plain ops.
 #include "ops/attention_attrs.h"
 #include "ops/reduce.h"
 

@@ -145,7 +145,11 @@ def test_layers_learn_alike(layer: str, policy: str):
         with tahr.device(device):
             tahr.keras.utils.set_random_seed(1)
             model = tahr.keras.Sequential(
-                [tahr.keras.Input((6, 3)), getattr(tahr.keras.layers, layer)(8, dtype=policy), tahr.keras.layers.Dense(1)]
+                [
+                    tahr.keras.Input((6, 3)),
+                    getattr(tahr.keras.layers, layer)(8, dtype=policy),
+                    tahr.keras.layers.Dense(1),
+                ]
             )
             model.compile("sgd", "mse")
             rng = np.random.default_rng(0)

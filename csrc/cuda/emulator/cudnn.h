@@ -54,6 +54,7 @@ Status destroy(T* p) {
   return Status::Success;
 }
 
-void add_rnn(Api& a);  // cudnn_rnn.cpp
+void add_rnn(Api& a);    // cudnn_rnn.cpp
+void add_graph(Api& a);  // cudnn_graph.cpp
 
 }  // namespace tahr::cuda::cudnn

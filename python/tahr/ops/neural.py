@@ -88,7 +88,9 @@ def dot_product_attention(
     query, key, value = _as(query, dtype), _as(key, dtype), _as(value, dtype)
     if bias is not None:
         bias = convert_to_tensor(bias)
-        bias = _of_rank_4(bias if bias.dtype.name == dtype else _as(bias, "float64" if dtype == "float64" else "float32"))
+        bias = _of_rank_4(
+            bias if bias.dtype.name == dtype else _as(bias, "float64" if dtype == "float64" else "float32")
+        )
     if mask is not None:
         mask = _of_rank_4(_as(convert_to_tensor(mask), "bool"))
     if scale is None:

@@ -262,15 +262,21 @@ def _attention(n: Node) -> None:
     heads, fewer = n.shape(0)[2], n.shape(1)[2]
     if heads is None or fewer is None:
         raise Unsupported("with an unknown number of heads")
-    key, value = n.input(1), n.input(2)
+    dtype = n.dtype(0) if n.dtype(0) == "float64" else "float32"  # that of the scores
+
+    def wide(i: int) -> Any:
+        return n.input(i) if n.dtype(i) == dtype else n.add("Cast", n.input(i), to=proto.element_type(dtype))
+
+    key, value = wide(1), wide(2)
     if fewer != heads:
         rows = _ints(np.repeat(np.arange(fewer), heads // fewer))
         key, value = n.add("Gather", key, rows, axis=2), n.add("Gather", value, rows, axis=2)
-    query = n.add("Mul", n.add("Transpose", n.input(0), perm=[0, 2, 1, 3]), _like(n, n.attrs["scale"]))
+    scale = np.asarray(n.attrs["scale"], dtype)
+    query = n.add("Mul", n.add("Transpose", wide(0), perm=[0, 2, 1, 3]), scale)
     scores = n.add("MatMul", query, n.add("Transpose", key, perm=[0, 2, 3, 1]))
     if n.has(3):
-        scores = n.add("Add", scores, n.input(3))
-    lowest = _like(n, float(np.finfo(n.dtype(0)).min))
+        scores = n.add("Add", scores, wide(3))
+    lowest = np.asarray(np.finfo(dtype).min, dtype)
     if n.has(4):
         scores = n.add("Where", n.input(4), scores, lowest)
     if n.attrs["causal"]:
@@ -279,7 +285,8 @@ def _attention(n: Node) -> None:
             raise Unsupported("that is causal, over an unknown length")
         scores = n.add("Where", np.tril(np.ones((rows_, columns), bool)), scores, lowest)
     y = n.add("MatMul", n.add("Softmax", scores, axis=-1), n.add("Transpose", value, perm=[0, 2, 1, 3]))
-    n.give(n.add("Transpose", y, perm=[0, 2, 1, 3]))
+    y = n.add("Transpose", y, perm=[0, 2, 1, 3])
+    n.give(y if n.output_dtype() == dtype else n.add("Cast", y, to=proto.element_type(n.output_dtype())))
 
 
 def _not_equal(n: Node) -> None:
@@ -539,7 +546,7 @@ RULES: dict[str, Callable[[Node], None]] = {
     "where": _where,
     "where_select": _where,
     "stop_gradient": _same,
-    "simple_rnn": recurrent("RNN", [0], 1, 2, ["activation"]),
-    "lstm": recurrent("LSTM", [0, 3, 1, 2], 2, 5, ["recurrent_activation", "activation", "activation"]),
-    "gru": recurrent("GRU", [0, 1, 2], 1, 4, ["recurrent_activation", "activation"]),
+    "simple_rnn": recurrent("RNN", [0], 1, 3, ["activation"]),
+    "lstm": recurrent("LSTM", [0, 3, 1, 2], 2, 6, ["recurrent_activation", "activation", "activation"]),
+    "gru": recurrent("GRU", [0, 1, 2], 1, 5, ["recurrent_activation", "activation"]),
 }
