@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests/python"
 PYTEST = [sys.executable, "-X", "faulthandler", "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider"]
+SAMPLES = 12  # tests that fail are run again, at most
 LOST = re.compile(
     r"illegal memory access|unspecified launch failure|misaligned address|device-side assert|cudaError(IllegalAddress|"
     r"LaunchFailure|MisalignedAddress|Assert|Unknown)"
@@ -38,7 +39,11 @@ def collect(files: list[str], select: str) -> list[str]:
     return found
 
 
-def run_group(ids: list[str], limit: float) -> tuple[dict[str, str], str]:
+# Waits after each launch, so that an error names its kernel; says which library or kernel a problem goes to.
+CLOSELY = {"TAHR_CUDA_SYNC": "1", "TAHR_VERBOSE": "dispatch"}
+
+
+def run_group(ids: list[str], limit: float, environment: dict[str, str] | None = None) -> tuple[dict[str, str], str]:
     """Outcome per test (passed, failed, skipped, error, lost), and the output."""
     if limit < 3:
         return dict.fromkeys(ids, "not run"), ""
@@ -51,6 +56,7 @@ def run_group(ids: list[str], limit: float) -> tuple[dict[str, str], str]:
             errors="replace",
             cwd=ROOT,
             timeout=limit,
+            env={**os.environ, **(environment or {})},
         )
         output, ending = run.stdout, f"the process ended ({run.returncode})"
     except subprocess.TimeoutExpired as e:
@@ -89,13 +95,20 @@ def main() -> int:
             for name in g
             if (outcome[name] in ("failed", "error") and l) or outcome[name].startswith("the process ended")
         ]
-        alone = pool.map(lambda name: run_group([name], min(30.0, end - time.monotonic())), again)
+        alone = pool.map(lambda name: run_group([name], min(30.0, end - time.monotonic()), CLOSELY), again)
         for result, output in alone:
             outcome |= result
             outputs.append(output)
+        # The first of each group that failed without losing the GPU, again, for what it was dispatched to.
+        samples = [next((n for n in g if outcome[n] in ("failed", "error") and n not in again), None) for g in groups]
+        chosen = [n for n in samples if n][:SAMPLES]
+        closely = pool.map(lambda name: run_group([name], min(30.0, end - time.monotonic()), CLOSELY), chosen)
+        samples_output = [output for _, output in closely]
     for output in outputs:
         if re.search(r"FAILED|ERROR|Fatal|Segmentation", output):
             print(output[-12_000:])
+    for name, output in zip(chosen, samples_output):
+        print(f"\n=== {name}, closely\n{output[-3000:]}")
     bad = {name: how for name, how in outcome.items() if how not in ("passed", "skipped", "xfail")}
     reasons: dict[str, int] = {}
     for output in outputs:

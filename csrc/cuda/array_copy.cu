@@ -47,7 +47,7 @@ struct Pieces {
 
 // A whole of `outer` lines and its pieces: whole[o, start_i + c] and piece_i[o, c], one copied to the other.
 template <class U, class I, bool kJoin>
-__global__ void pieces_kernel(U* whole, const Pieces<I> p, Divider<I> units, I line, I total) {
+__global__ void pieces_kernel(U* whole, const __grid_constant__ Pieces<I> p, Divider<I> units, I line, I total) {
   const I step = static_cast<I>(grid_size());
   for (I at = static_cast<I>(grid_index()); at < total; at += step) {
     I c;
@@ -137,8 +137,8 @@ struct Repeats {
 
 // dst[o, first_copy + j, c] = src[o, first_line + i, c] for the copies j of line i
 template <class U, class I>
-__global__ void repeat_kernel(U* dst, const U* src, const Repeats<I> r, Divider<I> units, Divider<I> copies, I lines,
-                              I all_copies, I first_line, I first_copy, I total) {
+__global__ void repeat_kernel(U* dst, const U* src, const __grid_constant__ Repeats<I> r, Divider<I> units,
+                              Divider<I> copies, I lines, I all_copies, I first_line, I first_copy, I total) {
   const I step = static_cast<I>(grid_size()), width = static_cast<I>(units.d);
   for (I at = static_cast<I>(grid_index()); at < total; at += step) {
     I c, j;

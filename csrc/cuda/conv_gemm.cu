@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 
   const I my_col = first_col + thread % (kCols / kMyCols) * kMyCols;
-  for (int i = 0; i < kMine; ++i) {
+  TAHR_UNROLL for (int i = 0; i < kMine; ++i) {
     int64_t m = first_row + thread / (kCols / kMyCols) * kMine + i;
     if (m >= w.rows) return;
     int64_t place = 0, scale = 1;
@@ -211,7 +211,7 @@ __global__ void __launch_bounds__(kThreads)
       m /= w.axis[x].count;
     }
     T* to = out + (m * scale + place) * outputs + group * w.outputs;
-    for (int j = 0; j < kMyCols; ++j) {
+    TAHR_UNROLL for (int j = 0; j < kMyCols; ++j) {
       const I n = my_col + j;
       if (n >= w.outputs) break;
       T y = convert<T>(sums[i][j]);
@@ -327,10 +327,10 @@ __global__ void __launch_bounds__(kThreads) outer_kernel(Outer<I> o, const T* x,
 
   out += blockIdx.y * (o.rows * filters);
   const I my_col = first_col + thread % (kCols / kMyCols) * kMyCols;
-  for (int i = 0; i < kMine; ++i) {
+  TAHR_UNROLL for (int i = 0; i < kMine; ++i) {
     const I m = first_row + thread / (kCols / kMyCols) * kMine + i;
     if (m >= o.rows) return;
-    for (int j = 0; j < kMyCols; ++j) {
+    TAHR_UNROLL for (int j = 0; j < kMyCols; ++j) {
       if (my_col + j < o.cout) out[m * filters + group * o.cout + my_col + j] = convert<To>(sums[i][j]);
     }
   }

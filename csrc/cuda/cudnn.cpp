@@ -17,6 +17,9 @@ const Opened<Api>& library() {
     // With buffers of several sizes to choose from, cuBLAS below recurrent layers takes the one that is free, and with
     // it another kernel: not the same bits each time.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:2", 0);
+    open_beforehand({"libcublasLt.so.13", "libcublasLt.so.12"});  // some of its parts ask for these by name alone
+    open_beforehand({"libcublas.so.13", "libcublas.so.12"});
+    open_beforehand({"libnvrtc.so.13", "libnvrtc.so.12"});
     const LibraryNames names{"cuDNN", "nvidia-cudnn-cu13", {"libcudnn.so.9"}};
     return new Opened<Api>(names, [](const SharedLibrary& l, Api& a) {
       l.bind(a.get_version, "cudnnGetVersion");

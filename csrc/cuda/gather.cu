@@ -16,8 +16,8 @@ constexpr int kAtOnce = 4;
 
 // dst[o, j, :] = src[o, row j, :]; zeros where there is no such row
 template <class U, class I>
-__global__ void gather_kernel(U* dst, const U* src, const Rows rows, Divider<I> units, Divider<I> m, int64_t n,
-                              I total) {
+__global__ void gather_kernel(U* dst, const U* src, const __grid_constant__ Rows rows, Divider<I> units, Divider<I> m,
+                              int64_t n, I total) {
   const I step = static_cast<I>(blockDim.x), stride = static_cast<I>(gridDim.x) * step * kAtOnce;
   const auto width = static_cast<int64_t>(units.d);
   for (I base = static_cast<I>(blockIdx.x) * step * kAtOnce + static_cast<I>(threadIdx.x); base < total;
@@ -76,8 +76,8 @@ void segment_spread(const KernelArgs& a) {
 
 // y[o, j, i] = x[o, indices[o, j, i], i]
 template <class U, class I>
-__global__ void gather_axis_kernel(U* y, const U* x, const Rows rows, Divider<I> inner, Divider<I> m, int64_t n,
-                                   I total) {
+__global__ void gather_axis_kernel(U* y, const U* x, const __grid_constant__ Rows rows, Divider<I> inner, Divider<I> m,
+                                   int64_t n, I total) {
   const I step = static_cast<I>(grid_size());
   const auto width = static_cast<int64_t>(inner.d);
   for (I at = static_cast<I>(grid_index()); at < total; at += step) {
@@ -130,7 +130,7 @@ void one_hot(const KernelArgs& a) {
 }
 
 template <class T>
-__global__ void unravel_kernel(T* to, const Rows rows, int64_t stride, int64_t n, int64_t size) {
+__global__ void unravel_kernel(T* to, const __grid_constant__ Rows rows, int64_t stride, int64_t n, int64_t size) {
   for (int64_t i = grid_index(); i < size; i += grid_size()) {
     const int64_t flat = rows(i);
     to[i] = flat < 0 ? T(0) : static_cast<T>(flat / stride % n);

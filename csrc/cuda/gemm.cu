@@ -9,6 +9,7 @@
 #include "cuda/convert.h"
 #include "cuda/elementwise_functions.h"
 #include "cuda/gemm.h"
+#include "cuda/index_math.h"
 
 namespace tahr::cuda {
 namespace {
@@ -91,16 +92,22 @@ __global__ void __launch_bounds__(kBlock) tiled_kernel(Gemm g, int64_t tiles_n) 
       __syncthreads();
       for (int d = 0; d < kDepth; ++d) {
         Acc x[kEach], y[kEach];
+        TAHR_UNROLL
         for (int r = 0; r < kEach; ++r) x[r] = a_part[d][row + r * kSide];
+        TAHR_UNROLL
         for (int s = 0; s < kEach; ++s) y[s] = b_part[d][col + s * kSide];
+        TAHR_UNROLL
         for (int r = 0; r < kEach; ++r) {
+          TAHR_UNROLL
           for (int s = 0; s < kEach; ++s) sum[r][s] = multiply_add(sum[r][s], x[r], y[s]);
         }
       }
       __syncthreads();
     }
     Out* c = static_cast<Out*>(g.c) + batch * g.stride_c;
+    TAHR_UNROLL
     for (int r = 0; r < kEach; ++r) {
+      TAHR_UNROLL
       for (int s = 0; s < kEach; ++s) {
         const int64_t i = i0 + row + r * kSide, j = j0 + col + s * kSide;
         if (i >= g.m || j >= g.n) continue;
@@ -122,13 +129,14 @@ __global__ void __launch_bounds__(kBlock) tiled_kernel(Gemm g, int64_t tiles_n) 
 }
 
 // One pass over C: reads and writes it once.
-template <class T>
-__global__ void finish_kernel(Gemm g) {
+template <class T, class I>
+__global__ void finish_kernel(const __grid_constant__ Gemm g, Divider<I> columns, Divider<I> rows) {
   using Acc = typename Sum<T>::Acc;
   if constexpr (std::is_floating_point_v<Acc>) {
-    const int64_t rows = g.batch * g.m;
-    for (int64_t at = grid_index(); at < rows * g.n; at += grid_size()) {
-      const int64_t row = at / g.n, j = at - row * g.n, batch = row / g.m;
+    const int64_t size = g.batch * g.m * g.n;
+    for (int64_t at = grid_index(); at < size; at += grid_size()) {
+      I j;
+      const I row = columns.divide(static_cast<I>(at), &j), batch = rows.divide(row);
       T& to = static_cast<T*>(g.c)[batch * g.stride_c + (row - batch * g.m) * g.ldc + j];
       Acc y = convert<Acc>(to);
       if (g.bias) y += convert<Acc>(static_cast<const T*>(g.bias)[j]);
@@ -177,8 +185,12 @@ void gemm_tiled(const Gemm& g) {
 }
 
 void gemm_finish(const Gemm& g) {
-  visit_float(g.type,
-              [&]<class T>() { launch(finish_kernel<T>, grid_for(g.batch * g.m * g.n, 4), dim3(kBlock), 0, g); });
+  const int64_t size = g.batch * g.m * g.n;
+  visit_float(g.type, [&]<class T>() {
+    with_index(size, [&]<class I>() {
+      launch(finish_kernel<T, I>, grid_for(size, 4), dim3(kBlock), 0, g, Divider<I>(g.n), Divider<I>(g.m));
+    });
+  });
 }
 
 }  // namespace tahr::cuda

@@ -40,6 +40,7 @@ void set_reserve(DeviceReserve reserve) { g_api.set_reserve(reserve); }
 void define(const char* op, KernelFn kernel, PrepareFn prepare) {
   if (!g_api.find_op(op)) throw_runtime("a kernel for the GPU names the unknown op '", op, "'");
   g_api.define_kernel(op, DeviceType::CUDA, kernel, prepare);
+  remember_op(kernel, op);
 }
 
 }  // namespace cuda

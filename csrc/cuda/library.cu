@@ -1,8 +1,13 @@
 // The library's one exported function, and what it gives the core: devices, memory, copies, calls of kernels,
 // recordings.
-#include <cstdio>
+#include <cxxabi.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -17,28 +22,53 @@
 namespace tahr::cuda {
 namespace {
 
-constexpr int kOldest = 70;  // compute capability, times 10
+#if defined(TAHR_CUDA_OLDEST)
+constexpr int kOldest = TAHR_CUDA_OLDEST;  // compute capability, times 10, that there is machine code for
+#else
+constexpr int kOldest = 80;
+#endif
 constexpr int kBlocksPerMultiprocessor = 8;
 
 struct State {
   explicit State(int device) : allocator(device) {}
   Allocator allocator;
   Staging staging;
-  cudaStream_t stream = nullptr;
+  cudaStream_t stream = nullptr;  // made on first use, as is the driver's context of a GPU, which takes its memory
+  std::once_flag stream_made;
   cudaDeviceProp properties{};
   std::mutex pace_mutex;
   cudaEvent_t paces[2] = {nullptr, nullptr};
   uint64_t pace = 0;
 };
-std::vector<std::unique_ptr<State>> g_devices;  // those that the driver has; never destroyed before their tensors
+auto& g_devices = *new std::vector<std::unique_ptr<State>>;  // that the driver has; tensors may outlive the library
+const pid_t g_process = getpid();
 thread_local int t_device = 0;
+thread_local bool t_entered = false;            // the thread has called `enter`
 thread_local Recording* t_recording = nullptr;  // where the thread's work goes; null: to the device
 
 State& state(int device) { return *g_devices[static_cast<size_t>(device)]; }
 
 void enter(int device) {
+  if (t_entered && g_devices.size() == 1) return;  // there is nothing to choose from
   check(cudaSetDevice(device), "the GPU could not be chosen");
   t_device = device;
+  State& s = state(device);
+  std::call_once(s.stream_made, [&] {
+    check(cudaStreamCreateWithFlags(&s.stream, cudaStreamNonBlocking), "a stream could not be made");
+  });
+  t_entered = true;
+}
+
+auto& g_ops = *new std::unordered_map<KernelFn, const char*>;  // the op that a kernel was registered for first
+const char* op_of(KernelFn kernel) {
+  const auto it = g_ops.find(kernel);
+  return it == g_ops.end() ? "an op" : it->second;
+}
+
+// Errors after which a process can no longer use the GPU.
+bool is_final(cudaError_t e) {
+  const int code = static_cast<int>(e);
+  return code == 214 || code == 700 || code == 702 || (code >= 710 && code < 720 && code != 712 && code != 713);
 }
 
 void* take(size_t bytes) {
@@ -100,8 +130,9 @@ void copy(void* to, Device to_device, const void* from, Device from_device, size
       return check_fault();
     }
     if (up) {
-      // From memory that is not pinned: the driver returns when it has read it.
+      // From memory that is not pinned: the driver returns when it has read it, unless the GPU reads it by itself.
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s.stream), "a copy to the GPU failed");
+      if (s.properties.pageableMemoryAccess) check(cudaStreamSynchronize(s.stream), "waiting for the GPU failed");
     } else if (down) {
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, s.stream), "a copy from the GPU failed");
       check(cudaStreamSynchronize(s.stream), "waiting for the GPU failed");
@@ -109,7 +140,9 @@ void copy(void* to, Device to_device, const void* from, Device from_device, size
     } else if (to_device == from_device) {
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, s.stream), "a copy on the GPU failed");
     } else {
+      enter(from_device.index);
       check(cudaStreamSynchronize(state(from_device.index).stream), "waiting for the GPU failed");
+      enter(to_device.index);
       check(cudaMemcpyPeerAsync(to, to_device.index, from, from_device.index, bytes, s.stream),
             "a copy between GPUs failed");
       check(cudaStreamSynchronize(s.stream), "waiting for the GPU failed");  // the source may be given back now
@@ -130,6 +163,9 @@ void run(int device, KernelFn kernel, const KernelArgs& args, Failure* failure) 
   guard(failure, [&] {
     enter(device);
     kernel(args);
+    if (!g_synchronous || t_recording) return;
+    const cudaError_t e = cudaStreamSynchronize(state(device).stream);
+    if (e != cudaSuccess) throw_cuda(e, concat("the op '", op_of(kernel), "' failed").c_str());
   });
 }
 
@@ -151,7 +187,10 @@ void release_cached(int device, Failure* failure) {
 
 void set_limit(int device, size_t bytes) noexcept { state(device).allocator.set_limit(bytes); }
 
-void* native_stream(int device, Failure*) { return state(device).stream; }
+void* native_stream(int device, Failure* failure) {
+  guard(failure, [&] { enter(device); });
+  return state(device).stream;
+}
 
 void begin_recording(int device, Failure* failure) {
   guard(failure, [&] {
@@ -276,8 +315,6 @@ const DeviceBackend* open_devices(std::string* why) {
                     ", and this build needs ", kOldest / 10, ".", kOldest % 10, " or newer");
       return nullptr;
     }
-    check(cudaSetDevice(i), "the GPU could not be chosen");
-    check(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking), "a stream could not be made");
     g_devices.push_back(std::move(s));
   }
   static DeviceBackend backend;
@@ -322,7 +359,39 @@ void register_kernels() {
 [[noreturn]] void throw_cuda(cudaError_t e, const char* what) {
   if (e == cudaErrorMemoryAllocation)
     throw Error(ErrorKind::Memory, concat("out of memory on '/gpu:", t_device, "': ", what, "."));
-  throw_runtime("[gpu] ", what, ": ", cudaGetErrorName(e), ", ", cudaGetErrorString(e), ".");
+  if (getpid() != g_process) {
+    throw_runtime("[gpu] ", what, ": this process was forked from one that had used the GPU (", cudaGetErrorName(e),
+                  "), and cannot use it. Start processes by 'spawn', or set TAHR_CUDA_LIBRARY=none for this one.");
+  }
+  throw_runtime("[gpu] ", what, ": ", cudaGetErrorName(e), ", ", cudaGetErrorString(e), ".",
+                !is_final(e)    ? ""
+                : g_synchronous ? " This process can no longer use the GPU."
+                                : " A kernel that was started earlier failed, and this process can no longer use the "
+                                  "GPU. Run again with TAHR_CUDA_SYNC=1 to learn which kernel it was.");
+}
+
+bool g_synchronous = [] {
+  const char* v = std::getenv("TAHR_CUDA_SYNC");
+  return v && std::string_view(v) == "1";
+}();
+
+void check_launch(cudaError_t e, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes) {
+  const char* what = "could not be launched";
+  if (e == cudaSuccess && !t_recording) {
+    e = cudaStreamSynchronize(stream());
+    what = "failed";
+  }
+  if (e == cudaSuccess) return;
+  const char* name = nullptr;
+  if (cudaFuncGetName(&name, kernel) != cudaSuccess || !name) name = "?";
+  cudaGetLastError();
+  int status = 0;
+  char* readable = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  const auto size = [](dim3 d) { return concat(d.x, " x ", d.y, " x ", d.z); };
+  const std::string text = concat("the kernel ", readable ? readable : name, " ", what, " (", size(grid), " blocks of ",
+                                  size(block), " threads, ", shared_bytes, " bytes of dynamic shared memory)");
+  std::free(readable);
+  throw_cuda(e, text.c_str());
 }
 
 int device() { return t_device; }
@@ -338,6 +407,8 @@ dim3 grid_for(int64_t n, int per_thread, int block) {
 
 Scratch::Scratch(size_t bytes) : data_(take(bytes)), bytes_(bytes) {}
 Scratch::~Scratch() { give_back(t_device, data_, bytes_); }
+
+void remember_op(KernelFn kernel, const char* op) { g_ops.emplace(kernel, op); }
 
 void upload(void* to, const void* from, size_t bytes) {
   if (t_recording) return t_recording->upload(to, from, bytes);

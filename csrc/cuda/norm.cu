@@ -11,7 +11,7 @@
 namespace tahr::cuda {
 namespace {
 
-constexpr int64_t kWantedBlocks = 2048, kRowsOfThread = 16;
+constexpr int64_t kWantedBlocks = 1024, kRowsOfThread = 16;
 
 template <class T>
 const T* data_of(const KernelArgs& a, size_t i) {
@@ -182,15 +182,18 @@ __global__ void column_sums_kernel(Term term, Columns c, double* parts) {
   }
 }
 
-// The slots of each image and channel added up into those of slot 0, which only their own thread reads.
+// The slots of each image and channel added up into those of slot 0, by a warp: no other reads them.
 __global__ void add_slots_kernel(Columns c, double* parts) {
-  for (int64_t i = grid_index(); i < c.images * c.channels; i += grid_size()) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int64_t i = grid_index() / 32; i < c.images * c.channels; i += grid_size() / 32) {
     const int64_t image = i / c.channels, channel = i - image * c.channels;
     Two sums{0, 0};
-    for (int64_t s = 0; s < c.slots; ++s) {
+    for (int64_t s = lane; s < c.slots; s += 32) {
       sums.a += parts[c.part(image, s, 0, channel)];
       sums.b += parts[c.part(image, s, 1, channel)];
     }
+    sums = combine_lanes(AddTwo{}, sums, 1, 32);
+    if (lane > 0) continue;
     parts[c.part(image, 0, 0, channel)] = sums.a;
     parts[c.part(image, 0, 1, channel)] = sums.b;
   }
@@ -200,7 +203,7 @@ template <class Term>
 void column_sums(const Term& term, const Columns& c, double* parts) {
   const dim3 grid(static_cast<unsigned>(std::min(c.tiles, kMostBlocks)), static_cast<unsigned>(c.slots));
   launch(column_sums_kernel<Term>, grid, dim3(kBlock), 0, term, c, parts);
-  if (c.slots > 1) launch(add_slots_kernel, grid_for(c.images * c.channels), dim3(kBlock), 0, c, parts);
+  if (c.slots > 1) launch(add_slots_kernel, grid_for(c.images * c.channels * 32), dim3(kBlock), 0, c, parts);
 }
 
 // Σ d and Σ d², d being the distance from the group's first element, or, without `centre`, from 0.
@@ -311,13 +314,15 @@ __global__ void grad_factors_kernel(const T* mean, const T* variance, const T* s
   }
 }
 
-// to[channel] = Σ over images of parts k
+// to[channel] = Σ over images of parts k, by a warp
 template <class T>
 __global__ void over_images_kernel(const double* parts, Columns c, int k, T* to) {
-  for (int64_t ch = grid_index(); ch < c.channels; ch += grid_size()) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int64_t ch = grid_index() / 32; ch < c.channels; ch += grid_size() / 32) {
     double total = 0;
-    for (int64_t image = 0; image < c.images; ++image) total += parts[c.part(image, 0, k, ch)];
-    to[ch] = static_cast<T>(total);
+    for (int64_t image = lane; image < c.images; image += 32) total += parts[c.part(image, 0, k, ch)];
+    total = combine_lanes(Add<double>{}, total, 1, 32);
+    if (lane == 0) to[ch] = static_cast<T>(total);
   }
 }
 
@@ -427,7 +432,7 @@ void rows_backward(const KernelArgs& a, const StandardizeAttrs& at) {
   const Scratch parts(static_cast<size_t>(c.slots * 2 * n) * sizeof(double));
   column_sums(RowParameterTerm<T>{dy, x, mean, factor.as<T>()}, c, parts.as<double>());
   const auto put = [&](int k, const Tensor& to) {
-    launch(over_images_kernel<T>, grid_for(n), dim3(kBlock), 0, parts.as<double>(), c, k, to.mutable_data<T>());
+    launch(over_images_kernel<T>, grid_for(n * 32), dim3(kBlock), 0, parts.as<double>(), c, k, to.mutable_data<T>());
   };
   if (at.dscale) put(1, a.out[1]);
   if (at.doffset) put(0, a.out[2]);
@@ -471,7 +476,7 @@ void columns_backward(const KernelArgs& a, const StandardizeAttrs& at) {
   const bool packed = c.channels % kPack<T> == 0 && all_aligned<T>({dy, x, dx});
   launch(affine_grad_kernel<T>, grid_for(n, kPack<T>), dim3(kBlock), 0, dy, x, vectors.as<T>(), dx, c, n, packed);
   const auto put = [&](int k, const Tensor& to) {
-    launch(over_images_kernel<T>, grid_for(c.channels), dim3(kBlock), 0, parts.as<double>(), c, k,
+    launch(over_images_kernel<T>, grid_for(c.channels * 32), dim3(kBlock), 0, parts.as<double>(), c, k,
            to.mutable_data<T>());
   };
   if (at.dscale) put(1, a.out[1]);

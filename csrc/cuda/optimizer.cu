@@ -59,14 +59,16 @@ __device__ double scalar_at(const Hyper& h, int i) {
   return v;
 }
 
-// beta^t as Keras computes it: beta and the power rounded to T.
+constexpr int kPowers = 4;  // beta_1^t, beta_2^t, 0.96^t, 0.96^(t + 1)
+
+// Powers as Keras computes them: the base, and the result, rounded to T.
 template <class T>
-__device__ T raise(double beta, double t) {
-  return static_cast<T>(pow(static_cast<double>(static_cast<T>(beta)), t));
+__device__ double base_of(const Hyper& h, int i) {
+  return static_cast<double>(static_cast<T>(i == 0 ? h.beta_1 : i == 1 ? h.beta_2 : 0.96));
 }
 
 template <class T>
-__device__ void set_scalars(const Hyper& h, double lr, double step, double product, Scalars<T>& s) {
+__device__ void set_scalars(const Hyper& h, double lr, double product, const double* powers, Scalars<T>& s) {
   s.lr = static_cast<T>(lr);
   s.weight_decay = static_cast<T>(h.weight_decay);
   s.epsilon = static_cast<T>(h.epsilon);
@@ -78,13 +80,13 @@ __device__ void set_scalars(const Hyper& h, double lr, double step, double produ
   s.beta_1_rest = h.rounded_rest ? 1 - s.beta_1 : static_cast<T>(1 - h.beta_1);
   s.beta_2_rest = h.rounded_rest ? 1 - s.beta_2 : static_cast<T>(1 - h.beta_2);
   if (h.scalar[1]) {
-    s.beta_1_correction = 1 - raise<T>(h.beta_1, step);
-    s.beta_2_correction = 1 - raise<T>(h.beta_2, step);
+    s.beta_1_correction = 1 - static_cast<T>(powers[0]);
+    s.beta_2_correction = 1 - static_cast<T>(powers[1]);
     s.alpha = s.lr * root(s.beta_2_correction) / s.beta_1_correction;
   }
   if (h.scalar[2]) {
-    const T now = s.beta_1 * (1 - T(0.5) * raise<T>(0.96, step));
-    const T next = s.beta_1 * (1 - T(0.5) * raise<T>(0.96, step + 1));
+    const T now = s.beta_1 * (1 - T(0.5) * static_cast<T>(powers[2]));
+    const T next = s.beta_1 * (1 - T(0.5) * static_cast<T>(powers[3]));
     s.nadam_m = next;
     s.nadam_g = 1 - now;
     s.nadam_m_divisor = 1 - static_cast<T>(product) * next;
@@ -242,12 +244,17 @@ struct Shared {
   }
 };
 
+// Powers are slow: each has a thread of its own, and each type's scalars have one of another warp.
 __device__ void read_scalars(const Hyper& h, Shared& s) {
-  if (threadIdx.x == 0) {
-    const double lr = scalar_at(h, 0), step = scalar_at(h, 1) + 1, product = scalar_at(h, 2);
-    set_scalars(h, lr, step, product, s.f32);
-    set_scalars(h, lr, step, product, s.f64);
+  __shared__ double powers[2][kPowers];
+  const int t = static_cast<int>(threadIdx.x), type = t / kPowers, i = t % kPowers;
+  if (h.scalar[1] && type < 2 && (i < 2 || h.scalar[2])) {
+    const double step = scalar_at(h, 1) + (i < 3 ? 1 : 2);
+    powers[type][i] = pow(type == 0 ? base_of<float>(h, i) : base_of<double>(h, i), step);
   }
+  __syncthreads();
+  if (t == 0) set_scalars(h, scalar_at(h, 0), scalar_at(h, 2), powers[0], s.f32);
+  if (t == 32) set_scalars(h, scalar_at(h, 0), scalar_at(h, 2), powers[1], s.f64);
   __syncthreads();
 }
 

@@ -65,7 +65,7 @@ __device__ void compute_lanes(const Instruction& s, Cell (*r)[L]) {
 
 // L elements per thread; fewer of them leave room for more registers.
 template <class P, class Cell, int L>
-__global__ void __launch_bounds__(kBlock) interpret(const P p) {
+__global__ void __launch_bounds__(kBlock) interpret(const __grid_constant__ P p) {
   Cell r[kRegisters * kLanes / L][L];
   const int64_t step = grid_size() * L;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x * L; first < p.size; first += step) {

@@ -26,9 +26,12 @@ Recording::~Recording() {
   }
   if (graph_) cudaGraphExecDestroy(graph_);  // one that still runs goes when it is done
   cudaStreamDestroy(stream_);
-  if (!pinned_.empty()) cudaDeviceSynchronize();
+  // Not the device as a whole: another thread may be recording on it.
+  if (!pinned_.empty() && replayed_on_) cudaStreamSynchronize(replayed_on_);
   for (void* p : pinned_) cudaFreeHost(p);
-  for (const Block& b : blocks_) allocator_.deallocate(b.p, b.bytes);
+  for (const Block& b : blocks_) {
+    if (!b.used) allocator_.deallocate(b.p, b.bytes);  // else its holder keeps it, and gives it back
+  }
   cudaGetLastError();
 }
 

@@ -23,7 +23,10 @@ class Recording {
   bool deallocate(void* p);  // false if it is not of this recording
   void upload(void* to, const void* from, size_t bytes);
   void finish(size_t* nodes);
-  void replay(cudaStream_t stream) { check(cudaGraphLaunch(graph_, stream), "a CUDA graph could not be launched"); }
+  void replay(cudaStream_t stream) {
+    check(cudaGraphLaunch(graph_, stream), "a CUDA graph could not be launched");
+    replayed_on_ = stream;
+  }
 
  private:
   struct Block {
@@ -32,7 +35,7 @@ class Recording {
     bool used;
   };
   Allocator& allocator_;
-  cudaStream_t stream_ = nullptr;
+  cudaStream_t stream_ = nullptr, replayed_on_ = nullptr;
   cudaGraphExec_t graph_ = nullptr;
   bool recording_ = false;
   std::vector<Block> blocks_;

@@ -275,8 +275,8 @@ struct Dropout {
 
 // A mask of fewer elements, stretched over x: each element draws its word again.
 template <class T>
-__global__ void dropout_stretched_kernel(const void* seed, DType type, const Dropout<T> f, T* y, const Parameter mask,
-                                         int64_t n) {
+__global__ void dropout_stretched_kernel(const void* seed, DType type, const Dropout<T> f, T* y,
+                                         const __grid_constant__ Parameter mask, int64_t n) {
   const PhiloxKey key = key_at(seed, type);
   for (int64_t i = grid_index(); i < n; i += grid_size()) {
     int64_t at = 0, rest = i;

@@ -11,7 +11,8 @@ constexpr int kDigits = 16, kDigitBits = 4;
 constexpr int kPerThread = 4;
 constexpr int kTile = kBlock * kPerThread;
 
-__global__ void read_rows_kernel(const Rows rows, int64_t* key, int64_t* order, int64_t m, int64_t n) {
+__global__ void read_rows_kernel(const __grid_constant__ Rows rows, int64_t* key, int64_t* order, int64_t m,
+                                 int64_t n) {
   for (int64_t i = grid_index(); i < m; i += grid_size()) {
     const int64_t row = rows(i);
     key[i] = row < 0 ? n : row;

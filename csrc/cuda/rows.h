@@ -6,8 +6,9 @@
 
 namespace tahr::cuda {
 
-inline constexpr int64_t kWarpRow = 1024;       // elements up to which a row is a warp's
-inline constexpr size_t kRowMemory = 48 << 10;  // of shared memory that a block may have for rows
+inline constexpr int64_t kWarpRow = 1024;  // elements up to which a row is a warp's
+// Of shared memory that a block may have for rows: of 48 KiB, `combine_block` takes a part.
+inline constexpr size_t kRowMemory = 40 << 10;
 
 struct RowPlan {
   int64_t rows, n;

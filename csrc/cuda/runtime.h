@@ -41,6 +41,10 @@ int device();           // that the calling thread's kernel runs on
 cudaStream_t stream();  // its one stream; while the thread's work is recorded (queue.h), the recording's
 const cudaDeviceProp& properties();
 
+// What is said of a launch that failed. TAHR_CUDA_SYNC=1 waits after each one, so that an error names its kernel.
+extern bool g_synchronous;
+void check_launch(cudaError_t e, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes);
+
 // Runs kernel(args...) on the current device's stream. Arguments are converted to the kernel's parameters.
 template <class... P, class... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, A&&... args) {
@@ -57,13 +61,16 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, A&
       },
       parameters);
 #endif
-  check(e, "a kernel could not be launched");
+  if (e != cudaSuccess || g_synchronous) [[unlikely]]
+    check_launch(e, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes);
 }
 
 inline constexpr int kBlock = 256;  // threads, where nothing else decides
 // Blocks for n items, `per_thread` of them each: at most what keeps the device busy; kernels loop over the rest
 // (`grid_index`, `grid_size`).
 dim3 grid_for(int64_t n, int per_thread = 1, int block = kBlock);
+
+void remember_op(KernelFn kernel, const char* op);  // for errors
 
 #if defined(__CUDACC__) || defined(TAHR_CUDA_EMULATED)
 // for (int64_t i = grid_index(); i < n; i += grid_size())
@@ -91,7 +98,7 @@ class Scratch {
 // Host bytes to the current device's memory, through pinned memory: `from` may be changed at once.
 void upload(void* to, const void* from, size_t bytes);
 
-// Registers a kernel for the op of that name.
+// Registers a kernel for the op of that name, which outlives it.
 void define(const char* op, KernelFn kernel, PrepareFn prepare = nullptr);
 
 // Families of kernels: each defines its own, once, when the library is opened. The list is families.h.

@@ -4,7 +4,7 @@
 // The rows are sorted (row_sort.h). A thread has a column of a row of the result that occurs among the indices, and
 // meets its values in the order of the indices, as the CPU does: no atomics, and the CPU's bits for sums of float32 and
 // float64. Rows that do not occur cost nothing beyond the result's fill. Floor: the values and the rows written, once.
-// One row of very many values is a long chain for its threads.
+// One row of very many values is a long chain of additions for its threads, which fetch ahead of it.
 #include <cstring>
 #include <limits>
 
@@ -26,19 +26,32 @@ __device__ __forceinline__ void combine(A& to, A v) {
   if constexpr (R == Reduce::Min) to = v < to || v != v ? v : to;
 }
 
+constexpr int kAhead = 8;  // values of a row that are fetched together
+
 // out[o, key[i], :] op= values[o, order[i], :]
-template <Reduce R, class T>
-__global__ void combine_kernel(T* out, const T* values, const int64_t* key, const int64_t* order, int64_t m, int64_t n,
-                               int64_t inner, int64_t total) {
+template <Reduce R, class T, class I>
+__global__ void combine_kernel(T* out, const T* values, const int64_t* key, const int64_t* order, Divider<I> lines,
+                               int64_t n, Divider<I> columns, I total) {
   using A = Compute<T>;
-  for (int64_t at = grid_index(); at < total; at += grid_size()) {
-    const int64_t c = at % inner, i = at / inner % m, o = at / inner / m;
+  const int64_t m = lines.d, inner = columns.d;
+  const I step = static_cast<I>(grid_size());
+  for (I at = static_cast<I>(grid_index()); at < total; at += step) {
+    I c, i;
+    const I o = lines.divide(columns.divide(at, &c), &i);
     const int64_t row = key[i];
     if (row >= n || (i > 0 && key[i - 1] == row)) continue;  // left out, or another thread's
     T* to = out + (o * n + row) * inner + c;
     const T* from = values + o * m * inner + c;
     A sum = convert<A>(*to);
-    for (int64_t j = i; j < m && key[j] == row; ++j) combine<R>(sum, convert<A>(from[order[j] * inner]));
+    int64_t j = i;
+    for (; j + kAhead <= m && key[j + kAhead - 1] == row; j += kAhead) {
+      A v[kAhead];
+      TAHR_UNROLL
+      for (int u = 0; u < kAhead; ++u) v[u] = convert<A>(from[order[j + u] * inner]);
+      TAHR_UNROLL
+      for (int u = 0; u < kAhead; ++u) combine<R>(sum, v[u]);
+    }
+    for (; j < m && key[j] == row; ++j) combine<R>(sum, convert<A>(from[order[j] * inner]));
     *to = convert<T>(sum);
   }
 }
@@ -48,8 +61,10 @@ void combine_rows(const Tensor& out, const Tensor& values, const SortedRows& s, 
   const int64_t total = outer * s.m * inner;
   if (total == 0) return;
   visit_dtype(out.dtype(), [&]<class T>() {
-    launch(combine_kernel<R, T>, grid_for(total), dim3(kBlock), 0, out.mutable_data<T>(), values.data<T>(), s.key,
-           s.order, s.m, s.n, inner, total);
+    with_index(total, [&]<class I>() {
+      launch(combine_kernel<R, T, I>, grid_for(total), dim3(kBlock), 0, out.mutable_data<T>(), values.data<T>(), s.key,
+             s.order, Divider<I>(s.m), s.n, Divider<I>(inner), static_cast<I>(total));
+    });
   });
 }
 
@@ -64,7 +79,8 @@ void take_grad(const KernelArgs& a) {
 }
 
 // Elements of y are the rows, each of the indices naming one: y[o, indices[o, j, i], i] += dy[o, j, i].
-__global__ void flat_rows_kernel(const Rows rows, int64_t* flat, int64_t inner, int64_t m, int64_t n, int64_t total) {
+__global__ void flat_rows_kernel(const __grid_constant__ Rows rows, int64_t* flat, int64_t inner, int64_t m, int64_t n,
+                                 int64_t total) {
   for (int64_t at = grid_index(); at < total; at += grid_size()) {
     const int64_t row = rows(at);
     flat[at] = row < 0 ? -1 : (at / inner / m * n + row) * inner + at % inner;

@@ -52,6 +52,10 @@ class SharedLibrary {
   std::string path_;
 };
 
+// Opens the first of the files that is to be had, or none: for libraries that another one opens by name, which finds
+// what is open already, wherever it lies.
+void open_beforehand(const std::vector<std::string>& files);
+
 // The `nvidia` folders that pip fills: those that Python knows of, and the one beside this library's package.
 std::vector<std::string> nvidia_folders();
 

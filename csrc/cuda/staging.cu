@@ -6,8 +6,9 @@
 namespace tahr::cuda {
 
 namespace {
-constexpr size_t kSmall = size_t{4} << 10;  // two sizes of buffers: this and kBuffer
-}
+constexpr size_t kSmall = size_t{4} << 10;       // two sizes of buffers: this and kBuffer
+constexpr size_t kMostBytes = size_t{64} << 20;  // of pinned memory: beyond it the host waits for the oldest copy
+}  // namespace
 
 Staging::Buffer Staging::take(size_t bytes) {
   const size_t size = bytes <= kSmall ? kSmall : kBuffer;
@@ -17,16 +18,22 @@ Staging::Buffer Staging::take(size_t bytes) {
     busy_.erase(busy_.begin());
   }
   cudaGetLastError();  // "not ready" is no error
-  const auto fits = std::find_if(idle_.begin(), idle_.end(), [&](const Buffer& b) { return b.bytes == size; });
-  if (fits != idle_.end()) {
-    const Buffer b = *fits;
-    idle_.erase(fits);
+  const auto fits = [&](const Buffer& b) { return b.bytes == size; };
+  const auto taken_from = [&](std::vector<Buffer>& buffers, std::vector<Buffer>::iterator at) {
+    const Buffer b = *at;
+    buffers.erase(at);
     return b;
+  };
+  if (const auto it = std::ranges::find_if(idle_, fits); it != idle_.end()) return taken_from(idle_, it);
+  if (const auto it = std::ranges::find_if(busy_, fits); bytes_ >= kMostBytes && it != busy_.end()) {
+    check(cudaEventSynchronize(it->done), "waiting for the GPU failed");
+    return taken_from(busy_, it);
   }
   Buffer b{nullptr, size, nullptr};
   check(cudaHostAlloc(reinterpret_cast<void**>(&b.data), size, cudaHostAllocDefault),
         "pinned memory could not be taken");
   check(cudaEventCreateWithFlags(&b.done, cudaEventDisableTiming), "an event could not be made");
+  bytes_ += size;
   return b;
 }
 

@@ -27,6 +27,7 @@ class Staging {
   std::mutex mutex_;
   std::vector<Buffer> busy_;  // in the order of their copies
   std::vector<Buffer> idle_;
+  size_t bytes_ = 0;  // of all buffers
 };
 
 }  // namespace tahr::cuda

@@ -3,6 +3,8 @@
 #include <cuda_runtime.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <numeric>
 #include <vector>
@@ -55,6 +57,49 @@ void set_index(int* out) {
   out[b * blockDim.x * blockDim.y * blockDim.z + t] = static_cast<int>(b * 1000 + t);
 }
 
+// Each thread reads what its neighbours wrote: without the barrier in between, if `wrong`.
+void neighbours(int* out, bool wrong, bool upwards) {
+  static int part[64];
+  const int t = static_cast<int>(threadIdx.x), n = static_cast<int>(blockDim.x);
+  part[t] = 0;
+  __syncthreads();
+  part[t] = t + 1;
+  if (!wrong) __syncthreads();
+  out[t] = part[upwards ? (t + 1) % n : (t + n - 1) % n];
+}
+void neighbour_lanes(int* out, bool wrong) {
+  static int part[32];
+  const int t = static_cast<int>(threadIdx.x);
+  part[t] = 0;
+  __syncwarp();
+  part[t] = t + 1;
+  if (!wrong) __syncwarp();
+  out[t] = part[t ^ 1];
+}
+// Block 0 makes what the others read.
+void other_blocks(int* out) {
+  if (blockIdx.x == 0) out[0] = 1;
+  else out[blockIdx.x] = out[0];
+}
+
+struct alignas(16) Four {
+  int v[4];
+};
+void load_four(const int* x, int* out, int at) { out[0] = reinterpret_cast<const Four*>(x + at)->v[0]; }
+void beyond_array(int* out, int at) {
+  static int part[8];
+  part[at] = 1;
+  out[0] = part[0];
+}
+void beyond_shared(int* out, int at) {
+  int* part = static_cast<int*>(tahr::emulator::dynamic_shared());
+  part[at] = 1;
+  out[0] = part[0];
+}
+void absent_lane(int* out, int mask) {
+  if (threadIdx.x < 8) out[threadIdx.x] = __shfl_sync(static_cast<unsigned>(mask), 1, 9);
+}
+
 template <class T>
 T* device_array(size_t n) {
   void* p = nullptr;
@@ -99,6 +144,73 @@ void test_warps(cudaStream_t s) {
     EXPECT(b[t] == expected);
     EXPECT(c[t] == static_cast<int>(t ? t - 1 : 0));
   }
+}
+
+// What is right is so in every order; what lacks a barrier is wrong in some.
+void test_orders(cudaStream_t s) {
+  int* out = device_array<int>(64);
+  const auto survives = [&](auto&& run, auto&& expected) {
+    bool right = true;
+    for (uint64_t seed = 0; seed < 8; ++seed) {
+      tahr::emulator::set_order(seed);
+      EXPECT(cudaMemsetAsync(out, 0, 64 * sizeof(int), s) == cudaSuccess);
+      EXPECT(run() == cudaSuccess);
+      const auto v = host_array(out, 64, s);
+      for (int t = 0; t < 64; ++t) right &= v[static_cast<size_t>(t)] == expected(t);
+    }
+    tahr::emulator::set_order(0);
+    return right;
+  };
+  for (const bool upwards : {false, true}) {
+    const auto expected = [=](int t) { return upwards ? (t + 1) % 64 + 1 : (t + 63) % 64 + 1; };
+    EXPECT(survives([&] { return launch(s, neighbours, 3, 64, 0, out, false, upwards); }, expected));
+    EXPECT(!survives([&] { return launch(s, neighbours, 3, 64, 0, out, true, upwards); }, expected));
+  }
+  const auto lanes = [](int t) { return t < 32 ? (t ^ 1) + 1 : 0; };
+  EXPECT(survives([&] { return launch(s, neighbour_lanes, 1, 32, 0, out, false); }, lanes));
+  EXPECT(!survives([&] { return launch(s, neighbour_lanes, 1, 32, 0, out, true); }, lanes));
+  EXPECT(!survives([&] { return launch(s, other_blocks, 64, 1, 0, out); }, [](int) { return 1; }));
+  for (uint64_t seed = 1; seed < 4; ++seed) {
+    tahr::emulator::set_order(seed);
+    test_blocks(s);
+    test_warps(s);
+  }
+  tahr::emulator::set_order(0);
+  EXPECT(cudaFree(out) == cudaSuccess);
+}
+
+// Whether a process that runs it ends by a signal.
+template <class F>
+bool dies(F&& run) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGABRT, SIG_DFL);
+    run();
+    _exit(0);
+  }
+  int status = 0;
+  EXPECT(waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status);
+}
+
+void test_bad_accesses(cudaStream_t s) {
+  int *x = device_array<int>(64), *out = device_array<int>(64);
+  const auto with = [&](auto kernel, unsigned shared, auto... args) {
+    return dies([&] {
+      launch(s, kernel, 1, 32, shared, args...);
+      cudaStreamSynchronize(s);
+    });
+  };
+  EXPECT(!with(load_four, 0, x, out, 4));
+  EXPECT(with(load_four, 0, x, out, 2));
+  EXPECT(!with(beyond_array, 0, out, 7));
+  EXPECT(with(beyond_array, 0, out, 8));
+  EXPECT(!with(beyond_shared, 64, out, 15));
+  EXPECT(with(beyond_shared, 64, out, 16));
+  EXPECT(with(absent_lane, 0, out, 0xff));   // lane 9 is not named
+  EXPECT(with(absent_lane, 0, out, 0x3ff));  // it is named, but has gone
+  EXPECT(cudaFree(x) == cudaSuccess && cudaFree(out) == cudaSuccess);
 }
 
 void test_threads(cudaStream_t s) {
@@ -180,6 +292,8 @@ int main() {
   EXPECT(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking) == cudaSuccess);
   test_blocks(s);
   test_warps(s);
+  test_orders(s);
+  test_bad_accesses(s);
   test_threads(s);
   test_limits(s);
   test_order();

@@ -322,3 +322,38 @@ def test_arrays_random_numbers_and_optimizers_never_fall_back(gpu):
     named += ["scatter", "scatter_update", "scatter_last", "segment_spread", "linspace", "eye", "tri"]
     families = [n for n in kernels if n.startswith(("random_", "segment_")) or n.endswith("_update")]
     assert not [n for n in {*named, *families} if not kernels[n]]
+
+
+def test_results_do_not_depend_on_the_order_of_threads(request):
+    """Where a barrier is missing, some order of blocks and threads shows it."""
+    library = emulated_library()
+    if library is None or request.config.getoption("--device") == "gpu":
+        pytest.skip("needs a build with -DTAHR_CUDA_EMULATED=ON, and runs without --device gpu")
+    chosen = "softmax or cumsum or sort or logsumexp"
+    run = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-m", "pytest", "-q", "-o", "addopts="]
+        + [str(HERE / "test_op_table.py"), "--device", "gpu", "-k", f"test_values and ({chosen}) and not other"],
+        env={**os.environ, "TAHR_CUDA_LIBRARY": str(library), "TAHR_EMULATED_ORDER": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+    assert "passed" in run.stdout
+
+
+def test_rows_that_nearly_fill_shared_memory(gpu):
+    """What rows keep there and what combining them needs must fit together."""
+    for n in (9_001, 10_240, 11_400, 12_288, 12_289):
+        x = np.random.default_rng(n).normal(size=(3, n)).astype("float32")
+        y = tahr.ops.softmax(tahr.convert_to_tensor(x)).numpy()
+        e = np.exp(x.astype("float64") - x.max(-1, keepdims=True))
+        np.testing.assert_allclose(y, e / e.sum(-1, keepdims=True), rtol=1e-5)
+
+
+def test_waiting_after_each_kernel():
+    library = emulated_library()
+    if library is None:
+        pytest.skip("needs a build with -DTAHR_CUDA_EMULATED=ON")
+    code = "import tahr, numpy as np\nx = tahr.convert_to_tensor(np.ones(5, 'float32'))\nprint((x + x).numpy().sum())"
+    assert run_python(code, TAHR_CUDA_LIBRARY=str(library), TAHR_CUDA_SYNC="1").strip() == "10.0"

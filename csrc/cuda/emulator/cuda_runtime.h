@@ -3,6 +3,10 @@
 //
 // - A block runs after the other. Its threads run one after the other, too, until one waits for others
 //   (__syncthreads, __syncwarp, shuffles, votes): then each goes on as a fiber of its own.
+// - With TAHR_EMULATED_ORDER=1, 2, ... blocks and threads go in other orders than by number, a different one for each
+//   number: where a barrier is missing, results change.
+// - Shuffles from lanes that do not take part end the process; with -DTAHR_CUDA_EMULATED_CHECKS=ON vector accesses that
+//   are not aligned and indices beyond arrays do, too.
 // - Work given to a stream waits there, as on a GPU, until something synchronises: what is missing shows.
 // - Device memory is memory apart, filled with garbage, and closed to reads and writes outside of kernels and copies:
 //   host code that touches it crashes where it does so. There are gaps between allocations.
@@ -61,6 +65,7 @@ struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem, sharedMemPerBlock, sharedMemPerBlockOptin;
   int major, minor, multiProcessorCount, maxThreadsPerBlock, maxThreadsPerMultiProcessor, warpSize;
+  int pageableMemoryAccess;
 };
 
 namespace tahr::emulator {
@@ -96,6 +101,8 @@ struct Counts {
   uint64_t launches, copies, synchronisations, allocations;
 };
 Counts counts();
+// The order of blocks and threads from now on; 0: by number. TAHR_EMULATED_ORDER sets the first.
+void set_order(uint64_t seed);
 }  // namespace tahr::emulator
 
 using cudaStream_t = tahr::emulator::Stream*;
@@ -142,6 +149,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* e, cudaGraph_t g, unsigned lon
 cudaError_t cudaGraphLaunch(cudaGraphExec_t e, cudaStream_t s);
 cudaError_t cudaGraphDestroy(cudaGraph_t g);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t e);
+cudaError_t cudaFuncGetName(const char** name, const void* kernel);
 cudaError_t cudaFuncSetAttributeImpl(const void* kernel, cudaFuncAttribute attribute, int value);
 template <class K>
 cudaError_t cudaFuncSetAttribute(K* kernel, cudaFuncAttribute attribute, int value) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <unordered_map>
 #include <vector>
 
@@ -30,6 +31,46 @@ size_t from_environment(const char* name, size_t otherwise) {
   const char* s = std::getenv(name);
   return s && *s ? std::strtoull(s, nullptr, 10) : otherwise;
 }
+
+// ---- checks -------------------------------------------------------------------------------------------------
+
+// The kernels are compiled with checks of alignment and of the bounds of arrays, which call these.
+struct SourcePlace {
+  const char* file;
+  uint32_t line, column;
+};
+[[noreturn]] void die_at(const void* data, const char* what) {
+  const auto* at = static_cast<const SourcePlace*>(data);  // what the compiler hands over begins with it
+  std::fprintf(stderr, "[CUDA emulator] %s:%u:%u: %s\n", at->file, at->line, at->column, what);
+  std::abort();
+}
+extern "C" [[noreturn]] void __ubsan_handle_type_mismatch_v1_abort(const void* data, const void*) {
+  die_at(data, "an access at an address that is not a multiple of its size: a GPU would report a misaligned address");
+}
+extern "C" [[noreturn]] void __ubsan_handle_out_of_bounds_abort(const void* data, const void*) {
+  die_at(data, "an index beyond the end of an array");
+}
+
+// ---- adversarial orders -------------------------------------------------------------------------------------
+
+// TAHR_EMULATED_ORDER: blocks, and a block's threads between two meetings, go in an order that this number picks, and
+// some warps run ahead of others. What relies on the natural order, where a barrier is missing, then goes wrong.
+size_t g_order = from_environment("TAHR_EMULATED_ORDER", 0);
+
+struct Dice {
+  uint64_t state;
+  explicit Dice(uint64_t seed) : state(seed * 0x9e3779b97f4a7c15u + 0x632be59bd9b4e019u) {}
+  uint64_t next() {
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+  }
+  uint64_t below(uint64_t n) { return next() % n; }
+  void shuffle(std::vector<int>& v) {
+    for (size_t i = v.size(); i > 1; --i) std::swap(v[i - 1], v[below(i)]);
+  }
+};
+Dice g_dice(1);
 
 // ---- fibers -------------------------------------------------------------------------------------------------
 
@@ -96,11 +137,13 @@ struct Fiber {
 
 struct Warp {
   uint64_t given[32];
+  unsigned mask[32];  // with which a lane gave it; 0: it has not
 };
 
 // The block that runs now.
 struct Block {
   int threads = 0, next = 0;
+  std::vector<int> order;  // in which threads begin; empty: by number
   const Work* body = nullptr;
   std::vector<State> state;
   std::vector<unsigned> mask;  // of a lane at a warp's barrier
@@ -110,9 +153,21 @@ struct Block {
   std::vector<Fiber*> idle;
   Fiber* running = nullptr;
   Context scheduler;
-  std::vector<char> shared;
+  char* shared = nullptr;  // dynamic shared memory; what follows it is closed
 };
 Block g_block;
+
+constexpr size_t kMostShared = size_t{228} << 10;
+char* shared_end() {
+  static char* const end = [] {
+    constexpr size_t page = 4096;
+    void* at = mmap(nullptr, kMostShared + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || mprotect(static_cast<char*>(at) + kMostShared, page, PROT_NONE) != 0)
+      die("no memory for what a block shares");
+    return static_cast<char*>(at) + kMostShared;
+  }();
+  return end;
+}
 
 void set_thread(int t) {
   const auto n = static_cast<unsigned>(t);
@@ -126,7 +181,7 @@ void fiber_main() {
   for (;;) {
     Block& b = g_block;
     while (b.next < b.threads) {
-      const int t = b.next++;
+      const int n = b.next++, t = b.order.empty() ? n : b.order[static_cast<size_t>(n)];
       b.running->thread = t;
       b.state[static_cast<size_t>(t)] = State::Running;
       set_thread(t);
@@ -177,6 +232,11 @@ void run_block() {
   b.mask.resize(n);
   b.fiber.resize(n);
   b.warps.assign((n + 31) / 32, Warp{});
+  b.order.clear();
+  if (g_order) {
+    for (int t = 0; t < b.threads; ++t) b.order.push_back(t);
+    g_dice.shuffle(b.order);
+  }
   while (b.next < b.threads) resume(idle_fiber());
   for (;;) {
     std::vector<int> ready;
@@ -197,6 +257,12 @@ void run_block() {
       }
       if (complete) ready.push_back(static_cast<int>(t));
     }
+    if (g_order && !all_at_block && !ready.empty()) {  // only some of the warps go on now
+      const uint64_t kept = g_dice.next();
+      const int first = ready.front() / 32;
+      std::erase_if(ready, [&](int t) { return t / 32 != first && !(kept >> t / 32 % 64 & 1); });
+    }
+    if (g_order) g_dice.shuffle(ready);
     if (ready.empty()) die("threads of a block wait for each other at different barriers: a GPU would hang");
     for (int t : ready) b.state[static_cast<size_t>(t)] = State::Running;
     for (int t : ready) resume(b.fiber[static_cast<size_t>(t)]);
@@ -322,6 +388,11 @@ void drain_all() {
 
 }  // namespace
 
+void set_order(uint64_t seed) {
+  const Lock lock(g_mutex);
+  g_order = seed;
+}
+
 Counts counts() {
   const Lock lock(g_mutex);
   return g_counts;
@@ -332,25 +403,33 @@ cudaError_t launch(const void* kernel, Work thread, dim3 grid, dim3 block, size_
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
   const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
   const auto limit = g_shared_limit.find(kernel);
-  const size_t most_shared = limit == g_shared_limit.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second);
+  // Of the 48 KiB that a block has without more ado, static shared memory takes a part that is not known here.
+  const size_t most_shared = limit == g_shared_limit.end() ? size_t{48 - 8} << 10 : static_cast<size_t>(limit->second);
   if (threads == 0 || threads > 1024 || block.z > 64 || blocks == 0 || grid.x > 0x7fffffffu || grid.y > 65535 ||
       grid.z > 65535 || shared_bytes > most_shared)
     return fail(cudaErrorInvalidConfiguration);
-  ++g_counts.launches;
+  const uint64_t number = ++g_counts.launches;
   return give(stream, [=, body = std::move(thread)] {
     Block& b = g_block;
     blockDim = block;
     gridDim = grid;
     b.threads = static_cast<int>(threads);
     b.body = &body;
-    for (unsigned z = 0; z < grid.z; ++z) {
-      for (unsigned y = 0; y < grid.y; ++y) {
-        for (unsigned x = 0; x < grid.x; ++x) {
-          blockIdx = {x, y, z};
-          b.shared.assign(shared_bytes + 16, static_cast<char>(kGarbage));
-          run_block();
-        }
-      }
+    b.shared = shared_end() - (shared_bytes + 15) / 16 * 16;
+    uint64_t step = 1,
+             first = 0;  // block number i is the (first + i step)-th; step has no factor in common with blocks
+    if (g_order) {
+      g_dice = Dice(g_order + number);
+      first = g_dice.below(blocks);
+      do step = g_dice.below(blocks) + 1;
+      while (std::gcd(step, blocks) != 1);
+    }
+    for (uint64_t i = 0, at = first; i < blocks; ++i, at = (at + step) % blocks) {
+      blockIdx.x = static_cast<unsigned>(at % grid.x);
+      blockIdx.y = static_cast<unsigned>(at / grid.x % grid.y);
+      blockIdx.z = static_cast<unsigned>(at / grid.x / grid.y);
+      std::memset(b.shared, kGarbage, static_cast<size_t>(shared_end() - b.shared));
+      run_block();
     }
   });
 }
@@ -358,31 +437,41 @@ cudaError_t launch(const void* kernel, Work thread, dim3 grid, dim3 block, size_
 void wait_block() { wait(State::AtBlock, 0); }
 void wait_warp(unsigned mask) { wait(State::AtWarp, mask); }
 int lane() { return g_block.running->thread % 32; }
-void* dynamic_shared() {
-  const auto at = reinterpret_cast<uintptr_t>(g_block.shared.data());
-  return reinterpret_cast<void*>((at + 15) / 16 * 16);
+void* dynamic_shared() { return g_block.shared; }
+
+namespace {
+// Gives the others of the warp a value.
+Warp& put(unsigned mask, uint64_t value) {
+  const int t = g_block.running->thread;
+  if (!(mask >> (t % 32) & 1)) die("a lane is not in the mask of its own shuffle or vote");
+  Warp& w = g_block.warps[static_cast<size_t>(t / 32)];
+  w.given[t % 32] = value;
+  w.mask[t % 32] = mask;
+  wait_warp(mask);
+  return w;
 }
+}  // namespace
 
 // Two meetings: all have written before anyone reads, and all have read before anyone writes again.
 uint64_t exchange(unsigned mask, uint64_t value, int from) {
   const int t = g_block.running->thread;
-  uint64_t* given = g_block.warps[static_cast<size_t>(t / 32)].given;
-  given[t % 32] = value;
-  wait_warp(mask);
-  const uint64_t got = from >= 0 && from < 32 ? given[from] : value;
+  Warp& w = put(mask, value);
+  const size_t source = static_cast<size_t>(t / 32 * 32 + from);
+  if (from < 0 || from > 31 || !(mask >> from & 1) || source >= g_block.state.size() ||
+      g_block.state[source] == State::Done || w.mask[from] != mask)
+    die("a lane reads from one that does not take part in the shuffle");
+  const uint64_t got = w.given[from];
   wait_warp(mask);
   return got;
 }
 
 unsigned vote(unsigned mask, bool value) {
   const int t = g_block.running->thread;
-  uint64_t* given = g_block.warps[static_cast<size_t>(t / 32)].given;
-  given[t % 32] = value;
-  wait_warp(mask);
+  const Warp& w = put(mask, value);
   unsigned all = 0;
   const size_t first = static_cast<size_t>(t / 32) * 32;
   for (size_t i = 0; i < 32 && first + i < g_block.state.size(); ++i) {
-    if ((mask >> i & 1) && g_block.state[first + i] != State::Done && given[i]) all |= 1u << i;
+    if ((mask >> i & 1) && g_block.state[first + i] != State::Done && w.given[i]) all |= 1u << i;
   }
   wait_warp(mask);
   return all;
@@ -606,6 +695,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t e, cudaStream_t s) {
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t g) { return delete g, cudaSuccess; }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t e) { return delete e, cudaSuccess; }
+cudaError_t cudaFuncGetName(const char** name, const void*) { return *name = "emulated", cudaSuccess; }
 cudaError_t cudaFuncSetAttributeImpl(const void* kernel, cudaFuncAttribute attribute, int value) {
   const Lock lock(g_mutex);
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value > (227 << 10))
