@@ -1,4 +1,4 @@
-// A training or evaluation epoch without Python: gather the rows of a batch, run the traced step, next.
+// A training or evaluation epoch without Python: find or gather the rows of a batch, run the traced step, next.
 //
 // On a GPU the arrays lie in its memory where they take at most kShare of what is free there: rows are gathered by a
 // kernel that is part of the step's recording, from row numbers on the device. Larger ones stay on the host: batches
@@ -32,7 +32,7 @@ class BatchLoop {
  private:
   static constexpr double kShare = 0.5;
   static constexpr int64_t kPace = 8;  // batches between two looks at how far the device has come
-  // Rows this long are read where they lie, by steps that can.
+  // Shuffled rows at least this long, and so many, are read where they lie, by steps that can.
   static constexpr size_t kListedBytes = 256;
   static constexpr int64_t kListedRows = 8;
 
