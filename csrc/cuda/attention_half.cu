@@ -199,7 +199,8 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(Problem<T> p, T* out,
       x[i] = scores[row * kScorePitch + 2 * i + part];
       most = x[i] > most ? x[i] : most;
     }
-    const float other = __shfl_xor_sync(0xffffffffu, most, 1);  // all have read when all have met here
+    const float other = __shfl_xor_sync(0xffffffffu, most, 1);
+    __syncwarp();  // all have read: the weights take the place of the scores
     most = other > most ? other : most;
     const float shift = most == kNothing ? 0 : most;
     float sum = 0;
