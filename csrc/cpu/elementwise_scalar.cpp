@@ -63,7 +63,6 @@ const EwEntry kEntries[] = {
     {Ew::Power, EwType::F64, loop2<double, power<double>>},
     INTS2(Gcd, gcd),
     INTS2(Lcm, lcm),
-    BOTH2(Copysign, signed_copy),
     {Ew::Nextafter, EwType::F16, loop2<uint16_t, next_half<0x7c00>>},
     {Ew::Nextafter, EwType::BF16, loop2<uint16_t, next_half<0x7f80>>},
     {Ew::Ldexp, EwType::F32, ldexp_loop<float>},

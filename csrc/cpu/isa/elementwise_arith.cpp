@@ -53,6 +53,9 @@ TAHR_INLINE double trunc(double a) { return __builtin_trunc(a); }
 TAHR_INLINE float rint(float a) { return __builtin_rintf(a); }
 TAHR_INLINE double rint(double a) { return __builtin_rint(a); }
 
+TAHR_INLINE float with_sign(float a, float b) { return __builtin_copysignf(a, b); }
+TAHR_INLINE double with_sign(double a, double b) { return __builtin_copysign(a, b); }
+
 EW2(Add, AS(a + b))
 EW2(Subtract, AS(a - b))
 EW2(Multiply, AS(a* b))
@@ -73,7 +76,11 @@ EW2(BitAnd, AS(a& b))
 EW2(BitOr, AS(a | b))
 EW2(BitXor, AS(a ^ b))
 
+EW2(Heaviside, a != a ? a : a < T(0) ? T(0) : a > T(0) ? T(1) : b)
+EW2(Copysign, with_sign(a, b))
+
 EW1(Negative, AS(-a))
+EW1(Angle, a != a ? a : a < T(0) ? AS(3.14159265358979323846) : T(0))
 EW1(NegativeInt, AS(uint64_t{0} - a))
 EW1(Absolute, absolute(a))
 EW1(AbsoluteInt, AS(a < T(0) ? uint64_t{0} - static_cast<uint64_t>(a) : static_cast<uint64_t>(a)))
@@ -226,6 +233,9 @@ constexpr EwEntry kEntries[] = {
     WRAPPING(E1, BitNot, BitNot),
     BOOL1(BitNot, LogicalNot),
     BOOL1(LogicalNot, LogicalNot),
+    FLOATS2(Heaviside),
+    FLOATS2(Copysign),
+    FLOATS1(Angle),
     FLOATS1(Negative),
     WRAPPING(E1, Negative, NegativeInt),
     FLOATS1(Absolute),

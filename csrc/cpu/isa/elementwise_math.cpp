@@ -84,6 +84,13 @@ struct PowerBy {
   explicit PowerBy(const double* p) : y(splat<f32v>(static_cast<float>(p[0]))) {}
   TAHR_INLINE f32v operator()(f32v x) const { return vpow(x, y); }
 };
+// The square root, but that of -0 is 0 and of -inf is inf.
+TAHR_EW_FUNCTOR(HalfPower)
+TAHR_INLINE f32v operator()(f32v x) const {
+  const f32v inf = splat<f32v>(FloatTraits<float>::inf);
+  return select(x == -inf, inf, sqrt(x) + 0.f);
+}
+};
 #if TAHR_LOOKUP
 struct PowerByFew {
   const PowBy power;
@@ -92,6 +99,7 @@ struct PowerByFew {
 };
 #endif
 void power_by(void* out, const void* const* in, int64_t n, const double* p) {
+  if (p[0] == 0.5) return vector_loop1<HalfPower, float>(out, in, n, p);
 #if TAHR_LOOKUP
   if (PowBy::takes(static_cast<float>(p[0]))) return vector_loop1<PowerByFew, float>(out, in, n, p);
 #endif

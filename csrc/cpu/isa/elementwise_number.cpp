@@ -78,14 +78,6 @@ NUMBER2(RightShift, right_shift(a, b))
 
 // ---- floats, element by element ----
 
-NUMBER2(Heaviside, a != a ? a : a < T(0) ? T(0) : a > T(0) ? T(1) : b)
-TAHR_EW_FUNCTOR(Angle)
-template <class T>
-TAHR_INLINE T operator()(T a) const {
-  return a != a ? a : a < T(0) ? static_cast<T>(3.14159265358979323846) : T(0);
-}
-};
-
 TAHR_INLINE float absolute(float a) { return __builtin_fabsf(a); }
 TAHR_INLINE double absolute(double a) { return __builtin_fabs(a); }
 TAHR_INLINE float rint(float a) { return __builtin_rintf(a); }
@@ -232,8 +224,7 @@ TAHR_INLINE f32v operator()(f32v x) const {
   const f32v root = fma(fma(-(y * y), y, s), square * 0.333333333f, y);
   return vcopysign(select(a < kInfinity<float>, select(tiny, root * 0.00390625f, root), a), x);
 }
-}
-;
+};
 // sin(pi x) / (pi x), from the distance of x to an integer.
 TAHR_EW_FUNCTOR(Sinc)
 TAHR_INLINE f32v operator()(f32v x) const {
@@ -272,9 +263,7 @@ void ldexp_loop(void* out, const void* const* in, int64_t n, const double*) {
 }
 #endif
 
-#define ONE(Op, T) {Ew::Op, kEwTypeOf<T>, scalar_loop1<Op, T, T>}
 #define TWO(Op, T) {Ew::Op, kEwTypeOf<T>, scalar_loop2<Op, T, T>}
-#define FLOATS1(Op) ONE(Op, float), ONE(Op, double)
 #define FLOATS2(Op) TWO(Op, float), TWO(Op, double)
 #define TO_32_BITS(Op) \
   TWO(Op, uint8_t), TWO(Op, uint16_t), TWO(Op, uint32_t), TWO(Op, int8_t), TWO(Op, int16_t), TWO(Op, int32_t)
@@ -291,8 +280,6 @@ constexpr EwEntry kEntries[] = {
     TO_32_BITS(RightShift),
     TWO(RightShift, uint64_t),
     TWO(RightShift, int64_t),
-    FLOATS2(Heaviside),
-    FLOATS1(Angle),
     FLOATS2(Nextafter),
     {Ew::RoundDecimals, EwType::F32, round_loop<float>},
     {Ew::RoundDecimals, EwType::F64, round_loop<double>},
