@@ -9,7 +9,8 @@
 # beside where that Python has them. Nothing is downloaded.
 #
 # Each part has a limit of its own, and a part that fails or runs out of time does not stop the others. In DIR
-# (build/gpu-report): report.md, results.jsonl (a figure a line, written as they come), logs.tar.gz.
+# (build/gpu-report): report.md and logs.tar.gz, written anew after every part, so that a run that is cut off leaves them;
+# results.jsonl, a figure a line, as they come.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,15 +23,30 @@ while [ $# -gt 0 ]; do
     --seconds) seconds=$2; shift ;;
     --parts) parts=$2; shift ;;
     --emulated) emulated=1 ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
   shift
 done
 case $out in /*) ;; *) out=$PWD/$out ;; esac
-logs=$(mktemp -d)
-mkdir -p "$out"
+logs=$out/logs
+rm -rf "$logs"
+mkdir -p "$logs"
 rm -f "$out"/{report.md,results.jsonl,logs.tar.gz}
 begin=$SECONDS
+# What is known so far, in DIR: after every part, so that nothing is lost where the machine takes the time away.
+report() {
+  "$python" bench/python/gpu.py --report "$out/results.jsonl" --logs "$logs" >"$out/report.new" 2>"$logs/report.log" &&
+    mv "$out/report.new" "$out/report.md" && tar -C "$logs" -czf "$out/logs.tar.gz" .
+}
+running=
+stop() {
+  trap - TERM INT
+  [ -n "$running" ] && kill -- "$running" 2>/dev/null
+  printf 'the run\t-\t%s\tstopped from outside\n' $((SECONDS - begin)) >>"$logs/parts.tsv"
+  report
+  exit 143
+}
+trap stop TERM INT
 left() { echo $((seconds - (SECONDS - begin))); }
 wants() { [[ ,$parts, == *,$1,* ]]; }
 
@@ -44,14 +60,18 @@ part() {
     return 1
   fi
   echo "== $name (at most $limit s)"
-  timeout --kill-after=5 "$limit" "$@" >"$logs/$name.log" 2>&1
+  timeout --kill-after=5 "$limit" "$@" >"$logs/$name.log" 2>&1 &
+  running=$!
+  wait "$running"
   rc=$?
+  running=
   local how=ok
   [ $rc -ne 0 ] && how="failed ($rc)"
   { [ $rc -eq 124 ] || [ $rc -eq 137 ]; } && how="out of time"
   printf '%s\t%s\t%s\t%s\n' "$name" "$rc" $((SECONDS - from)) "$how" >>"$logs/parts.tsv"
   echo "   $how, $((SECONDS - from)) s"
   [ $rc -ne 0 ] && tail -n 15 "$logs/$name.log" | cut -c1-300 | sed 's/^/   | /'
+  [ "$name" != configure ] && report
   return $rc
 }
 
@@ -119,33 +139,32 @@ if wants tests; then
   part tests 170 "$python" bench/python/gpu_tests.py --limit 160 "${tiny[@]}"
   tail -n 60 "$logs/tests.log" | cut -c1-200
 fi
-if wants bench; then
-  contestants="tahr torch torch-graphs jax torch-compiled"
-  [ -n "$emulated" ] && contestants="tahr torch jax"
-  for who in $contestants; do
-    limit=60
-    [ $who = tahr ] && limit=120
-    part "bench-$who" $limit "$python" bench/python/gpu.py --who $who --results "$out/results.jsonl" "${tiny[@]}"
-  done
-fi
-if wants sanitizer && [ -z "$emulated" ]; then
-  if command -v compute-sanitizer >/dev/null; then
-    for tool in memcheck racecheck; do
-      part sanitizer-$tool 60 compute-sanitizer --tool $tool --error-exitcode 9 --target-processes all \
-        "$python" -m pytest -q -o addopts= -p no:cacheprovider tests/python/test_gpu_replay.py tests/python/test_op_table.py \
-        --device gpu -k "test_gpu_replay or (test_values and (softmax or cumsum or sort or add or matmul or max_pool))"
-      grep -E "=========.*(Invalid|ERROR SUMMARY|hazard|at .*\()" "$logs/sanitizer-$tool.log" | sort | uniq -c | sort -rn | head -n 12
-    done
-  else
-    printf 'sanitizer\t-\t0\tcompute-sanitizer is not here\n' >>"$logs/parts.tsv"
+bench() {  # CONTESTANT LIMIT
+  wants bench || return
+  part "bench-$1" "$2" "$python" bench/python/gpu.py --who "$1" --results "$out/results.jsonl" "${tiny[@]}"
+}
+sanitize() {  # TOOL
+  wants sanitizer && [ -z "$emulated" ] || return
+  if ! command -v compute-sanitizer >/dev/null; then
+    printf 'sanitizer-%s\t-\t0\tcompute-sanitizer is not here\n' "$1" >>"$logs/parts.tsv"
+    return
   fi
-fi
+  part "sanitizer-$1" 60 compute-sanitizer --tool "$1" --error-exitcode 9 --target-processes all \
+    "$python" -m pytest -q -o addopts= -p no:cacheprovider tests/python/test_gpu_replay.py tests/python/test_op_table.py \
+    --device gpu -k "test_gpu_replay or (test_values and (softmax or cumsum or sort or add or matmul or max_pool))"
+  grep -E "=========.*(Invalid|ERROR SUMMARY|hazard|at .*\()" "$logs/sanitizer-$1.log" | sort | uniq -c | sort -rn | head -n 12
+}
+# What matters most comes first: should time run out, it is the last figures that are missing.
+bench tahr 120
+bench torch 60
+sanitize memcheck
+bench torch-graphs 60
+bench jax 60
+sanitize racecheck
+bench torch-compiled 60
 
 # ---- one report ----
 
-"$python" bench/python/gpu.py --report "$out/results.jsonl" --logs "$logs" >"$out/report.md" 2>"$logs/report.log" ||
-  { echo "the report could not be written:"; tail -n 5 "$logs/report.log"; }
-tar -C "$logs" -czf "$out/logs.tar.gz" .
+report || { echo "the report could not be written:"; tail -n 5 "$logs/report.log"; }
 cat "$out/report.md"
 echo "$((SECONDS - begin)) s; report and logs are in $out"
-rm -rf "$logs"

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+COPY = "negative, a copy's bytes"
 WHO = ("tahr", "torch", "torch-compiled", "torch-graphs", "jax")
 
 
@@ -59,7 +60,7 @@ def works(s: Sizes) -> dict[str, Work]:
     bb, bt, bw = s.block
     block = 3 * 2 * bb * bt * (4 * bw * bw + 2 * bt * bw + 8 * bw * bw)
     found = [
-        Work("negative, a copy's bytes", bytes=8.0 * s.copy),
+        Work(COPY, bytes=8.0 * s.copy),
         Work("elementwise tanh(a*b+c)", bytes=16.0 * s.copy),
         Work("gemm bf16", 2.0 * n**3, kind="bf16"),
         Work("gemm tf32", 2.0 * n**3, kind="tf32"),
@@ -218,7 +219,7 @@ def tahr_works(s: Sizes) -> Iterator[tuple[str, Callable[[], float]]]:
         "gemm bf16": gemm("bfloat16", False),
         "gemm tf32": gemm("float32", True),
         "gemm fp32": gemm("float32", False),
-        "negative, a copy's bytes": negative,
+        COPY: negative,
         "elementwise tanh(a*b+c)": elementwise,
         "adam": adam,
         "cnn step": cnn,
@@ -353,7 +354,7 @@ def torch_works(s: Sizes, mode: str) -> Iterator[tuple[str, Callable[[], float]]
             "gemm bf16": gemm(torch.bfloat16, False),
             "gemm tf32": gemm(torch.float32, True),
             "gemm fp32": gemm(torch.float32, False),
-            "negative, a copy's bytes": negative,
+            COPY: negative,
             "elementwise tanh(a*b+c)": elementwise,
             "adam": adam,
             "conv bf16 forward": conv(False),
@@ -446,6 +447,14 @@ def run(who: str, results: Path, s: Sizes) -> int:
     except ImportError as e:
         write({"work": "", "error": f"not installed: {e}"})
         return 0
+    if who == "tahr":
+        import tahr
+
+        for info in [tahr._C.gpu_info(0)] if tahr._C.gpu_count() else []:
+            major, minor = info["compute_capability"]
+            row = {"capability": 10 * major + minor, "multiprocessors": info["multiprocessors"]}
+            with results.open("a") as f:
+                f.write(json.dumps({"who": "device", "work": "", "name": info["name"], **row}) + "\n")
     for name, call in todo:
         begin = time.perf_counter()
         try:
@@ -455,8 +464,6 @@ def run(who: str, results: Path, s: Sizes) -> int:
             row = {"error": f"{type(e).__name__}: {e}"[:300]}
             failed += 1
         if who == "tahr":
-            import tahr
-
             before, fallen = fallen, tahr.config.device_fallbacks()
             row["fallbacks"] = {op: n - before.get(op, 0) for op, n in fallen.items() if n > before.get(op, 0)}
         write({"work": name, **row, "whole": round(time.perf_counter() - begin, 2)})
@@ -465,17 +472,47 @@ def run(who: str, results: Path, s: Sizes) -> int:
 
 # ---- the table ----
 
-# Dense peaks as their makers state them: TFLOP/s of bf16 and TF32 tensor cores and of FP32, TB/s of memory.
-PEAKS = {"H200": (989, 495, 67, 4.8), "H100": (989, 495, 67, 3.35), "A100": (312, 156, 19.5, 2.0)}
+# Dense peaks as their makers state them: TFLOP/s of bf16 and TF32 tensor cores and of FP32, TB/s of memory. The first
+# name that the device's contains.
+PEAKS = {
+    "GH200": (989, 495, 67, 4.0),
+    "H200 NVL": (836, 418, 60, 4.8),
+    "H200": (989, 495, 67, 4.8),
+    "H100 NVL": (836, 418, 60, 3.9),
+    "H100 PCIe": (756, 378, 51, 2.0),
+    "H100": (989, 495, 67, 3.35),
+    "A100-SXM4-40GB": (312, 156, 19.5, 1.555),
+    "A100-PCIE-40GB": (312, 156, 19.5, 1.555),
+    "A100": (312, 156, 19.5, 2.0),
+}
+# Of other devices, by compute capability: bf16 tensor and FP32 operations of a multiprocessor in a cycle (TF32: half of
+# the former), from the makers' tables of the largest device of each.
+PER_CYCLE = {70: (1024, 128), 75: (1024, 128), 80: (2048, 128), 86: (512, 256), 89: (512, 256), 90: (4096, 256)}
+PER_CYCLE |= {100: (8192, 256), 103: (8192, 256), 120: (512, 256)}
+Peaks = tuple[float, float, float, float]
 
 
-def peaks() -> tuple[str, tuple[float, float, float, float] | None]:
+def peaks(rows: list[dict[str, Any]], copy_bytes: float) -> tuple[str, str, Peaks | None]:
+    """The device's name, where its peaks come from, and the peaks: stated ones, else clock times multiprocessors times
+    operations of a cycle, and the fastest copy that was measured."""
     try:
-        command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        name = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.split("\n")[0].strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return "no GPU", None
-    return name, next((p for key, p in PEAKS.items() if key in name), None)
+        command = ["nvidia-smi", "--query-gpu=name,clocks.max.sm", "--format=csv,noheader,nounits"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.split("\n")[0]
+        name, clock = (field.strip() for field in answer.rsplit(",", 1))
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return "no GPU", "", None
+    for key, found in PEAKS.items():
+        if key in name:
+            return name, "as stated by its maker", found
+    device = next((r for r in rows if r["who"] == "device"), None)
+    copies = [r["seconds"] for r in rows if r.get("work") == COPY and "seconds" in r]
+    if not device or not copies or not clock.isdigit():
+        return name, "", None
+    known = [c for c in PER_CYCLE if c <= device["capability"]]
+    tensor, plain = PER_CYCLE[max(known, default=min(PER_CYCLE))]
+    tera = device["multiprocessors"] * float(clock) * 1e6 / 1e12
+    source = f"{device['multiprocessors']} multiprocessors at {clock} MHz, and the fastest copy measured"
+    return name, source, (tera * tensor, tera * tensor / 2, tera * plain, copy_bytes / min(copies) / 1e12)
 
 
 def micro(seconds: float | None) -> str:
@@ -484,14 +521,16 @@ def micro(seconds: float | None) -> str:
 
 def report(results: Path, logs: Path | None, s: Sizes) -> str:
     rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    name, peak = peaks()
+    name, source, peak = peaks(rows, works(s)[COPY].bytes)
     lines = [f"# tahr on {name}", ""]
     if logs and (logs / "lacks").exists():
         lines += [(logs / "lacks").read_text().strip(), ""]
     if logs and (logs / "parts.tsv").exists():
         lines += ["| part | exit | seconds | |", "|---|---|---|---|"]
         lines += ["| " + " | ".join(line.split("\t")) + " |" for line in (logs / "parts.tsv").read_text().splitlines()]
-    lines += ["", "Microseconds of a call; floor: arithmetic or bytes at the device's stated peak.", ""]
+    lines += ["", "Microseconds of a call; floor: arithmetic or bytes at the device's peak"]
+    lines[-1] += f" ({source})." if peak else ", unknown for this device."
+    lines += [""]
     lines += ["| work | floor | " + " | ".join(WHO) + " | tahr: of the floor | tahr: against torch |", "|" + "---|" * 9]
     found = {(r["who"], r["work"]): r for r in rows}
     for work in works(s).values():
