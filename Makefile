@@ -49,6 +49,8 @@ test: compiler $(VENV)/ready
 
 # The kernels for GPUs, by nvcc; nothing of them runs here.
 CUDA_ARCHITECTURES ?= 90
+# NVIDIA's headers, to compare our declarations with: those that pip put there, if any.
+export TAHR_NVIDIA_INCLUDE ?= $(subst $() ,;,$(wildcard $(abspath $(VENV))/lib/python3*/site-packages/nvidia/*/include))
 cuda: compiler $(VENV)/ready
 	@$(PIP) install cmake ninja
 	$(BIN)/cmake -S . -B build/cuda -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DTAHR_PYTHON=OFF -DTAHR_CUDA=ON \

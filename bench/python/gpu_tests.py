@@ -87,6 +87,10 @@ def main() -> int:
         for result, output in pool.map(lambda g: run_group(g, min(60.0, end - time.monotonic())), groups):
             outcome |= result
             outputs.append(output)
+            for name, how in result.items():  # at once: whoever stops this run has what was found until then
+                if how not in ("passed", "skipped", "xfail"):
+                    print(f"{name}: {how}", flush=True)
+            print(f"{len(outcome)} of {len(ids)} tests have run", flush=True)
         # Each by itself: what failed in a process that lost the GPU, and what did not get its turn there.
         lost = [bool(LOST.search(o)) for o in outputs]
         again = [

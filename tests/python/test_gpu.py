@@ -23,20 +23,23 @@ def gpu(request):
         pytest.skip("runs with --device gpu")
 
 
-def test_on_the_emulated_gpu(request):
+@pytest.mark.parametrize("what", ["kernels", "examples"])
+def test_on_the_emulated_gpu(request, what):
     if request.config.getoption("--device") == "gpu":
         pytest.skip("is there already")
     library = emulated_library()
     if library is None:
         pytest.skip("needs a build with -DTAHR_CUDA_EMULATED=ON")
-    files = [*map(str, sorted(HERE.glob("test_gpu*.py"))), str(HERE / "test_op_table.py")]
+    examples = str(HERE / "test_gpu_examples.py")
+    files = [str(p) for p in sorted(HERE.glob("test_gpu*.py")) if str(p) != examples] + [str(HERE / "test_op_table.py")]
     run = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-m", "pytest", "-q", "-o", "addopts=", *files, "--device", "gpu"]
+        [sys.executable, "-X", "faulthandler", "-m", "pytest", "-q", "-o", "addopts=", "--device", "gpu"]
+        + (files if what == "kernels" else [examples])
         + ["-k", "test_gpu or (test_values and not other)"],
         env={**os.environ, "TAHR_CUDA_LIBRARY": str(library)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
     )
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     assert "passed" in run.stdout
