@@ -163,20 +163,21 @@ TAHR_INLINE V relu(V v) {
   return v < V{} ? V{} : v;
 }
 
-// C[MR][NV vectors] = relu?(factor A B (+ C) (+ bias)).
-template <class T, int MR, int NV, Reach kReach, bool kKeeps = false>
+// C[MR][NV vectors] = relu?(factor A B (+ C) (+ bias)). kAcross: a row of tiles of a packed B, all columns whole,
+// nothing fetched ahead and nothing added but C and a bias.
+template <class T, int MR, int NV, Reach kReach, bool kKeeps = false, bool kAcross = false>
 void tile(const Tile<T>& t) {
   constexpr int L = kLanes<T>;
   constexpr bool kRowsStrided = kReach == kRows, kRowsListed = kReach == kListedRows;
-  const T *first_row = t.a, *first_column = t.b, *bias = t.bias;
+  const T *first_row = t.a, *column = t.b, *bias = t.bias;
   const T* const* list = t.a_list;
   int64_t at = t.a_at;
   T* c = t.c;
   int64_t left = t.count;
   do {
     Vec<T> acc[MR][NV] = {};
-    const T* b = first_column;
-    first_column += t.b_next;
+    const T* b = kAcross ? column : t.b;
+    if constexpr (kAcross) column += t.b_next;
     const int64_t as = t.a_stride;
     int64_t bs = t.b_stride, k = t.k;
     // Strided rows are reached from every third one, which x86's addressing does with few registers.
@@ -235,7 +236,7 @@ void tile(const Tile<T>& t) {
       rest = k - t.chain;
       k = t.chain;
     }
-    if (t.fetch_c && next_c && k > MR) {
+    if (!kAcross && t.fetch_c && next_c && k > MR) {
       const int64_t all = k;
       k = MR;
       sum.template operator()<(MR > kMr / 2), true>();
@@ -248,7 +249,7 @@ void tile(const Tile<T>& t) {
           k = left_of_k < kLine ? left_of_k : kLine;
           sum.template operator()<false>();
         }
-      } else if (MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
+      } else if (!kAcross && MR > kMr / 2 && t.fetch_b) sum.template operator()<(MR > kMr / 2)>();
       else sum.template operator()<false>();
       if (!rest) break;
       k = rest;
@@ -260,7 +261,7 @@ void tile(const Tile<T>& t) {
         }
       }
     }
-    if (t.k_tail) {
+    if (!kAcross && t.k_tail) {
       b = t.b_tail;
       k = t.k_tail;
       bs = NV * L;
@@ -271,13 +272,13 @@ void tile(const Tile<T>& t) {
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(first + (i * NV + v) * L);
       }
     }
-    if (t.before) {
+    if (!kAcross && t.before) {
       TAHR_UNROLL for (int i = 0; i < MR; ++i) {
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(t.before + i * kNr<T> + v * L);
       }
     }
     const int64_t ldc = t.ldc;
-    const int last = kMasks ? t.cols - (NV - 1) * L : L;  // lanes wanted of the last vector
+    const int last = kMasks && !kAcross ? t.cols - (NV - 1) * L : L;  // lanes wanted of the last vector
     if (t.factor != 1) {
       TAHR_UNROLL for (int i = 0; i < MR; ++i) {
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = rounded<T>(acc[i][v] * t.factor);
@@ -321,7 +322,7 @@ void tile(const Tile<T>& t) {
         c = next_row(c, ldc);
       }
     }
-    if (t.b_next) {
+    if constexpr (kAcross) {
       c += NV * L - MR * ldc;
       if (bias) bias += NV * L;
     } else {
@@ -343,6 +344,7 @@ struct Tiles {
   TileFn<T> keeping[kReaches<T>][2][kMr + 1];  // the same, for more than half the rows, leaving B packed
   TileFn<T> wide[2][kWideMr + 1];              // [rows strided][rows]
   TileFn<T> row[2][kRowNv + 1];                // of one row: [row strided][vectors]
+  TileFn<T> across[2][kMr + 1];                // [rows strided][rows], for more than half the rows
 };
 
 template <class T, int NV>
@@ -369,6 +371,10 @@ constexpr void fill_tiles(Tiles<T>& t) {
   if constexpr (kReaches<T> > 2) {
     fill_reach<T, MR, kListedSteps>(t);
     fill_reach<T, MR, kListedRows>(t);
+  }
+  if constexpr (MR > kMr / 2) {
+    t.across[0][MR] = tile<T, MR, kNv, kSteps, false, true>;
+    t.across[1][MR] = tile<T, MR, kNv, kRows, false, true>;
   }
   if constexpr (MR <= kWideMr) {
     t.wide[0][MR] = tile<T, MR, wide_of(MR), kSteps>;
@@ -469,10 +475,26 @@ TAHR_INLINE void pack_steps(StepAt step_at, int64_t width, int64_t k, int panel,
     dst += panels * k * kMr;
   }
   if (done == width) return;
+  const int rest = static_cast<int>(width - done);
+  if constexpr (kMasks) {
+    if (panel == kNr<T>) {  // its vectors: `whole` of B, one with part of it, zeros
+      const int whole = rest / L, part = rest % L;
+      for (int64_t p = 0; p < k; ++p) {
+        const T* src = step_at(p) + done;
+        TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
+          Vec<T> x{};
+          if (v < whole) x = load(src + v * L);
+          else if (v == whole && part) x = load_part(src + v * L, part);
+          store(dst + p * panel + v * L, x);
+        }
+      }
+      return;
+    }
+  }
   for (int64_t p = 0; p < k; ++p) {
     const T* src = step_at(p) + done;
-    for (int64_t i = 0; i < width - done; ++i) dst[p * panel + i] = src[i];
-    for (int64_t i = width - done; i < panel; ++i) dst[p * panel + i] = 0;
+    for (int64_t i = 0; i < rest; ++i) dst[p * panel + i] = src[i];
+    for (int64_t i = rest; i < panel; ++i) dst[p * panel + i] = 0;
   }
 }
 
@@ -739,32 +761,27 @@ template <class T>
 void rows(const GemmBlock<T>& g, int64_t i0, int64_t i1) {
   constexpr int kNrT = kNr<T>;
   const bool strided = !g.a_panel && g.a_row != 1, listed = !g.a_panel && g.a_list;
-  const int reach = (strided ? kRows : kSteps) + (listed ? kListedSteps - kSteps : 0);
-  const int64_t panels = g.n / kNrT;
   for (int64_t i = i0; i < i1; i += g.mr) {
     const int height = static_cast<int>(i1 - i < g.mr ? i1 - i : g.mr);
-    Tile<T> t{};
-    t.count = panels;
-    if (listed) {
-      t.a_list = g.a_list + (strided ? i : 0);
-      t.a_at = strided ? g.a_at : i;
-    } else {
+    const int64_t panels = listed || height <= kMr / 2 ? 0 : g.n / kNrT;
+    if (panels) {
+      Tile<T> t{};
+      t.count = panels;
       t.a = g.a_panel ? g.a + i / g.mr * g.a_panel : g.a + i * g.a_row;
+      t.a_stride = g.a_panel ? g.mr : strided ? g.a_row : g.a_col;
+      t.b = g.b;
+      t.b_stride = kNrT;
+      t.b_next = g.b_panel;
+      t.k = g.k;
+      t.chain = g.chain;
+      t.c = g.c + i * g.ldc;
+      t.ldc = g.ldc;
+      t.bias = g.bias;
+      t.factor = g.factor;
+      t.accumulate = g.accumulate;
+      t.relu = g.relu;
+      kTiles<T>.across[strided][height](t);
     }
-    t.a_stride = g.a_panel ? g.mr : strided ? g.a_row : g.a_col;
-    t.b = g.b;
-    t.b_stride = kNrT;
-    t.b_next = g.b_panel;
-    t.k = g.k;
-    t.chain = g.chain;
-    t.c = g.c + i * g.ldc;
-    t.ldc = g.ldc;
-    t.cols = kNrT;
-    t.bias = g.bias;
-    t.factor = g.factor;
-    t.accumulate = g.accumulate;
-    t.relu = g.relu;
-    if (panels) kTiles<T>.fn[reach][1][height](t);
     if (panels * kNrT < g.n) block(g, i, i + height, panels * kNrT, g.n);
   }
 }
