@@ -1,10 +1,11 @@
-// One element of every elementwise computation (ops/elementwise_codes.h) in device code.
+// One element of every elementwise computation (ops/elementwise_codes.h) in device code: the one definition, for the
+// interpreter, for kernels of single ops, and for programs that NVRTC compiles.
 #pragma once
 
 #include <math.h>
 
-#include "cuda/convert.h"
-#include "cuda/program.h"
+#include "cuda/element.h"
+#include "cuda/operands.h"
 #include "ops/elementwise_codes.h"
 #include "ops/elementwise_functions.h"
 
@@ -95,9 +96,10 @@ TAHR_DEVICE_CALL double special(Ew op, double a) {
 
 }  // namespace formulas
 
-// a (and b, c) of the type that the op computes in; b and c are a where the op has fewer inputs.
-template <class T>
-TAHR_DEVICE_CALL T compute(Ew op, T a, T b, T c, const EwParams& p) {
+// a (and b, c) of the type that the op computes in; b and c are a where the op has fewer inputs. Where `op` is a
+// constant, its case is what is left.
+template <class T, class P>
+__device__ __forceinline__ T evaluate(Ew op, T a, T b, T c, const P& p) {
   using U = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
   if constexpr (std::is_floating_point_v<T>) {
     using namespace formulas;
@@ -258,7 +260,7 @@ TAHR_DEVICE_CALL T compute(Ew op, T a, T b, T c, const EwParams& p) {
 }
 
 template <class T>
-TAHR_DEVICE_CALL bool test(Ew op, T a, T b) {
+__device__ __forceinline__ bool evaluate_test(Ew op, T a, T b) {
   switch (op) {
     case Ew::Equal: return a == b;
     case Ew::NotEqual: return a != b;
@@ -281,6 +283,16 @@ TAHR_DEVICE_CALL bool test(Ew op, T a, T b) {
   } else {
     return op == Ew::IsFinite || (op == Ew::Signbit && a < T(0));
   }
+}
+
+// The same, called: for kernels that know the op only as they run.
+template <class T>
+TAHR_DEVICE_CALL T compute(Ew op, T a, T b, T c, const EwParams& p) {
+  return evaluate(op, a, b, c, p);
+}
+template <class T>
+TAHR_DEVICE_CALL bool test(Ew op, T a, T b) {
+  return evaluate_test(op, a, b);
 }
 
 }  // namespace tahr::cuda

@@ -43,5 +43,7 @@ void define(const char* op, KernelFn kernel, PrepareFn prepare) {
   remember_op(kernel, op);
 }
 
+void take_host_scalars(const char* op) { g_api.take_host_scalars(op); }
+
 }  // namespace cuda
 }  // namespace tahr

@@ -395,6 +395,7 @@ void check_launch(cudaError_t e, const void* kernel, dim3 grid, dim3 block, size
 }
 
 int device() { return t_device; }
+bool recording() { return t_recording != nullptr; }
 cudaStream_t stream() { return t_recording ? t_recording->stream() : state(t_device).stream; }
 const cudaDeviceProp& properties() { return state(t_device).properties; }
 

@@ -1,7 +1,7 @@
 // Neighbouring elements that are loaded and stored together: up to 16 bytes in one access.
 #pragma once
 
-#include "cuda/runtime.h"
+#include "cuda/device_code.h"
 
 namespace tahr::cuda {
 

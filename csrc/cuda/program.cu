@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cuda/convert.h"
 #include "cuda/elementwise_functions.h"
 #include "cuda/program.h"
 #include "ops/fused.h"
@@ -79,6 +80,8 @@ __global__ void __launch_bounds__(kBlock) interpret(const __grid_constant__ P p)
               const int64_t i = first + l * static_cast<int64_t>(blockDim.x) + threadIdx.x;
               set<T>(r[s.out][l], i < p.size ? from[place(p, s.tensor, i)] : T{});
             }
+          } else if (s.what == Do::Constant) {
+            for (int l = 0; l < L; ++l) set<T>(r[s.out][l], get<T>(s.bits));
           } else if (s.what == Do::Store) {
             T* to = static_cast<T*>(p.data[s.tensor]);
             for (int l = 0; l < L; ++l) {
@@ -128,7 +131,7 @@ void launch_as(const std::vector<Instruction>& code, int registers, const Shape&
   int strided[P::tensor_limit], count = 0;
   for (size_t k = 0; k < in.size() + out.size(); ++k) {
     const Tensor& t = k < in.size() ? in[k] : out[k - in.size()];
-    p.data[k] = t.mutable_raw();
+    p.data[k] = t.mutable_raw();  // of a constant that lies on the host, nobody reads it
     p.spread[k] = t.size() == 1 ? Spread::Single : t.size() == p.size ? Spread::Contiguous : Spread::Strided;
     if (p.spread[k] != Spread::Strided) continue;
     strides_of(t.shape(), whole, strides[k]);
@@ -168,7 +171,15 @@ int ProgramBuilder::load(int input, DType type) {
   Instruction i;
   i.what = Do::Load;
   i.type = type;
-  i.tensor = static_cast<uint8_t>(input);
+  i.tensor = static_cast<uint16_t>(input);
+  return add(i);
+}
+
+int ProgramBuilder::constant(uint64_t bits, DType type) {
+  Instruction i;
+  i.what = Do::Constant;
+  i.type = type;
+  i.bits = bits;
   return add(i);
 }
 
@@ -205,12 +216,14 @@ void ProgramBuilder::store(int value, int output, DType type) {
   Instruction i;
   i.what = Do::Store;
   i.type = type;
-  i.tensor = static_cast<uint8_t>(inputs_ + static_cast<size_t>(output));
+  i.tensor = static_cast<uint16_t>(inputs_ + static_cast<size_t>(output));
   add(i);
   read_.back() = {value};
+  outputs_ = std::max(outputs_, static_cast<size_t>(output) + 1);
 }
 
-void ProgramBuilder::finish() {
+bool ProgramBuilder::finish() {
+  if (code_.size() > Large::code_limit || inputs_ + outputs_ > Large::tensor_limit) return false;
   std::vector<size_t> last(static_cast<size_t>(values_), 0);
   for (size_t n = 0; n < code_.size(); ++n) {
     for (int v : read_[n]) last[static_cast<size_t>(v)] = n;
@@ -230,15 +243,14 @@ void ProgramBuilder::finish() {
       if (last[static_cast<size_t>(v)] == n && !again) free.push_back(at[static_cast<size_t>(v)]);
     }
     if (result_[n] < 0) continue;
-    if (free.empty())
-      throw Error(ErrorKind::NotImplemented,
-                  concat("[fused] a program needs more than ", kMostRegisters, " values at once."));
+    if (free.empty()) return false;
     at[static_cast<size_t>(result_[n])] = free.back();
     s.out = static_cast<uint8_t>(free.back());
     registers_ = std::max(registers_, free.back() + 1);
     free.pop_back();
     if (last[static_cast<size_t>(result_[n])] == 0) free.push_back(s.out);  // nobody reads it
   }
+  return true;
 }
 
 void ProgramBuilder::run(const Shape& whole, std::span<const Tensor> in, std::span<const Tensor> out) const {
@@ -246,10 +258,7 @@ void ProgramBuilder::run(const Shape& whole, std::span<const Tensor> in, std::sp
   const size_t tensors = in.size() + out.size();
   if (code_.size() <= Small::code_limit && tensors <= Small::tensor_limit)
     launch_as<Small>(code_, registers_, whole, in, out);
-  else if (code_.size() <= Large::code_limit && tensors <= Large::tensor_limit)
-    launch_as<Large>(code_, registers_, whole, in, out);
-  else
-    throw Error(ErrorKind::NotImplemented, concat("[fused] a program of ", code_.size(), " instructions is too long."));
+  else launch_as<Large>(code_, registers_, whole, in, out);
 }
 
 EwPlan resolve(std::string_view op, const EwSite& site) {

@@ -42,6 +42,8 @@ class Recording {
   std::vector<void*> pinned_;  // what is uploaded in each replay
 };
 
+bool recording();  // whether the calling thread records
+
 class Feed {
  public:
   Feed(Allocator& allocator, std::span<const size_t> bytes, cudaStream_t main);

@@ -7,20 +7,12 @@
 // plain code beside them.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <tuple>
 
 #include "core/error.h"
 #include "core/tensor.h"
+#include "cuda/device_code.h"
 #include "ops/op.h"
-
-// Before a loop whose arrays belong in registers.
-#if defined(TAHR_CUDA_EMULATED)
-#define TAHR_UNROLL
-#else
-#define TAHR_UNROLL _Pragma("unroll")
-#endif
 
 #if defined(TAHR_CUDA_EMULATED)
 #define TAHR_DYNAMIC_SHARED(T, name) T* name = static_cast<T*>(::tahr::emulator::dynamic_shared())
@@ -100,6 +92,8 @@ void upload(void* to, const void* from, size_t bytes);
 
 // Registers a kernel for the op of that name, which outlives it.
 void define(const char* op, KernelFn kernel, PrepareFn prepare = nullptr);
+// The op's kernel takes inputs of a single element that lie on the host: Python numbers, which travel with the launch.
+void take_host_scalars(const char* op);
 
 // Families of kernels: each defines its own, once, when the library is opened. The list is families.h.
 #define TAHR_FAMILY(name) void register_##name();

@@ -33,6 +33,7 @@ const HostApi kApi = {
     0,
     [](const char* op, DeviceType device, KernelFn fn, PrepareFn prepare) { define_kernel(op, device, fn, prepare); },
     [](const char* op) { return find_op(op); },
+    let_device_take_host_scalars,
     [](Device device, const Shape& shape, DType dtype) { return Tensor::empty_on(device, shape, dtype); },
     [](Storage* s) { s->~Storage(); },
     [](void* p, size_t bytes) noexcept { deallocate_small(p, bytes); },

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <unordered_set>
 
 #include "core/variable.h"
 #include "ops/functions.h"
@@ -33,6 +34,12 @@ void count_fallback(const OpDef& op) {
   const std::lock_guard lock(f.mutex);
   if (++f.count[op.name] == 1 && verbose())
     std::fprintf(stderr, "[devices] %s has no kernel for the GPU: it runs on the CPU\n", op.name.c_str());
+}
+
+// Filled while the device library is opened.
+std::unordered_set<const OpDef*>& takes_host_scalars() {
+  static auto* ops = new std::unordered_set<const OpDef*>;
+  return *ops;
 }
 
 // While alive, a variable's value lies on the host. What was written there goes back to the device by `finish`.
@@ -78,14 +85,19 @@ Tensors apply_on_device(const OpDef& op, std::span<const Tensor> in, const void*
     run_on_host(op, {in, out, attrs, nullptr});
     return out;
   }
+  const auto there_already = [&](const Tensor& t) { return !t.defined() || t.is_symbolic() || t.device() == device; };
   bool moved = false;
-  for (const Tensor& t : in) moved |= t.defined() && !t.is_symbolic() && t.device() != device;
+  for (const Tensor& t : in) moved |= !there_already(t);
   if (!moved) {
     run_device_kernel(device, kernel, {in, out, attrs, nullptr});
   } else {
+    const bool scalars_stay = takes_host_scalars().contains(&op);
     Tensors there;
     there.reserve(in.size());
-    for (const Tensor& t : in) there.push_back(to_device(t, device));
+    for (const Tensor& t : in) {
+      const bool stays = there_already(t) || (scalars_stay && t.size() == 1 && t.device().is_cpu());
+      there.push_back(stays ? t : to_device(t, device));
+    }
     run_device_kernel(device, kernel, {there, out, attrs, nullptr});
   }
   return out;
@@ -106,6 +118,8 @@ int64_t device_reserve(const char* op, std::span<const Spec> in, const void* att
   if (failure.set) throw Error(failure.kind, failure.message);
   return bytes;
 }
+
+void let_device_take_host_scalars(const char* op) { takes_host_scalars().insert(&get_op(op)); }
 
 void run_on_host(const OpDef& op, const KernelArgs& args) {
   const KernelFn kernel = op.kernel[static_cast<int>(DeviceType::CPU)];

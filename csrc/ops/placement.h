@@ -25,6 +25,9 @@ int64_t device_reserve(const char* op, std::span<const Spec> in, const void* att
 using DeviceReserve = int64_t (*)(int device, const char* op, std::span<const Spec> in, const void* attrs, Failure*);
 void set_device_reserve(DeviceReserve reserve);  // the device library's answer
 
+// From now on the op's kernel is given inputs of a single element that lie on the host as they are.
+void let_device_take_host_scalars(const char* op);
+
 // Runs the CPU's kernel on inputs and outputs that lie anywhere, and on the variables that the op names.
 void run_on_host(const OpDef& op, const KernelArgs& args);
 
@@ -48,6 +51,7 @@ struct HostApi {
   uint64_t abi;
   void (*define_kernel)(const char* op, DeviceType device, KernelFn fn, PrepareFn prepare);
   const OpDef* (*find_op)(const char* op);
+  void (*take_host_scalars)(const char* op);
   Tensor (*empty_on)(Device device, const Shape& shape, DType dtype);
   void (*end_storage)(Storage* s);                     // what its destructor does
   void (*free_small)(void* p, size_t bytes) noexcept;  // of storages and tensors
