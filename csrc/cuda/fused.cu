@@ -7,6 +7,7 @@
 #include <map>
 
 #include "cuda/jit.h"
+#include "cuda/nvrtc.h"
 #include "cuda/program.h"
 #include "ops/fused.h"
 
@@ -173,6 +174,9 @@ void kernel(const KernelArgs& a) {
 
 }  // namespace
 
-void register_fused() { define("fused", kernel, prepare_or_null); }
+void register_fused() {
+  define("fused", kernel, prepare_or_null);
+  add_library([] { return nvrtc::library().describe(); });
+}
 
 }  // namespace tahr::cuda
