@@ -145,8 +145,8 @@ def test_gpu_programs_beyond_the_interpreter(shape):
     """More values at once, instructions and tensors than it takes (program.cu): they run in parts."""
     rng = np.random.default_rng(7)
     x, row, one = (there(draw(rng, s, "float32")) for s in (shape, shape[-1:], ()))
-    # 70 values that all wait for the end, each of the last used first.
-    n = 70
+    # 150 values that all wait for the end, the last of them used first.
+    n = 150
     text = "; ".join(f"t{i} = add(x{i % 3}, {f't{i - 1}' if i else 'x0'})" for i in range(n))
     total = f"t{n - 1}"
     for i in range(n - 1):
@@ -158,7 +158,7 @@ def test_gpu_programs_beyond_the_interpreter(shape):
     for i in range(3, 400):
         text += f"; t{i} = {'subtract' if i % 2 else 'multiply'}(t{i - 1}, t{i % 2})"
     run_both(f"{text}; return t399, t1", [x, row, one])
-    # 32 inputs and 40 results.
+    # 32 inputs and 70 results.
     inputs = [there(draw(rng, shape, "float32")) for _ in range(32)]
-    text = "; ".join(f"t{i} = add(x{i % 32}, x{(i * 7 + 1) % 32})" for i in range(40))
-    run_both(f"{text}; return {', '.join(f't{i}' for i in range(40))}", inputs)
+    text = "; ".join(f"t{i} = add(x{i % 32}, x{(i * 7 + 1) % 32})" for i in range(70))
+    run_both(f"{text}; return {', '.join(f't{i}' for i in range(70))}", inputs)
