@@ -245,6 +245,8 @@ void register_softmax_kernels();
 void register_reduce_kernels() {
   const auto cpu = [](const char* op, KernelFn fn) { define_kernel(op, DeviceType::CPU, fn); };
   cpu("sum", plain_kernel<ReduceKind::Sum>);
+  cpu("sum_squares", plain_kernel<ReduceKind::Squares>);
+  cpu("sum_magnitudes", plain_kernel<ReduceKind::Magnitudes>);
   cpu("reduce_prod", plain_kernel<ReduceKind::Prod>);
   cpu("any", plain_kernel<ReduceKind::Any>);
   cpu("all", plain_kernel<ReduceKind::All>);

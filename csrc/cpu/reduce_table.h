@@ -10,8 +10,8 @@
 
 namespace tahr {
 
-enum class ReduceKind : uint8_t { Sum, Prod, Max, Min, Any, All, Count, ArgMax, ArgMin, Moments };
-inline constexpr int kReduceKinds = 10;
+enum class ReduceKind : uint8_t { Sum, Prod, Max, Min, Any, All, Count, ArgMax, ArgMin, Moments, Squares, Magnitudes };
+inline constexpr int kReduceKinds = 12;
 
 // Element types as the kernels see them: bool is U8, halves arrive widened to F32.
 enum class Elem : uint8_t { U8, U16, U32, U64, I8, I16, I32, I64, F32, F64 };
@@ -35,6 +35,7 @@ struct ReduceKernel {
 //   Count              a: int32, number of nonzero elements
 //   ArgMax, ArgMin     a: the extreme, b: int32, its first position; NaN wins
 //   Moments (floats)   a: double, mean; b: double, sum of squared distances from it
+//   Squares, Magnitudes (floats)   a: the element type, sum of x² or |x|
 // The variance of whole rows, or of whole columns of few rows; its root.
 template <class T>
 struct VarianceKernels {

@@ -123,6 +123,13 @@ struct SumOp : Base<T, Compute<T>, Compute<T>> {
   __device__ void store(C p, int64_t o, C) const { out[o] = convert<T>(count == C(0) ? p : p / count); }
 };
 
+// Sums of squares (kSquares) or of magnitudes.
+template <class T, bool kSquares>
+struct SizeOp : SumOp<T> {
+  using C = Compute<T>;
+  __device__ void add(C& p, C v, int64_t, C) const { p += kSquares ? v * v : fabs(v); }
+};
+
 template <class T>
 struct ProdOp : Base<T, Compute<T>, Compute<T>> {
   using C = Compute<T>;
@@ -326,6 +333,16 @@ void sum(const KernelArgs& a) {
   });
 }
 
+template <bool kSquares>
+void sum_sizes(const KernelArgs& a) {
+  if (is_empty(a, 0)) return;
+  const Tensor& x = a.in[0];
+  visit_float(x.dtype(), [&]<class T>() {
+    reduce(SizeOp<T, kSquares>{{{}, a.out[0].mutable_data<T>(), Compute<T>(0)}}, x.raw(),
+           Layout(x.shape(), a.as<ReduceAttrs>().axis));
+  });
+}
+
 void prod(const KernelArgs& a) {
   if (is_empty(a, 1)) return;
   with_wide(a.in[0], [&]<class W>(const void* x) {
@@ -413,6 +430,8 @@ void logsumexp(const KernelArgs& a) {
 void register_reduce() {
   using Truth = TruthOp<uint8_t>;
   define("sum", sum);
+  define("sum_squares", sum_sizes<true>);
+  define("sum_magnitudes", sum_sizes<false>);
   define("reduce_prod", prod);
   define("mean", mean);
   define("max", extreme<true>);

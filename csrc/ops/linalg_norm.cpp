@@ -16,7 +16,7 @@ Tensor extreme(const char* op, const Tensor& x, const Ints& axes, bool keepdims)
 Tensor power(const Tensor& x, double p) { return ops::binary("power", x, Tensor::scalar(p, x.dtype())); }
 
 Tensor two_norm(const Tensor& x, const Axes& axes, bool keepdims) {
-  return ops::unary("sqrt", ops::sum(ops::multiply(x, x), axes, keepdims));
+  return ops::unary("sqrt", ops::reduce("sum_squares", x, axes, keepdims));
 }
 
 Tensor vector_norm(const Tensor& x, double p, int axis, bool keepdims) {
@@ -26,9 +26,9 @@ Tensor vector_norm(const Tensor& x, double p, int axis, bool keepdims) {
     const Tensor zero = Tensor::scalar(0, x.dtype());
     return ops::sum(ops::cast(ops::binary("not_equal", x, zero), x.dtype()), axes, keepdims);
   }
+  if (p == 1) return ops::reduce("sum_magnitudes", x, axes, keepdims);
   const Tensor magnitude = ops::unary("abs", x);
   if (std::isinf(p)) return extreme(p > 0 ? "max" : "min", magnitude, axes, keepdims);
-  if (p == 1) return ops::sum(magnitude, axes, keepdims);
   return power(ops::sum(power(magnitude, p), axes, keepdims), 1 / p);
 }
 
@@ -87,7 +87,7 @@ Tensors norm(std::span<const Tensor> in, const void* attrs) {
   }
   // Sums of magnitudes down the columns (1) or along the rows (inf), then their extreme.
   const int along = std::isinf(*number) ? axes[1] : axes[0], across = std::isinf(*number) ? axes[0] : axes[1];
-  const Tensor sums = ops::sum(ops::unary("abs", x), Ints{along}, true);
+  const Tensor sums = ops::reduce("sum_magnitudes", x, Ints{along}, true);
   const Tensor kept = extreme(*number > 0 ? "max" : "min", sums, Ints{across}, true);
   return {at.keepdims ? kept : ops::squeeze(kept, both)};
 }

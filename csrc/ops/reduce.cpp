@@ -136,6 +136,16 @@ void sum_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   else dx[0] = ops::multiply(ops::ones_like(a.in[0]), ops::with_kept_axes(a.dy[0], full, axes));
 }
 
+void sum_squares_vjp(const VjpArgs& a, std::span<Tensor> dx) {
+  const Shape& full = a.in_specs[0].shape;
+  dx[0] = ops::multiply(a.in[0], ops::with_kept_axes(ops::multiply(a.dy[0], 2.0), full, a.as<ReduceAttrs>().axis));
+}
+
+void sum_magnitudes_vjp(const VjpArgs& a, std::span<Tensor> dx) {
+  const Tensor dy = ops::with_kept_axes(a.dy[0], a.in_specs[0].shape, a.as<ReduceAttrs>().axis);
+  dx[0] = ops::multiply(ops::unary("sign", a.in[0]), dy);
+}
+
 double known_count(const VjpArgs& a, const Axes& axes, const char* op) {
   const int64_t n = reduced_count(a.in_specs[0].shape, axes);
   if (n == kUnknown) {
@@ -331,6 +341,17 @@ void define_reduce_ops() {
              .attrs = attr_type<ReduceAttrs>(),
              .infer = infer_reduce<same_dtype>,
              .vjp = mean_vjp});
+  for (const bool squares : {true, false}) {
+    define_op({.name = squares ? "sum_squares" : "sum_magnitudes",
+               .inputs = "x",
+               .doc = squares ? "Sum of x * x over axes." : "Sum of |x| over axes.",
+               .traits = kReduction | kHidden,
+               .promote = Promote::Inexact,
+               .attrs = attr_type<ReduceAttrs>(),
+               .infer = infer_reduce<same_dtype>,
+               .vjp = squares ? sum_squares_vjp : sum_magnitudes_vjp,
+               .saves = save_in(0)});
+  }
   define_op({.name = "reduce_prod",
              .inputs = "x",
              .doc = "Product over axes, in the dtype of sums.",

@@ -151,7 +151,7 @@ Tensors normalize(std::span<const Tensor> in, const void* attrs) {
   const double epsilon = a.epsilon.value_or(1e-7);
   if (a.order == 2) {
     // The bound is on the sum of squares, where it also keeps the gradient finite.
-    const Tensor squares = ops::sum(ops::multiply(x, x), a.axis, true);
+    const Tensor squares = ops::reduce("sum_squares", x, a.axis, true);
     return {ops::multiply(x, ops::unary("rsqrt", ops::binary("maximum", squares, constant(epsilon * epsilon, x))))};
   }
   Tensor norm = ops::unary("abs", x);

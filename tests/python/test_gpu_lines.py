@@ -75,6 +75,8 @@ def test_reductions(shape, axis):
         ("var", 64.0),
         ("std", 16.0),
         ("logsumexp", 16 + np.log(n)),
+        ("sum_squares", n * np.square(x).max()),
+        ("sum_magnitudes", n * np.abs(x).max()),
     ]:
         ((got, expected),) = on_both(op, x, axis=axis)
         np.testing.assert_allclose(got, expected, rtol=0, atol=8 * eps * bound, err_msg=op)

@@ -97,7 +97,7 @@ def test_variance_far_from_zero(rng):
         np.testing.assert_allclose(ops.var(y, axis=axis).numpy(), y.astype(np.float64).var(axis=axis), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sum", "max", "var", "logsumexp", "argmax", "softmax", "prod"])
+@pytest.mark.parametrize("name", ["sum", "norm", "max", "var", "logsumexp", "argmax", "softmax", "prod"])
 @pytest.mark.parametrize(
     "shape,axis", [((3_000_001,), None), ((2000, 1500), 0), ((1500, 2000), 1), ((50, 40, 600), (0, 2))]
 )
@@ -129,6 +129,9 @@ def test_rows_in_groups_as_by_themselves(n, rows, rng):
     np.testing.assert_array_equal(ops.argmin(x, axis=1).numpy(), x.argmin(1))
     np.testing.assert_allclose(ops.sum(x, axis=1).numpy(), wide.sum(1), atol=2.0**-24 * 30 * np.sqrt(n))
     np.testing.assert_allclose(ops.var(x, axis=1).numpy(), wide.var(1), rtol=2.0**-24 * (8 + n**0.5))
+    np.testing.assert_allclose(ops.norm(x, axis=1).numpy(), np.linalg.norm(wide, axis=1), rtol=2.0**-24 * (4 + n**0.5))
+    ones = np.abs(wide).sum(1)
+    np.testing.assert_allclose(ops.norm(x, axis=1, ord=1).numpy(), ones, rtol=2.0**-24 * (4 + n**0.5))
     expected = peak + np.log(np.exp(wide - peak[:, None]).sum(1))
     error = np.abs(ops.logsumexp(x, axis=1).numpy() - expected)
     assert np.all(error <= 4 * 2.0**-24 * np.maximum(1, np.abs(expected)))

@@ -8,7 +8,7 @@
 namespace tahr::TAHR_ISA {
 namespace {
 
-// ---- sum, prod, max, min ----
+// ---- sum, sum of squares and of magnitudes, prod, max, min ----
 
 template <class T>
 struct SumOf {
@@ -79,7 +79,8 @@ void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t,
   for (; r + 8 <= rows; r += 8, first = false) {
     const T *p0 = x + r * stride, *p1 = p0 + stride, *p2 = p1 + stride, *p3 = p2 + stride, *p4 = p3 + stride,
             *p5 = p4 + stride, *p6 = p5 + stride, *p7 = p6 + stride;
-    auto eight = [&](int64_t j, auto get) TAHR_LAMBDA {
+    auto eight = [&](int64_t j, auto load_from) TAHR_LAMBDA {
+      auto get = [&](const T* p) TAHR_LAMBDA { return taken<Op>(load_from(p)); };
       if constexpr (kSlow) {
         const T* ahead = p0 + j + (j + kAhead < m ? kAhead : kAhead - m + 8 * stride);  // in these rows or the next
         for (int64_t k = 0; k < 8; ++k) __builtin_prefetch(ahead + k * stride);
@@ -98,13 +99,13 @@ void fold_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t,
     }
   }
   if (first && r < rows) {
-    for (int64_t j = 0; j < m; ++j) a[j] = static_cast<A>(x[j]);
+    for (int64_t j = 0; j < m; ++j) a[j] = taken<Op>(static_cast<A>(x[j]));
     r = 1;
   }
   for (; r < rows; ++r) {
     const T* p = x + r * stride;
     each_column<T, A>(m, [&](int64_t j, auto get) TAHR_LAMBDA {
-      auto v = get(p + j);
+      auto v = taken<Op>(get(p + j));
       put(a + j, Op::comb(load<decltype(v)>(a + j), v));
     });
   }
@@ -118,7 +119,7 @@ void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*
     if (n < kLanes<T> && rows > 1) {  // one lane per row, in the order of `fold`
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& b) TAHR_LAMBDA {
         Vec<T> s = splat<Vec<T>>(Op::template identity<T>());
-        for (int64_t k = 0; k < n; ++k) s = Op::comb(s, load<Vec<T>>(b.t + k * b.W));
+        for (int64_t k = 0; k < n; ++k) s = Op::comb(s, taken<Op>(load<Vec<T>>(b.t + k * b.W)));
         store_up_to(a + r, s, count);
       });
     }
@@ -137,7 +138,7 @@ void fold_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void*
       a[i] = fold<Op>(x, n);
     } else {
       A s = Op::template identity<A>();
-      for (int64_t k = 0; k < n; ++k) s = Op::comb(s, static_cast<A>(x[k]));
+      for (int64_t k = 0; k < n; ++k) s = Op::comb(s, taken<Op>(static_cast<A>(x[k])));
       a[i] = s;
     }
   }
@@ -326,7 +327,13 @@ constexpr void fill(ReduceTable& t, Elem elem) {
   at(ReduceKind::Count) = {count_rows<U>, count_cols<U>, fold_merge<AddOp, uint32_t>, 4, 0};
   at(ReduceKind::ArgMax) = {arg_rows<true, T>, arg_cols<true, T>, arg_merge<true, T>, sizeof(T), 4};
   at(ReduceKind::ArgMin) = {arg_rows<false, T>, arg_cols<false, T>, arg_merge<false, T>, sizeof(T), 4};
-  if constexpr (kIsFloat<T>) at(ReduceKind::Moments) = {moments_rows<T>, moments_cols<T>, moments_merge, 8, 8};
+  if constexpr (kIsFloat<T>) {
+    at(ReduceKind::Moments) = {moments_rows<T>, moments_cols<T>, moments_merge, 8, 8};
+    at(ReduceKind::Squares) = {fold_rows<SquareOp, T, T>, fold_cols<SquareOp, T, T>, fold_merge<AddOp, T>, sizeof(T),
+                               0};
+    at(ReduceKind::Magnitudes) = {fold_rows<MagnitudeOp, T, T>, fold_cols<MagnitudeOp, T, T>, fold_merge<AddOp, T>,
+                                  sizeof(T), 0};
+  }
 }
 
 constexpr ReduceTable make_table() {

@@ -91,6 +91,25 @@ struct MinOp {
   }
 };
 
+// Operators whose `take` makes of an element (or a vector of them) what is added.
+struct SquareOp : AddOp {
+  template <class V>
+  static V take(V v) {
+    return v * v;
+  }
+};
+struct MagnitudeOp : AddOp {
+  template <class V>
+  static V take(V v) {
+    return (v < V{} ? -v : v) + V{};  // the addition makes 0 of -0
+  }
+};
+template <class Op, class V>
+TAHR_INLINE V taken(V v) {
+  if constexpr (requires { Op::take(v); }) return Op::take(v);
+  else return v;
+}
+
 // The lanes of v folded by halves.
 template <class Op, class T, int Bytes>
 inline T fold_lanes(FoldVec<T, Bytes> v) {
@@ -133,25 +152,25 @@ TAHR_INLINE FoldVec<T> fold_vectors(const T* x, int64_t n) {
   using V = FoldVec<T>;
   constexpr int W = kVecBytes / sizeof(T), NV = 256 / kVecBytes, L = W * NV;
   if (n < L) {
-    V s = load<V>(x);
+    V s = taken<Op>(load<V>(x));
     int64_t i = W;
-    for (; i + W <= n; i += W) s = Op::comb(s, load<V>(x + i));
-    if (i < n) s = Op::comb(s, load_tail<Op>(x + n, n - i));
+    for (; i + W <= n; i += W) s = Op::comb(s, taken<Op>(load<V>(x + i)));
+    if (i < n) s = Op::comb(s, taken<Op>(load_tail<Op>(x + n, n - i)));
     return s;
   }
   V total[NV];
   int64_t i = 0;
   for (bool first = true; i + L <= n; first = false) {
     V s[NV];
-    for (int v = 0; v < NV; ++v) s[v] = load<V>(x + i + v * W);
+    for (int v = 0; v < NV; ++v) s[v] = taken<Op>(load<V>(x + i + v * W));
     const int64_t rounds = (n - i) / L < 16 ? (n - i) / L : 16;
     i += L;
     for (int64_t r = 1; r < rounds; ++r, i += L)
-      for (int v = 0; v < NV; ++v) s[v] = Op::comb(s[v], load<V>(x + i + v * W));
+      for (int v = 0; v < NV; ++v) s[v] = Op::comb(s[v], taken<Op>(load<V>(x + i + v * W)));
     for (int v = 0; v < NV; ++v) total[v] = first ? s[v] : Op::comb(total[v], s[v]);
   }
-  for (int v = 0; i + W <= n; ++v, i += W) total[v] = Op::comb(total[v], load<V>(x + i));
-  if (i < n) total[0] = Op::comb(total[0], load_tail<Op>(x + n, n - i));
+  for (int v = 0; i + W <= n; ++v, i += W) total[v] = Op::comb(total[v], taken<Op>(load<V>(x + i)));
+  if (i < n) total[0] = Op::comb(total[0], taken<Op>(load_tail<Op>(x + n, n - i)));
   for (int half = NV / 2; half > 0; half /= 2)
     for (int v = 0; v < half; ++v) total[v] = Op::comb(total[v], total[v + half]);
   return total[0];
@@ -163,7 +182,7 @@ inline T fold(const T* x, int64_t n) {
   if (n < W) {  // in one lane of a small vector, where a maximum needs no branch
     using S = FoldVec<T, 16>;
     S s{Op::template identity<T>()};
-    for (int64_t i = 0; i < n; ++i) s = Op::comb(s, S{x[i]});
+    for (int64_t i = 0; i < n; ++i) s = Op::comb(s, taken<Op>(S{x[i]}));
     return s[0];
   }
   return fold_lanes<Op, T, kVecBytes>(fold_vectors<Op>(x, n));

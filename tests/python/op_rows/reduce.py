@@ -261,6 +261,25 @@ ROWS = [
         bench=ROWS_OF_1000,
     ),
     Row(
+        "sum_squares",
+        on_floats(lambda x, **attrs: np.sum(x * x, **attrs)),
+        cases=(*FORMS, *NO_ELEMENTS),
+        dtypes=ALL,
+        terms=roundings,
+        errors=AXIS_ERRORS,
+        bench=ROWS_OF_1000,
+    ),
+    Row(
+        "sum_magnitudes",
+        on_floats(lambda x, **attrs: np.sum(np.abs(x), **attrs)),
+        [In(avoid=(0.0,))],
+        cases=(*FORMS, *NO_ELEMENTS),
+        dtypes=ALL,
+        terms=roundings,
+        errors=AXIS_ERRORS,
+        bench=ROWS_OF_1000,
+    ),
+    Row(
         "reduce_prod", np.prod, [In(make=factors)], cases=FORMS, terms=roundings, errors=AXIS_ERRORS, bench=ROWS_OF_1000
     ),
     Row(

@@ -515,6 +515,8 @@ RULES: dict[str, Callable[[Node], None]] = {
     "concatenate": _concatenate,
     "mean": _reduce("ReduceMean"),
     "sum": _reduce("ReduceSum"),
+    "sum_squares": _reduce("ReduceSumSquare"),
+    "sum_magnitudes": _reduce("ReduceL1"),
     "max": _reduce("ReduceMax"),
     "min": _reduce("ReduceMin"),
     "prod": _reduce("ReduceProd"),
