@@ -27,7 +27,7 @@ std::vector<IndexItem> index_items(PyObject* key);  // what stands between the b
 
 // A NumPy array over the tensor's memory (read-only), or a writable copy.
 py::object tensor_to_numpy(const Tensor& t, bool copy);
-Tensor tensor_over_numpy(py::object array);  // shares the array's memory
+Tensor tensor_over_numpy(py::object array);             // shares the array's memory
 py::capsule to_dlpack(Tensor t, bool copy, bool wait);  // wait: until the device has computed it
 Tensor from_dlpack(py::object capsule);
 
