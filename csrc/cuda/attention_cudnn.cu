@@ -10,6 +10,7 @@
 
 #include "cuda/attention.h"
 #include "cuda/cudnn.h"
+#include "cuda/dispatch.h"
 #include "cuda/pack.h"
 
 namespace tahr::cuda::attention {
@@ -196,11 +197,7 @@ Status Plan::run(bool backward, void* const* pointers) const {
 
 // TAHR_VERBOSE=dispatch: what each problem goes to, once.
 void say(bool backward, DType dtype, const Sizes& n, const Plan& p) {
-  static const bool asked = [] {
-    const char* v = std::getenv("TAHR_VERBOSE");
-    return v && std::string_view(v) == "dispatch";
-  }();
-  if (!asked) return;
+  if (!tells_dispatch()) return;
   const std::string to = p.plan ? concat("cuDNN, workspace ", p.workspace)
                                 : "tahr's kernel: cuDNN has none for it that gives the same bits each time";
   std::fprintf(stderr, "[dispatch] %s %s batch=%lld queries=%lld keys=%lld heads=%lld of %lld size=%lld, %lld: %s\n",

@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <mutex>
-#include <string_view>
 
 #include "core/device.h"
 #include "cuda/cudnn.h"
+#include "cuda/dispatch.h"
 
 namespace tahr::cuda {
 
@@ -164,11 +163,7 @@ namespace {
 
 // TAHR_VERBOSE=dispatch: what each problem goes to, once.
 void say(ConvKind kind, DType dtype, const ConvShape& s, const ConvPlan& plan) {
-  static const bool wanted = [] {
-    const char* v = std::getenv("TAHR_VERBOSE");
-    return v && std::string_view(v) == "dispatch";
-  }();
-  if (!wanted) return;
+  if (!tells_dispatch()) return;
   const char* name = kind == ConvKind::Forward ? "conv_forward" : kind == ConvKind::Dx ? "conv_dx" : "conv_dw";
   const auto triple = [](const int64_t* v) { return concat(v[0], "x", v[1], "x", v[2]); };
   const std::string to = plan.found() ? concat("cuDNN's algorithm ", plan.algorithm(), ", workspace ", plan.workspace())

@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "core/device.h"
+#include "cuda/dispatch.h"
 #include "cuda/gemm.h"
 
 namespace tahr::cuda {
@@ -204,11 +205,7 @@ void Products::forget(const Plan& p) {
 
 // TAHR_VERBOSE=dispatch: what each problem goes to, once.
 void tell(const Gemm& g, const Types& types, Epilogue epilogue, const Plan& p) {
-  static const bool verbose = [] {
-    const char* v = std::getenv("TAHR_VERBOSE");
-    return v && std::string_view(v) == "dispatch";
-  }();
-  if (!verbose) return;
+  if (!tells_dispatch()) return;
   const char* precision = types.compute == ComputeType::F32FastTf32 ? " in TensorFloat-32" : "";
   const std::string how = concat("cuBLASLt", precision, ", workspace ", p.workspace);
   std::fprintf(stderr, "[dispatch] product %s%s m=%lld n=%lld k=%lld batch=%lld %s%s epilogue=%u: %s\n",

@@ -3,9 +3,9 @@
 // between which values lie in memory.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 
+#include "cuda/dispatch.h"
 #include "cuda/jit.h"
 #include "cuda/nvrtc.h"
 #include "cuda/program.h"
@@ -116,11 +116,7 @@ std::shared_ptr<Prepared> prepare_for(std::span<const Spec> in, const void* attr
     for (int v : all.out) results.push_back(r->values[static_cast<size_t>(v)].shape);
     if (!all.out.empty()) r->compiled = JitProgram::begin(all.program, r->whole, shapes, results);
   }
-  static const bool verbose = [] {
-    const char* v = std::getenv("TAHR_VERBOSE");
-    return v && std::string_view(v) == "dispatch";
-  }();
-  if (verbose && r->parts.size() > 1 && !r->compiled) {
+  if (tells_dispatch() && r->parts.size() > 1 && !r->compiled) {
     std::fprintf(stderr, "[dispatch] fused: %zu instructions interpreted in %zu parts\n", p.code.size(),
                  r->parts.size());
   }

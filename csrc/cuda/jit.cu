@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "cuda/direct.h"
+#include "cuda/dispatch.h"
 #include "cuda/jit.h"
 #include "cuda/jit_call.h"
 #include "cuda/nvrtc.h"
@@ -20,14 +21,6 @@ namespace {
 constexpr size_t kMostTensors = 96, kMostInstructions = 2048;
 static_assert(sizeof(JitCall<kMostTensors>) <= 4096, "the parameters of a kernel end at 4 KiB on older drivers");
 constexpr int64_t kMost32 = int64_t{1} << 31;
-
-bool verbose() {
-  static const bool on = [] {
-    const char* v = std::getenv("TAHR_VERBOSE");
-    return v && std::string_view(v) == "dispatch";
-  }();
-  return on;
-}
 
 // Where a tensor lies in the whole, or false: by strides.
 bool spread_of(const Shape& shape, const Shape& whole, Spread* s) {
@@ -68,7 +61,7 @@ struct JitProgram::Code {
     binary = std::move(code), why = std::move(error);
     done = true;
     compiled.notify_all();
-    if (!verbose()) return;
+    if (!tells_dispatch()) return;
     if (binary.empty()) std::fprintf(stderr, "[dispatch] fused: interpreted, not compiled: %s\n", why.c_str());
     else
       std::fprintf(stderr, "[dispatch] fused: compiled by NVRTC for %s, %zu bytes\n", architecture.c_str(),
@@ -85,7 +78,7 @@ struct JitProgram::Code {
     driver::Function f = nullptr;
     if (!binary.empty()) {
       f = nvrtc::load(binary, kJitName, &why);
-      if (!f && verbose()) std::fprintf(stderr, "[dispatch] fused: interpreted: %s\n", why.c_str());
+      if (!f && tells_dispatch()) std::fprintf(stderr, "[dispatch] fused: interpreted: %s\n", why.c_str());
     }
     return functions[device()] = f;
   }
@@ -167,7 +160,7 @@ std::shared_ptr<JitProgram> JitProgram::begin(const ProgramBuilder& program, con
   if (!nvrtc::library().get()) {
     static std::once_flag once;
     std::call_once(once, [] {
-      if (verbose()) std::fprintf(stderr, "[dispatch] fused: interpreted: %s\n", nvrtc::library().why().c_str());
+      if (tells_dispatch()) std::fprintf(stderr, "[dispatch] fused: interpreted: %s\n", nvrtc::library().why().c_str());
     });
     return nullptr;
   }

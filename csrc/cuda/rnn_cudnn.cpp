@@ -7,10 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <string_view>
 
 #include "core/device.h"
 #include "cuda/cudnn.h"
+#include "cuda/dispatch.h"
 #include "ops/rnn_attrs.h"
 
 namespace tahr::cuda::rnn {
@@ -279,11 +279,7 @@ namespace {
 
 // TAHR_VERBOSE=dispatch: what each layer goes to, once.
 void say(const Layer& l, const Plan* plan) {
-  static const bool asked = [] {
-    const char* v = std::getenv("TAHR_VERBOSE");
-    return v && std::string_view(v) == "dispatch";
-  }();
-  if (!asked) return;
+  if (!tells_dispatch()) return;
   const std::string to = plan ? concat("cuDNN's ", plan->algorithm() == RnnAlgo::Standard ? "standard" : "persistent",
                                        " algorithm, workspace ", plan->workspace(), ", reserve ", plan->reserve())
                               : "tahr's kernels: cuDNN refuses it";
