@@ -6,38 +6,6 @@ namespace tahr::TAHR_ISA {
 namespace {
 
 // `Name` with call operator `expr` over a (and b, c); p0, p1, p2 are the op's parameters.
-#define EW1(Name, expr)                    \
-  TAHR_EW_FUNCTOR(Name)                    \
-  template <class T>                       \
-  TAHR_INLINE auto operator()(T a) const { \
-    return expr;                           \
-  }                                        \
-  }                                        \
-  ;
-#define EW1P(Name, expr)                   \
-  TAHR_EW_FUNCTOR_P(Name)                  \
-  template <class T>                       \
-  TAHR_INLINE auto operator()(T a) const { \
-    return expr;                           \
-  }                                        \
-  }                                        \
-  ;
-#define EW2(Name, expr)                         \
-  TAHR_EW_FUNCTOR(Name)                         \
-  template <class T>                            \
-  TAHR_INLINE auto operator()(T a, T b) const { \
-    return expr;                                \
-  }                                             \
-  }                                             \
-  ;
-#define EW2P(Name, expr)                        \
-  TAHR_EW_FUNCTOR_P(Name)                       \
-  template <class T>                            \
-  TAHR_INLINE auto operator()(T a, T b) const { \
-    return expr;                                \
-  }                                             \
-  }                                             \
-  ;
 #define AS(x) static_cast<T>(x)
 
 TAHR_INLINE float absolute(float a) { return __builtin_fabsf(a); }

@@ -126,4 +126,38 @@ void vector_loop2(void* out, const void* const* in, int64_t n, const double* p) 
     const double p0, p1, p2;    \
     explicit Name(const double* p) : p0(p[0]), p1(p[1]), p2(p[2]) {}
 
+// Functors of one expression on scalars a, b; P: of the parameters too.
+#define EW1(Name, expr)                    \
+  TAHR_EW_FUNCTOR(Name)                    \
+  template <class T>                       \
+  TAHR_INLINE auto operator()(T a) const { \
+    return expr;                           \
+  }                                        \
+  }                                        \
+  ;
+#define EW1P(Name, expr)                   \
+  TAHR_EW_FUNCTOR_P(Name)                  \
+  template <class T>                       \
+  TAHR_INLINE auto operator()(T a) const { \
+    return expr;                           \
+  }                                        \
+  }                                        \
+  ;
+#define EW2(Name, expr)                         \
+  TAHR_EW_FUNCTOR(Name)                         \
+  template <class T>                            \
+  TAHR_INLINE auto operator()(T a, T b) const { \
+    return expr;                                \
+  }                                             \
+  }                                             \
+  ;
+#define EW2P(Name, expr)                        \
+  TAHR_EW_FUNCTOR_P(Name)                       \
+  template <class T>                            \
+  TAHR_INLINE auto operator()(T a, T b) const { \
+    return expr;                                \
+  }                                             \
+  }                                             \
+  ;
+
 }  // namespace tahr::TAHR_ISA

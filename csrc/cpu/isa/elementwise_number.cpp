@@ -47,17 +47,9 @@ TAHR_INLINE T integer_rest(T a, T b) {
   return b == 0 ? T(0) : static_cast<T>(static_cast<uint64_t>(a) - q * static_cast<uint64_t>(b));
 }
 
-#define NUMBER2(Name, expr)                     \
-  TAHR_EW_FUNCTOR(Name)                         \
-  template <class T>                            \
-  TAHR_INLINE auto operator()(T a, T b) const { \
-    return expr;                                \
-  }                                             \
-  }                                             \
-  ;
-NUMBER2(FloorDivide, integer_quotient<true>(a, b))
-NUMBER2(Mod, integer_rest<true>(a, b))
-NUMBER2(Fmod, integer_rest<false>(a, b))
+EW2(FloorDivide, integer_quotient<true>(a, b))
+EW2(Mod, integer_rest<true>(a, b))
+EW2(Fmod, integer_rest<false>(a, b))
 
 // A count below 0, or of the width and more, shifts everything out.
 template <class T>
@@ -73,8 +65,8 @@ TAHR_INLINE T right_shift(T a, T n) {
   const T by = fits ? n : static_cast<T>(width - 1), shifted = static_cast<T>(a >> by);
   return kSigned<T> || fits ? shifted : T(0);
 }
-NUMBER2(LeftShift, left_shift(a, b))
-NUMBER2(RightShift, right_shift(a, b))
+EW2(LeftShift, left_shift(a, b))
+EW2(RightShift, right_shift(a, b))
 
 // ---- floats, element by element ----
 
