@@ -38,3 +38,10 @@ def pytest_configure(config):
 
     if not tahr.config.list_physical_devices("GPU"):
         raise pytest.UsageError(f"--device gpu: {tahr._C.why_no_gpu()}")
+
+
+@pytest.fixture
+def gpu(request):
+    """What a test takes that runs with `--device gpu` alone."""
+    if request.config.getoption("--device") != "gpu":
+        pytest.skip("runs with --device gpu")

@@ -17,12 +17,6 @@ from tahr import _C, keras
 HERE = Path(__file__).parent
 
 
-@pytest.fixture
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
-
-
 @pytest.mark.parametrize("what", ["kernels", "examples"])
 def test_on_the_emulated_gpu(request, what):
     if request.config.getoption("--device") == "gpu":

@@ -21,9 +21,7 @@ HAS_LIBRARIES = os.environ.get("TAHR_EMULATED_LIBRARIES") != "none"
 
 
 @pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+def on_the_gpu(gpu):
     before = tahr.config.device_fallbacks()
     yield
     assert tahr.config.device_fallbacks() == before, "an op ran on the CPU for want of a kernel"

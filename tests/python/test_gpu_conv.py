@@ -24,9 +24,7 @@ def convolutions_on_the_cpu() -> dict[str, int]:
 
 
 @pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+def on_the_gpu(gpu):
     before = convolutions_on_the_cpu()
     yield
     assert convolutions_on_the_cpu() == before, "an op ran on the CPU for want of a kernel"

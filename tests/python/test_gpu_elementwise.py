@@ -35,9 +35,7 @@ DTYPES = ("float32", "float16", "bfloat16", "float64", "int32")
 
 
 @pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+def on_the_gpu(gpu):
     _C.reset_device_fallbacks()
     yield
     assert not tahr.config.device_fallbacks()

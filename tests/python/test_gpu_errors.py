@@ -14,12 +14,6 @@ from tahr import _C, keras
 
 
 @pytest.fixture
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
-
-
-@pytest.fixture
 def limit(gpu):
     """Sets how many MiB the GPU may still hand out beyond what is in use."""
     device = tahr.config.list_physical_devices("GPU")[0]

@@ -17,11 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
 
-
-@pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+pytestmark = pytest.mark.usefixtures("gpu")
 
 
 def _clothes(train: int, test: int) -> Any:

@@ -33,10 +33,7 @@ class Managed(ctypes.Structure):
     _fields_ = [("tensor", DLTensor), ("context", POINTER), ("deleter", ctypes.CFUNCTYPE(None, POINTER))]
 
 
-@pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+pytestmark = pytest.mark.usefixtures("gpu")
 
 
 def fields(capsule) -> DLTensor:

@@ -18,12 +18,6 @@ from tahr.ops import host
 DOCS = (Path(__file__).parents[2] / "docs/gpu.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
-
-
 def test_documentation_and_list_agree():
     section = re.search(r"^## What runs on the CPU$(.*?)^## ", DOCS, re.M | re.S)
     assert section, "docs/gpu.md lacks the section"

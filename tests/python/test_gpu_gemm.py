@@ -19,9 +19,7 @@ TRANSPOSED = [(False, False), (True, False), (False, True), (True, True)]
 
 
 @pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+def on_the_gpu(gpu):
     _C.reset_device_fallbacks()
     yield
     fallen = tahr.config.device_fallbacks().keys() & {"matmul", "linear", "linear_grad", "linear_sgd"}

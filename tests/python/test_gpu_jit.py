@@ -15,9 +15,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def emulated(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+def emulated(gpu):
     return "emulated" in os.environ.get("TAHR_CUDA_LIBRARY", "")
 
 

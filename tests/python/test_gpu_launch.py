@@ -13,11 +13,7 @@ from tahr import ops
 
 MANY = 65_537 + 3
 
-
-@pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+pytestmark = pytest.mark.usefixtures("gpu")
 
 
 def _floats(*shape: int) -> np.ndarray:

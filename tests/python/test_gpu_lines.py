@@ -13,12 +13,6 @@ from tahr import _C
 pytestmark = pytest.mark.usefixtures("gpu")
 
 
-@pytest.fixture
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
-
-
 def on_both(op: str, *inputs: Any, falls_back: bool = False, **attrs: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     """The op's outputs on the GPU and on the CPU; that the GPU gives the same bits twice; that it has a kernel."""
     run = getattr(_C.ops, op)

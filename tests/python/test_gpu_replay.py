@@ -7,11 +7,7 @@ import pytest
 import tahr
 from tahr import _C, keras
 
-
-@pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+pytestmark = pytest.mark.usefixtures("gpu")
 
 
 def chain(x, n=8):

@@ -19,11 +19,7 @@ EMULATED = not Path("/dev/nvidia0").exists()
 HAS_LIBRARIES = os.environ.get("TAHR_EMULATED_LIBRARIES") != "none"
 OPS = {"simple_rnn": (1, 1), "lstm": (4, 2), "gru": (3, 1)}  # gates, states
 
-
-@pytest.fixture(autouse=True)
-def gpu(request):
-    if request.config.getoption("--device") != "gpu":
-        pytest.skip("runs with --device gpu")
+pytestmark = pytest.mark.usefixtures("gpu")
 
 
 def drawn(op: str, sizes: tuple[int, ...], attrs: dict[str, Any], has: str) -> tuple[list[Any], Any]:
