@@ -43,6 +43,12 @@ TINY = Sizes(64, 1 << 12, 1 << 10, 8, 32, 2, 16, (2, 4, 8), (2, 8, 16), 0.0)
 CONVS = ((56, 64, 64, 3, 1), (28, 128, 128, 3, 1), (14, 256, 256, 3, 1), (56, 256, 64, 1, 1), (28, 256, 256, 3, 2))
 
 
+def convolutions(s: Sizes) -> Iterator[tuple[int, int, int, int, int]]:
+    """Those of CONVS at the scale of the run."""
+    for i, c, f, k, st in CONVS:
+        yield max(i // s.conv_scale, 4), max(c // s.conv_scale, 2), max(f // s.conv_scale, 2), k, st
+
+
 class Work(NamedTuple):
     name: str
     flops: float = 0  # per call
@@ -52,10 +58,7 @@ class Work(NamedTuple):
 
 def works(s: Sizes) -> dict[str, Work]:
     n, batch = s.gemm, s.batch
-    conv = sum(
-        2 * s.conv_batch * (i / st) ** 2 * (c / s.conv_scale) * (f / s.conv_scale) * k * k / s.conv_scale**2
-        for i, c, f, k, st in CONVS
-    )
+    conv = sum(2 * s.conv_batch * (i / st) ** 2 * c * f * k * k for i, c, f, k, st in convolutions(s))
     b, t, u = s.lstm
     bb, bt, bw = s.block
     block = 3 * 2 * bb * bt * (4 * bw * bw + 2 * bt * bw + 8 * bw * bw)
@@ -146,8 +149,7 @@ def tahr_works(s: Sizes) -> Iterator[tuple[str, Callable[[], float]]]:
     def conv(backward: bool) -> Callable[[], float]:
         def run() -> float:
             total = 0.0
-            for i, c, f, k, st in CONVS:
-                i, c, f = max(i // s.conv_scale, 4), max(c // s.conv_scale, 2), max(f // s.conv_scale, 2)
+            for i, c, f, k, st in convolutions(s):
                 x, w = random(s.conv_batch, i, i, c, dtype="bfloat16"), random(k, k, c, f, dtype="bfloat16")
 
                 def call(x: Any = x, w: Any = w, st: int = st) -> Any:
@@ -269,8 +271,7 @@ def torch_works(s: Sizes, mode: str) -> Iterator[tuple[str, Callable[[], float]]
     def conv(backward: bool) -> Callable[[], float]:
         def run() -> float:
             total = 0.0
-            for i, c, f, k, st in CONVS:
-                i, c, f = max(i // s.conv_scale, 4), max(c // s.conv_scale, 2), max(f // s.conv_scale, 2)
+            for i, c, f, k, st in convolutions(s):
                 form = {"memory_format": torch.channels_last}
                 x = random(s.conv_batch, c, i, i, dtype=torch.bfloat16).to(**form).requires_grad_(backward)
                 w = random(f, c, k, k, dtype=torch.bfloat16).to(**form).requires_grad_(backward)
