@@ -7,6 +7,8 @@ WERROR ?= OFF
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 BUILD_DIR := build/pip
 CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.define.TAHR_CUDA_EMULATED=ON -C cmake.define.TAHR_RUNTIME=ON -C cmake.define.TAHR_WERROR=$(WERROR)
+# Installs what follows with the build folder of the tests; wants cmake and ninja in the environment.
+INSTALL := PATH="$(abspath $(BIN)):$$PATH" $(PIP) install $(CONFIG)
 # Real data sets beside the checkout are used where there are any.
 export TAHR_DATA_DIR ?= $(wildcard $(abspath ../shared/data))
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
@@ -43,7 +45,7 @@ demo: compiler $(VENV)/ready
 test: compiler $(VENV)/ready
 	@echo "Building and installing tahr with its tests ..."
 	@$(PIP) install cmake ninja
-	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) install $(CONFIG) '.[test,plot,sklearn]'
+	@$(INSTALL) '.[test,plot,sklearn]'
 	$(BIN)/ctest --test-dir $(BUILD_DIR) --output-on-failure
 	TAHR_BUILD_DIR=$(BUILD_DIR) $(BIN)/python -m pytest tests/python
 
@@ -86,11 +88,13 @@ bench: compiler $(VENV)/ready
 CONFORMANCE := $(BIN)/python tests/conformance/conformance.py
 
 conformance: compiler $(VENV)/ready
-	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) install '.[conformance]'
+	@$(PIP) install cmake ninja
+	@$(INSTALL) '.[conformance]'
 	$(CONFORMANCE) --write
 
 conformance-check: compiler $(VENV)/ready
-	@$(PIP) install '.[conformance]'
+	@$(PIP) install cmake ninja
+	@$(INSTALL) '.[conformance]'
 	$(CONFORMANCE) --check
 
 fuzz: compiler $(VENV)/ready
