@@ -79,6 +79,15 @@ __device__ T log_add_exp2(T x, T y) {
   const T larger = x > y || x != x ? x : y;
   return larger + log1p(exp2(x == y ? T(0) : -fabs(x - y))) * T(1.44269504088896340736);
 }
+// The exponents that the CPU takes exactly, too, come without a logarithm.
+template <class T>
+__device__ T power_of(T a, T b) {
+  if (b == T(2)) return a * a;
+  if (b == T(1)) return a;
+  if (b == T(0.5)) return isinf(a) ? fabs(a) : sqrt(a + T(0));
+  if (b == T(-1)) return T(1) / a;
+  return pow(a, b);
+}
 
 // What is computed in float64 whatever the type: rare, long, and kept apart so that other ops need fewer registers.
 TAHR_DEVICE_CALL double special(Ew op, double a) {
@@ -170,7 +179,7 @@ __device__ __forceinline__ T evaluate(Ew op, T a, T b, T c, const P& p) {
       case Ew::Rsqrt: return T(1) / sqrt(a);
       case Ew::Erf: return erf(a);
       case Ew::Erfc: return erfc(a);
-      case Ew::Power: return pow(a, b);
+      case Ew::Power: return power_of(a, b);
       case Ew::Hypot: return hypot(a, b);
       case Ew::Logaddexp: return log_add_exp(a, b);
       case Ew::Logaddexp2: return log_add_exp2(a, b);
