@@ -45,3 +45,11 @@ def gpu(request):
     """What a test takes that runs with `--device gpu` alone."""
     if request.config.getoption("--device") != "gpu":
         pytest.skip("runs with --device gpu")
+
+
+@pytest.fixture
+def cpu(request):
+    """What a test takes that asks for what the CPU alone promises: memory shared with NumPy, the bits of its kernels,
+    errors of values at once."""
+    if request.config.getoption("--device") != "cpu":
+        pytest.skip("holds on the CPU")

@@ -150,6 +150,7 @@ def test_empty_segments_hold_the_neutral_element():
     np.testing.assert_array_equal(tape.gradient(y, x).numpy(), [0.5, 0.5, 1.0])
 
 
+@pytest.mark.usefixtures("cpu")
 def test_reshape_shares_memory():
     x = tahr.constant(X)
     for y in (ops.reshape(x, (-1,)), ops.ravel(x), ops.expand_dims(x, 0), ops.squeeze(ops.expand_dims(x, 1))):

@@ -40,6 +40,7 @@ def test_error_in_float32(name: str) -> None:
     np.testing.assert_array_equal(got[~plain], rounded[~plain].astype(np.float64))
 
 
+@pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"])
 def test_errors_on_other_instruction_sets(isa: str) -> None:
     if "TAHR_ISA" in os.environ:
@@ -120,6 +121,7 @@ def _any_floats(rng: np.random.Generator, dtype: str, n: int) -> np.ndarray:
     return np.concatenate([every, near, np.round(near)])
 
 
+@pytest.mark.usefixtures("cpu")
 def test_error_of_powers_in_float32() -> None:
     rng = np.random.default_rng(0)
     x = np.exp2(rng.uniform(-149, 128, 60_000)).astype(np.float32)

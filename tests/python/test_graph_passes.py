@@ -410,6 +410,7 @@ def _descent(momentum: float = 0.0, decay: float = 0.0) -> tuple[Callable[..., A
     return step, [*variables, *slots]
 
 
+@pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize(
     ("momentum", "decay", "fused"), [(0.0, 0.0, 2), (0.0, 0.1, 1), (0.9, 0.0, 0)], ids=["plain", "decay", "momentum"]
 )

@@ -49,6 +49,7 @@ def operands(rng, m, n, k, ta, tb, dtype):
     return draw(rng, (k, m) if ta else (m, k), dtype), draw(rng, (n, k) if tb else (k, n), dtype)
 
 
+@pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["", *ACTIVATIONS])
 def test_linear_has_the_bits_of_plain_ops(name, dtype):
@@ -163,6 +164,7 @@ def test_linear_grad_refuses_what_it_cannot_do():
         _C.ops.linear_grad(x1, x2, x1, low=0.0, high=1.0)
 
 
+@pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_linear_sgd_has_the_bits_of_matmul_and_sgd_update(dtype):
     rng = np.random.default_rng(5)

@@ -39,6 +39,7 @@ def test_arrays_are_copied_in_and_out():
     np.testing.assert_array_equal(t.numpy(), [1, 1, 1])
 
 
+@pytest.mark.usefixtures("cpu")
 def test_asarray_shares_memory_and_is_read_only():
     t = tf.constant([1.0, 2.0])
     view = np.asarray(t)
@@ -66,6 +67,7 @@ def test_dlpack_both_ways():
     np.testing.assert_array_equal(back, a)
 
 
+@pytest.mark.usefixtures("cpu")
 def test_buffer_protocol():
     m = memoryview(tf.constant([[1, 2], [3, 4]]))
     assert m.readonly and m.shape == (2, 2) and m.tolist() == [[1, 2], [3, 4]]
@@ -288,6 +290,7 @@ def test_only_pairs_of_ints_may_be_nested():
             call()
 
 
+@pytest.mark.usefixtures("cpu")
 def test_cast_to_the_same_dtype_copies_nothing():
     x = tf.constant(np.arange(4.0, dtype="float32"))
     y = tf.ops.cast(x, "float32")

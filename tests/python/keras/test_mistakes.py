@@ -152,6 +152,7 @@ def test_metrics_as_the_third_argument_of_compile_are_explained():
             model.compile("adam", "mse", wrong)
 
 
+@pytest.mark.usefixtures("cpu")
 def test_an_index_out_of_range_names_the_layer():
     with pytest.raises(IndexError, match=r"\[words\] Embedding.call\(\) failed .*\[take\] expected indices"):
         keras.layers.Embedding(4, 2, name="words")(np.array([[9]]))
