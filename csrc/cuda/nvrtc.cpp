@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
 #include <vector>
 
 namespace tahr::cuda::nvrtc {
@@ -64,6 +65,22 @@ std::string read_cached(const fs::path& path) {
   return hash_of(code) == all.substr(0, head) ? code : std::string();
 }
 
+// Beyond kMostCached files the older half goes, by the time of writing: that of programs in use is soon written again.
+constexpr size_t kMostCached = 1000;
+void trim_cache(const fs::path& folder) {
+  std::error_code failed;
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
+    std::error_code gone;  // another process trims, too
+    const fs::file_time_type written = at->last_write_time(gone);
+    if (!gone) files.emplace_back(written, at->path());
+  }
+  if (failed || files.size() <= kMostCached) return;
+  const auto half = files.begin() + static_cast<std::ptrdiff_t>(files.size() - kMostCached / 2);
+  std::nth_element(files.begin(), half, files.end());
+  for (auto f = files.begin(); f != half; ++f) fs::remove(f->second, failed);
+}
+
 // Written beside and renamed, so that no process sees a part. What cannot be written is compiled again next time.
 void write_cached(const fs::path& path, const std::string& code) {
   static std::atomic<int> count{0};
@@ -81,6 +98,7 @@ void write_cached(const fs::path& path, const std::string& code) {
   }
   fs::rename(part, path, ignored);
   if (ignored) fs::remove(part, ignored);
+  trim_cache(path.parent_path());
 }
 
 std::string log_of(const Api& api, Program p) {

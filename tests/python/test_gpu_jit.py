@@ -47,6 +47,20 @@ def test_gpu_compiled_programs(emulated, tmp_path):
     assert len(files[0].read_bytes()) > len(whole) // 2
 
 
+def test_gpu_the_cache_of_compiled_programs_has_an_end(emulated, tmp_path):
+    folder = tmp_path / "kernels"
+    folder.mkdir()
+    for i in range(1000):
+        (folder / f"{i:032x}.cubin").write_bytes(b"")
+        os.utime(folder / f"{i:032x}.cubin", (i, i))
+    if "NVRTC (" in run(tmp_path, emulated, "host", 1):
+        pytest.skip("needs NVRTC")
+    left = {f.name for f in folder.iterdir()}
+    assert 500 <= len(left) < 510
+    assert f"{999:032x}.cubin" in left and f"{400:032x}.cubin" not in left
+    assert sum((folder / name).stat().st_size > 0 for name in left) >= 2  # those just compiled
+
+
 def test_gpu_programs_are_taken_by_nvrtc(emulated, tmp_path):
     if not emulated:
         pytest.skip("on a GPU they run, too")
