@@ -3,6 +3,7 @@
 // The sum of a row is that of 2^(x L + c), L being log2(e) and c = -(m L), rounded, for its maximum m: a multiply-add
 // and a power of two. What the rounding of c leaves out is the same for all terms, so that it is put back once, to the
 // logarithm of the sum.
+#include "cpu/isa/exp_sum.h"
 #include "cpu/isa/row_groups.h"
 #include "cpu/isa/vmath.h"
 #include "cpu/logsumexp_table.h"
@@ -305,7 +306,7 @@ TAHR_INLINE void row_groups(const T* x, int64_t rows, int64_t n, Whole whole, On
 }
 
 template <class T>
-void whole_rows(const T* x, T* y, int64_t rows, int64_t n) {
+void whole_rows_from_peaks(const T* x, T* y, int64_t rows, int64_t n) {
   using V = Vec<T>;
   if (n <= kNarrow) return narrow_rows(x, y, rows, n);
   const auto one = [&](int64_t r) TAHR_LAMBDA {
@@ -327,10 +328,8 @@ void whole_rows(const T* x, T* y, int64_t rows, int64_t n) {
 }
 
 template <class T>
-void partial_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
+void partial_rows_from_peaks(const T* x, int64_t rows, int64_t n, double* a, double* b) {
   using V = Vec<T>;
-  const T* x = static_cast<const T*>(xv);
-  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
   const auto one = [&](int64_t r) TAHR_LAMBDA { long_row(x + r * n, n, a + r, b + r); };
   if (n < kLanes<T> || n > kLongRow) {
     for (int64_t r = 0; r < rows; ++r) one(r);
@@ -351,6 +350,89 @@ void partial_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
         copy_first<kLanes<T>>(b + r, to[1], count);
       },
       one);
+}
+
+// Rows by vectors of them, first(row, rows, whether they are the last) as long as that gives true; where it does not,
+// second(row, rows) for those and some more, which will mostly be alike.
+template <class First, class Second>
+TAHR_INLINE void attempt_rows(int64_t rows, int64_t lanes, First first, Second second) {
+  for (int64_t r = 0; r < rows;) {
+    int64_t count = rows - r < lanes ? rows - r : lanes;
+    if (__builtin_expect(!first(r, count, r + count == rows), 0)) {
+      count = rows - r < 16 * lanes ? rows - r : 16 * lanes;
+      second(r, count);
+    }
+    r += count;
+  }
+}
+#if TAHR_EXP_SUM
+// The sum of a row of more than kLongRow elements; 0 where it does not hold.
+inline double long_sum_exp(const float* x, int64_t n) {
+  constexpr int64_t kPart = 2048;
+  double total = 0;
+  for (int64_t k = 0; k < n; k += kPart) {
+    const float s = sum_lanes<float>(sum_exp(x + k, n - k < kPart ? n - k : kPart));
+    if (!sums_hold(splat<f32v>(s))) return 0;
+    total += s;
+  }
+  return total;
+}
+#endif
+
+template <class T>
+void whole_rows(const T* x, T* y, int64_t rows, int64_t n) {
+#if TAHR_EXP_SUM
+  if constexpr (__is_same(T, float)) {
+    const auto again = [&](int64_t r, int64_t count) TAHR_LAMBDA {
+      whole_rows_from_peaks(x + r * n, y + r, count, n);
+    };
+    if (n > kLongRow) {
+      const auto one = [&](int64_t r, int64_t, bool) TAHR_LAMBDA {
+        const double s = long_sum_exp(x + r * n, n);
+        if (s > 0) y[r] = static_cast<float>(vlog(splat<f64v>(s))[0]);
+        return s > 0;
+      };
+      return attempt_rows(rows, 1, one, again);
+    }
+    const auto some = [&](int64_t r, int64_t count, bool last) TAHR_LAMBDA {
+      const f32v s = sum_exp_rows(x + r * n, count, n, last);
+      store_up_to(y + r, log_of_sum(s), count);
+      return sums_hold(s);
+    };
+    return attempt_rows(rows, kLanes<float>, some, again);
+  }
+#endif
+  whole_rows_from_peaks(x, y, rows, n);
+}
+
+template <class T>
+void partial_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, void* bv) {
+  const T* x = static_cast<const T*>(xv);
+  double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
+#if TAHR_EXP_SUM
+  if constexpr (__is_same(T, float)) {
+    const auto again = [&](int64_t r, int64_t count) TAHR_LAMBDA {
+      partial_rows_from_peaks(x + r * n, count, n, a + r, b + r);
+    };
+    if (n > kLongRow) {
+      const auto one = [&](int64_t r, int64_t, bool) TAHR_LAMBDA {
+        a[r] = 0, b[r] = long_sum_exp(x + r * n, n);
+        return b[r] > 0;
+      };
+      return attempt_rows(rows, 1, one, again);
+    }
+    const auto some = [&](int64_t r, int64_t count, bool last) TAHR_LAMBDA {
+      const f32v s = sum_exp_rows(x + r * n, count, n, last);
+      double to[2][kLanes<float>]{};
+      store(to[1], widen(s).lo), store(to[1] + kLanes<double>, widen(s).hi);
+      copy_first<kLanes<float>>(a + r, to[0], count);
+      copy_first<kLanes<float>>(b + r, to[1], count);
+      return sums_hold(s);
+    };
+    return attempt_rows(rows, kLanes<float>, some, again);
+  }
+#endif
+  partial_rows_from_peaks(x, rows, n, a, b);
 }
 
 // ---- columns ----
@@ -411,6 +493,12 @@ void whole_cols(const T* x, T* y, int64_t rows, int64_t stride, int64_t m) {
   using V = Vec<T>;
   for (int64_t j = 0; j < m; j += kStrip, x += kStrip, y += kStrip) {
     const int64_t w = m - j < kStrip ? m - j : kStrip;
+#if TAHR_EXP_SUM
+    if constexpr (__is_same(T, float)) {
+      const auto out = [y](int64_t i, f32v sum, auto put) TAHR_LAMBDA { put(y + i, log_of_sum(sum)); };
+      if (sum_exp_columns(x, rows, stride, w, out)) continue;
+    }
+#endif
     if (strip(x, rows, stride, w, [y](int64_t i, V peak, V c, V sum, auto put) TAHR_LAMBDA {
           put(y + i, V(peak + (log_of_sum(sum) - restore(peak, c))));
         }))
@@ -429,6 +517,15 @@ void partial_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64
   for (int64_t j = 0; j < m; j += kStrip, x += kStrip, a += kStrip, b += kStrip) {
     const int64_t w = m - j < kStrip ? m - j : kStrip;
     T peak[kStrip], sum[kStrip];
+#if TAHR_EXP_SUM
+    if constexpr (__is_same(T, float)) {
+      const auto out = [&](int64_t i, f32v s, auto put) TAHR_LAMBDA { put(sum + i, s); };
+      if (sum_exp_columns(x, rows, stride, w, out)) {
+        for (int64_t i = 0; i < w; ++i) a[i] = 0, b[i] = sum[i];
+        continue;
+      }
+    }
+#endif
     if (strip(x, rows, stride, w, [&](int64_t i, V top, V c, V s, auto put) TAHR_LAMBDA {
           put(peak + i, top);
           // The sum, not the maximum, takes what the reference left out: it is small, and e^-back = 1 - back.
@@ -452,7 +549,8 @@ void merge(void* av, void* bv, double, const void* cv, const void* dv, double, i
     const f64v at = get(a + j, 0.), ct = get(c + j, 0.), bt = get(b + j, 0.), dt = get(d + j, 0.);
     const i64v more = ct > at;
     const f64v peak = select(more, ct, at), low = select(more, at, ct);
-    const f64v factor = select(low == peak, splat<f64v>(1.), vexp(f64v(low - peak)));  // 1 for infinities too
+    if (!any(at != ct)) return put(b + j, f64v(bt + dt));  // infinities too
+    const f64v factor = select(low == peak, splat<f64v>(1.), vexp(f64v(low - peak)));
     put(b + j, fma(select(more, bt, dt), factor, select(more, dt, bt)));
     put(a + j, peak);
   });

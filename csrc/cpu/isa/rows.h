@@ -103,8 +103,8 @@ constexpr int row_at(int lane, int k) {  // the row whose element k is in that l
     if ((N * r + k) % W == lane) return r;
   return 0;
 }
-template <class T, int N, int K, int... J>
-TAHR_INLINE void transpose_odd(const Vec<T> (&v)[N], T* t, LaneList<J...>) {
+template <class T, int N, int K, class Put, int... J>
+TAHR_INLINE void transpose_odd(const Vec<T> (&v)[N], Put put, LaneList<J...>) {
   constexpr int W = kLanes<T>;
   if constexpr (K < N) {
     Vec<T> picked = v[0];
@@ -112,23 +112,23 @@ TAHR_INLINE void transpose_odd(const Vec<T> (&v)[N], T* t, LaneList<J...>) {
       if constexpr (S < N) picked = shuffle<T, ((N * row_at<N, W>(J, K) + K) / W == S ? W + J : J)...>(picked, v[S]);
     };
     pick(LaneList<1>{}), pick(LaneList<2>{}), pick(LaneList<3>{}), pick(LaneList<4>{});
-    store(t + K * W, shuffle<T, ((N * J + K) % W)...>(picked, picked));
-    transpose_odd<T, N, K + 1>(v, t, LaneList<J...>{});
+    put(K, shuffle<T, ((N * J + K) % W)...>(picked, picked));
+    transpose_odd<T, N, K + 1>(v, put, LaneList<J...>{});
   }
 }
-template <class T, int N>
-TAHR_INLINE void transpose_odd(const T* x, T* t) {
+template <class T, int N, class Put>
+TAHR_INLINE void transpose_odd(const T* x, Put put) {
   static_assert(N % 2 == 1 && N <= 5);
   Vec<T> v[N];
   for (int i = 0; i < N; ++i) v[i] = load<Vec<T>>(x + i * kLanes<T>);
-  transpose_odd<T, N, 0>(v, t, LanesUpTo<kLanes<T>>{});
+  transpose_odd<T, N, 0>(v, put, LanesUpTo<kLanes<T>>{});
 }
 
-// t[k * lanes + row] = element k of each of a vector of rows; of those that there are not, zero. n is at most kMost,
-// and t has room for n rounded up to whole quads. The last block of a call goes through a buffer, since quads reach
-// beyond the end of a row.
-template <class T, int64_t kMost>
-TAHR_INLINE void transpose_rows(const T* x, int64_t rows, int64_t n, bool last, T* t) {
+// put(k, element k of each of a vector of rows), in order; of rows that there are not, zero. n is at most kMost. The
+// last block of a call goes through a buffer, since quads reach beyond the end of a row. With kWhole, k goes on to the
+// end of the last quad, where what comes is not of these rows.
+template <class T, int64_t kMost, bool kWhole = false, class Put>
+TAHR_INLINE void each_column_of_rows(const T* x, int64_t rows, int64_t n, bool last, Put put) {
   constexpr int64_t W = kLanes<T>;
   constexpr int G = 16 / sizeof(T);
   if (n < 1 || n > kMost) __builtin_unreachable();
@@ -138,16 +138,23 @@ TAHR_INLINE void transpose_rows(const T* x, int64_t rows, int64_t n, bool last, 
     for (int64_t i = rows * n; i < W * n + G; ++i) buffer[i] = 0;
     x = buffer;
   }
-  if (n == 3) return transpose_odd<T, 3>(x, t);
-  if (n == 5) return transpose_odd<T, 5>(x, t);
+  if (n == 3) return transpose_odd<T, 3>(x, put);
+  if (n == 5) return transpose_odd<T, 5>(x, put);
   const int64_t row = n * static_cast<int64_t>(sizeof(T));
   for (int64_t k = 0; k < n; k += G) {
     Vec<T> v[G];
     for (int i = 0; i < G; ++i)
       v[i] = bits<Vec<T>>(load_quads(reinterpret_cast<const char*>(x + k) + i * row, G * row));
     transpose_quads(v);
-    for (int i = 0; i < G; ++i) store(t + (k + i) * W, v[i]);
+    for (int i = 0; i < G; ++i)
+      if (kWhole || k + i < n) put(k + i, v[i]);
   }
+}
+// t[k * lanes + row] = element k of each of a vector of rows. t has room for n rounded up to whole quads.
+template <class T, int64_t kMost>
+TAHR_INLINE void transpose_rows(const T* x, int64_t rows, int64_t n, bool last, T* t) {
+  each_column_of_rows<T, kMost, true>(x, rows, n, last,
+                                      [t](int64_t k, Vec<T> v) TAHR_LAMBDA { store(t + k * kLanes<T>, v); });
 }
 // Fetches what comes kRowsAhead behind a vector of rows.
 template <class T>
