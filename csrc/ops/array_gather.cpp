@@ -168,6 +168,22 @@ void check_values(const Shape& values, const Shape& expected, const char* op) {
   if (!fits) throw_value("[", op, "] expected values of shape ", expected.str(), ", received ", values.str(), ".");
 }
 
+// Factors of products, for the gradient of each: the product of the others, zeros among them or not. (The gradient of
+// this gradient leaves out pairs with a zero.)
+struct Factors {
+  explicit Factors(const Tensor& x) {
+    const Tensor zero = ops::binary("equal", x, ops::zeros_like(x));
+    zeros = ops::cast(zero, x.dtype());
+    others = ops::where(zero, ops::ones_like(x), x);
+  }
+  // `dy`: the cotangent of each factor's product, times its factors that are not 0; `count`: how many are.
+  Tensor gradient(const Tensor& dy, const Tensor& count) const {
+    const Tensor none_but_itself = ops::binary("equal", count, zeros);
+    return ops::where(none_but_itself, ops::divide(dy, others), ops::zeros_like(others));
+  }
+  Tensor zeros, others;
+};
+
 void scatter_update_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   if (!a.dy[0].defined()) return;
   const std::string& reduction = a.as<ScatterUpdateAttrs>().reduction;
@@ -196,7 +212,12 @@ void scatter_update_vjp(const VjpArgs& a, std::span<Tensor> dx) {
       const Tensor factor = ops::scatter_update(ops::ones_like(x), indices, u, "mul");
       dx[0] = ops::multiply(dy, factor);
     }
-    if (a.need(2)) dx[2] = ops::divide(ops::gather_nd(ops::multiply(dy, y), indices), u);
+    if (a.need(2)) {
+      const Factors from_x(x), from_u(u);
+      const Tensor product = ops::scatter_update(from_x.others, indices, from_u.others, "mul");
+      const Tensor zeros = ops::scatter_update(from_x.zeros, indices, from_u.zeros, "add");
+      dx[2] = from_u.gradient(ops::gather_nd(ops::multiply(dy, product), indices), ops::gather_nd(zeros, indices));
+    }
     return;
   }
   // max, min: all that equal the result share its cotangent evenly.
@@ -378,7 +399,11 @@ void segment_extreme_vjp(const VjpArgs& a, std::span<Tensor> dx) {
 
 void segment_prod_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   if (!a.dy[0].defined() || !a.need(0)) return;
-  dx[0] = ops::divide(spread(ops::multiply(a.dy[0], a.out[0]), a.in[1]), a.in[0]);
+  static const OpDef& op = get_op("segment_prod");
+  const Tensor &ids = a.in[1], &dy = a.dy[0];
+  const Factors x(a.in[0]);
+  const Tensor product = call1(op, {x.others, ids}, SegmentAttrs{dy.dim(0), false});
+  dx[0] = x.gradient(spread(ops::multiply(dy, product), ids), spread(segment_sum(x.zeros, ids, dy.dim(0)), ids));
 }
 
 void define_segment(const char* name, const char* what, const char* example, VjpFn vjp, uint32_t saves) {
@@ -407,7 +432,7 @@ void define_segments() {
   define_segment("segment_min", "The smallest values of each segment; inf for an empty one.", "[1.0, 2.0]",
                  segment_extreme_vjp, kSaveAllInputs | save_out(0));
   define_segment("segment_prod", "Multiplies the rows of each segment.", "[1.0, 6.0]", segment_prod_vjp,
-                 kSaveAllInputs | save_out(0));
+                 kSaveAllInputs);
   define_op({.name = "segment_spread",
              .inputs = "x, segment_ids",
              .doc = "Row segment_ids[i] of x for each i; zeros for negative ids.",

@@ -138,6 +138,30 @@ def test_last_of_several_updates_stays_and_alone_gets_a_gradient():
     np.testing.assert_array_equal(tape.gradient(loss, u).numpy(), [0, 1, 1])
 
 
+@pytest.mark.parametrize("op", ["segment_prod", "scatter_update"])
+def test_gradients_of_products_with_zeros_among_their_factors(op):
+    ids = np.array([0, 1, 1, 2, 2, 2, 3, 3, -1])
+    x = np.array([2, 3, 0, 0, -0.0, 4, np.inf, 0, 0], np.float32)[:, None] * np.array([1, 2], np.float32)
+    dy = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
+    if op == "scatter_update":
+        ids, x = ids[:-1], x[:-1]
+    factors = tahr.constant(x)
+    with tahr.GradientTape() as tape:
+        tape.watch(factors)
+        if op == "segment_prod":
+            y = ops.segment_prod(factors, ids, 4)
+        else:
+            y = ops.scatter_update(tahr.constant(np.full((4, 2), 3.0, "f")), ids[:, None], factors, reduction="mul")
+            dy = dy / 3
+        loss = ops.sum(y * dy)
+    expected = np.zeros_like(x)
+    for i, segment in enumerate(ids):
+        others = [k for k in range(len(ids)) if ids[k] == segment != -1 and k != i]
+        if segment >= 0:
+            expected[i] = np.prod(x[others], axis=0) * dy[segment] * (3 if op == "scatter_update" else 1)
+    np.testing.assert_allclose(tape.gradient(loss, factors), expected, rtol=1e-6)
+
+
 def test_empty_segments_hold_the_neutral_element():
     data, ids = np.array([1.0, 2.0], np.float32), np.array([0, 2])
     assert ops.segment_max(data, ids).numpy()[1] == -np.inf
