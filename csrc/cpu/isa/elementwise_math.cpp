@@ -1,6 +1,8 @@
 // Mathematical functions and smooth activations on vectors: vmath.h and its companions, one loop each.
 #include "cpu/isa/elementwise_loop.h"
 #include "cpu/isa/vmath.h"
+#include "cpu/isa/vmath_bessel.h"
+#include "cpu/isa/vmath_gamma.h"
 #include "cpu/isa/vmath_special.h"
 #include "cpu/isa/vmath_trig.h"
 
@@ -77,6 +79,11 @@ MATH1(Rsqrt, vrsqrt(x))
 MATH1(Erf, verf(x))
 MATH1(Erfc, verfc(x))
 MATH1(Erfinv, verfinv(x))
+MATH1(Lgamma, vlgamma(x))
+MATH1(Digamma, vdigamma(x))
+MATH1(Trigamma, vtrigamma(x))
+MATH1(I0, vi0(x))
+MATH1(I1, vi1(x))
 MATH2(Power, vpow(x, y))
 // By an exponent that is a parameter.
 struct PowerBy {
@@ -144,6 +151,8 @@ constexpr EwEntry kEntries[] = {
     FLOAT1(Gelu),     BOTH1(GeluTanh),     BOTH1(Elu),        BOTH1(Celu),
     BOTH1(Selu),      BOTH1(Mish),         BOTH1(TanhShrink), BOTH2(SiluGrad),
     FLOAT2(GeluGrad), BOTH2(GeluTanhGrad), BOTH2(EluGrad),    {Ew::PowerBy, EwType::F32, power_by},
+    FLOAT1(Lgamma),   FLOAT1(Digamma),     FLOAT1(Trigamma),  FLOAT1(I0),
+    FLOAT1(I1),
 };
 
 }  // namespace

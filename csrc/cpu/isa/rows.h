@@ -10,7 +10,6 @@
 namespace tahr::TAHR_ISA {
 namespace {
 
-#define TAHR_LAMBDA __attribute__((always_inline))
 
 inline constexpr int64_t kNarrow = 32;       // at most so many elements
 inline constexpr int64_t kMedium = 128;      // the same where much is computed per element

@@ -13,6 +13,7 @@
 namespace tahr::TAHR_ISA {
 
 #define TAHR_INLINE inline __attribute__((always_inline))
+#define TAHR_LAMBDA __attribute__((always_inline))
 
 #if defined(__AVX512F__)
 inline constexpr int kVecBytes = 64;
