@@ -1,5 +1,5 @@
-// Modified Bessel functions of the first kind on vectors of float32: vi0 and vi1, to 2 units in the last place up to
-// 7.8, TAHR_BESSEL_ULP beyond.
+// Modified Bessel functions of the first kind on vectors of float32: vi0 and vi1, to 1.5 units in the last place up to
+// 7.8 and 3.5 beyond.
 //
 // Header only, under the rules of vmath.h.
 #pragma once
