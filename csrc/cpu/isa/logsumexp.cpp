@@ -352,20 +352,29 @@ void partial_rows_from_peaks(const T* x, int64_t rows, int64_t n, double* a, dou
       one);
 }
 
-// Rows by vectors of them, first(row, rows, whether they are the last) as long as that gives true; where it does not,
-// second(row, rows) for those and some more, which will mostly be alike.
-template <class First, class Second>
-TAHR_INLINE void attempt_rows(int64_t rows, int64_t lanes, First first, Second second) {
-  for (int64_t r = 0; r < rows;) {
-    int64_t count = rows - r < lanes ? rows - r : lanes;
-    if (__builtin_expect(!first(r, count, r + count == rows), 0)) {
-      count = rows - r < 16 * lanes ? rows - r : 16 * lanes;
-      second(r, count);
-    }
-    r += count;
-  }
-}
 #if TAHR_EXP_SUM
+// put(first row, rows, sums) for each vector of rows of at most kLongRow elements, one late, so that what it computes
+// need not wait; `again` for those whose sums do not hold and for some more, which will mostly be alike.
+template <class Put, class Again>
+TAHR_INLINE void sums_of_rows(const float* x, int64_t rows, int64_t n, Put put, Again again) {
+  constexpr int64_t W = kLanes<float>;
+  with_row_sums(n, [&](auto sum) TAHR_LAMBDA {
+    const auto sum_at = [&](int64_t r)
+                            TAHR_LAMBDA { return sum(x + r * n, rows - r < W ? rows - r : W, r + W >= rows); };
+    for (int64_t r = 0; r < rows;) {
+      f32v s = sum_at(r);
+      for (; r < rows && __builtin_expect(sums_hold(s), 1); r += W) {
+        const f32v next = r + W < rows ? sum_at(r + W) : s;
+        put(r, rows - r < W ? rows - r : W, s);
+        s = next;
+      }
+      if (r >= rows) return;
+      const int64_t count = rows - r < 16 * W ? rows - r : 16 * W;
+      again(r, count);
+      r += count;
+    }
+  });
+}
 // The sum of a row of more than kLongRow elements; 0 where it does not hold.
 inline double long_sum_exp(const float* x, int64_t n) {
   constexpr int64_t kPart = 2048;
@@ -383,23 +392,17 @@ template <class T>
 void whole_rows(const T* x, T* y, int64_t rows, int64_t n) {
 #if TAHR_EXP_SUM
   if constexpr (__is_same(T, float)) {
-    const auto again = [&](int64_t r, int64_t count) TAHR_LAMBDA {
-      whole_rows_from_peaks(x + r * n, y + r, count, n);
-    };
+    const auto again = [&](int64_t r, int64_t count) { whole_rows_from_peaks(x + r * n, y + r, count, n); };
     if (n > kLongRow) {
-      const auto one = [&](int64_t r, int64_t, bool) TAHR_LAMBDA {
+      for (int64_t r = 0; r < rows; ++r) {
         const double s = long_sum_exp(x + r * n, n);
         if (s > 0) y[r] = static_cast<float>(vlog(splat<f64v>(s))[0]);
-        return s > 0;
-      };
-      return attempt_rows(rows, 1, one, again);
+        else again(r, 1);
+      }
+      return;
     }
-    const auto some = [&](int64_t r, int64_t count, bool last) TAHR_LAMBDA {
-      const f32v s = sum_exp_rows(x + r * n, count, n, last);
-      store_up_to(y + r, log_of_sum(s), count);
-      return sums_hold(s);
-    };
-    return attempt_rows(rows, kLanes<float>, some, again);
+    const auto put = [y](int64_t r, int64_t count, f32v s) TAHR_LAMBDA { store_up_to(y + r, log_of_sum(s), count); };
+    return sums_of_rows(x, rows, n, put, again);
   }
 #endif
   whole_rows_from_peaks(x, y, rows, n);
@@ -411,25 +414,21 @@ void partial_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
 #if TAHR_EXP_SUM
   if constexpr (__is_same(T, float)) {
-    const auto again = [&](int64_t r, int64_t count) TAHR_LAMBDA {
-      partial_rows_from_peaks(x + r * n, count, n, a + r, b + r);
-    };
+    const auto again = [&](int64_t r, int64_t count) { partial_rows_from_peaks(x + r * n, count, n, a + r, b + r); };
     if (n > kLongRow) {
-      const auto one = [&](int64_t r, int64_t, bool) TAHR_LAMBDA {
+      for (int64_t r = 0; r < rows; ++r) {
         a[r] = 0, b[r] = long_sum_exp(x + r * n, n);
-        return b[r] > 0;
-      };
-      return attempt_rows(rows, 1, one, again);
+        if (!(b[r] > 0)) again(r, 1);
+      }
+      return;
     }
-    const auto some = [&](int64_t r, int64_t count, bool last) TAHR_LAMBDA {
-      const f32v s = sum_exp_rows(x + r * n, count, n, last);
+    const auto put = [a, b](int64_t r, int64_t count, f32v s) TAHR_LAMBDA {
       double to[2][kLanes<float>]{};
       store(to[1], widen(s).lo), store(to[1] + kLanes<double>, widen(s).hi);
       copy_first<kLanes<float>>(a + r, to[0], count);
       copy_first<kLanes<float>>(b + r, to[1], count);
-      return sums_hold(s);
     };
-    return attempt_rows(rows, kLanes<float>, some, again);
+    return sums_of_rows(x, rows, n, put, again);
   }
 #endif
   partial_rows_from_peaks(x, rows, n, a, b);
