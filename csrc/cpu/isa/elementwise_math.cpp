@@ -113,11 +113,40 @@ void power_by(void* out, const void* const* in, int64_t n, const double* p) {
   vector_loop1<PowerBy, float>(out, in, n, p);
 }
 MATH2(Hypot, vhypot(x, y))
-MATH2(Logaddexp, larger(x, y) + log1p_unit(exp_below(gap(x, y))))
+template <class V>
+TAHR_INLINE V logaddexp(V x, V y) {
+  return larger(x, y) + log1p_unit(exp_below(gap(x, y)));
+}
+template <class V>
+TAHR_INLINE V softplus(V x) {
+  return vsoftplus(x);
+}
+template <class V>
+TAHR_INLINE V log_sigmoid(V x) {
+  return vlog_sigmoid(x);
+}
+#if TAHR_LOOKUP
+TAHR_INLINE f32v logaddexp(f32v x, f32v y) {  // infinities of one sign have no distance
+  const f32v d = vabs(x - y);
+  return with_far(greater(x, y) + log1p_exp(d), lanes_not_upto(d, 7.8f),
+                  [&]() TAHR_LAMBDA { return logaddexp<f32v>(x, y); });
+}
+TAHR_INLINE f32v softplus(f32v x) {
+  const f32v a = vabs(x);
+  return with_far(greater(f32v{}, x) + log1p_exp(a), lanes_not_upto(a, 7.8f),
+                  [&]() TAHR_LAMBDA { return vsoftplus(x); });
+}
+TAHR_INLINE f32v log_sigmoid(f32v x) {
+  const f32v a = vabs(x);
+  return with_far(lesser(f32v{}, x) - log1p_exp(a), lanes_not_upto(a, 7.8f),
+                  [&]() TAHR_LAMBDA { return vlog_sigmoid(x); });
+}
+#endif
+MATH2(Logaddexp, logaddexp(x, y))
 MATH2(Logaddexp2, larger(x, y) + log1p_unit(vexp2(gap(x, y))) * static_cast<Lane<V>>(1.44269504088896340736))
 MATH1(Sigmoid, vsigmoid(x))
-MATH1(Softplus, vsoftplus(x))
-MATH1(LogSigmoid, vlog_sigmoid(x))
+MATH1(Softplus, softplus(x))
+MATH1(LogSigmoid, log_sigmoid(x))
 MATH1(Silu, x* vsigmoid(x))
 MATH1(Gelu, vgelu(x))
 MATH1(GeluTanh, vgelu_tanh(x))

@@ -87,20 +87,19 @@ void round_loop(void* out, const void* const* in, int64_t n, const double* p) {
   }
 }
 
-// Floats of one sign are ordered as their bits are.
-template <class T, class I>
-TAHR_INLINE T neighbour(T a, T b) {
-  constexpr I lowest = static_cast<I>(uint64_t{1} << (8 * sizeof(I) - 1));
-  const I step = (a < b) == (a > T(0)) ? 1 : -1;
-  const I next = a == T(0) ? (bits<I>(b) & lowest) | 1 : bits<I>(a) + step;
-  return a != a || b != b ? a + b : a == b ? b : bits<T>(next);
-}
-TAHR_EW_FUNCTOR(Nextafter)
-TAHR_INLINE float operator()(float a, float b) const { return neighbour<float, int32_t>(a, b); }
-TAHR_INLINE double operator()(double a, double b) const { return neighbour<double, int64_t>(a, b); }
-};
-
 // ---- floats, on vectors ----
+
+// Floats of one sign are ordered as their bits are.
+TAHR_EW_FUNCTOR(Nextafter)
+template <class V>
+TAHR_INLINE V operator()(V a, V b) const {
+  using M = Mask<V>;
+  const M sign = bits<M>(splat<V>(static_cast<Lane<V>>(-0.0)));
+  const M next = bits<M>(a) + (((a < b) ^ (a > Lane<V>(0))) | 1);
+  const M r = select(a == Lane<V>(0), (bits<M>(b) & sign) | 1, next);
+  return select((a != a) | (b != b), a + b, select(a == b, b, bits<V>(r)));
+}
+};
 
 #if defined(__FMA__) && !defined(__clang__)
 // The remainder of a / b of finite floats, b not 0, whatever their ratio: long division of the mantissas.
@@ -256,7 +255,6 @@ void ldexp_loop(void* out, const void* const* in, int64_t n, const double*) {
 #endif
 
 #define TWO(Op, T) {Ew::Op, kEwTypeOf<T>, scalar_loop2<Op, T, T>}
-#define FLOATS2(Op) TWO(Op, float), TWO(Op, double)
 #define TO_32_BITS(Op) \
   TWO(Op, uint8_t), TWO(Op, uint16_t), TWO(Op, uint32_t), TWO(Op, int8_t), TWO(Op, int16_t), TWO(Op, int32_t)
 #define VECTORS2(Op, F) \
@@ -272,7 +270,7 @@ constexpr EwEntry kEntries[] = {
     TO_32_BITS(RightShift),
     TWO(RightShift, uint64_t),
     TWO(RightShift, int64_t),
-    FLOATS2(Nextafter),
+    VECTORS2(Nextafter, Nextafter),
     {Ew::RoundDecimals, EwType::F32, round_loop<float>},
     {Ew::RoundDecimals, EwType::F64, round_loop<double>},
 #if defined(__FMA__) && !defined(__clang__)

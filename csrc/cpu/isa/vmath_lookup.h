@@ -269,7 +269,7 @@ struct PowBy {
 
 // ---- the complement of the error function ----
 
-// erfc(a) exp(a^2) for a up to 10.6 in quarters of an octave of a + 1, by its distance from where they begin:
+// erfc, for what is beyond the pieces of vmath_tails.h: erfc(a) exp(a^2) for a up to 10.6 in quarters of an octave of a + 1, by its distance from where they begin:
 // coefficient j of interval i is kErfc[j][i], the first interval being the twelfth.
 alignas(64) constexpr float kErfc[6][16] = {
     {0.427583545f, 0.321585417f, 0.255395681f, 0.21080637f, 0.179001138f, 0.136999458f, 0.110704638f, 0.0927765667f,
@@ -290,7 +290,7 @@ alignas(64) constexpr float kErfc[6][16] = {
      -1.50747192e-05f, -5.99210534e-06f, -1.88140291e-06f, -5.78530774e-07f, -1.77722953e-07f, -7.16166397e-08f,
      -0.200879991f, -0.0926557854f, -0.0450567715f, -0.0230003353f},
 };
-TAHR_INLINE f32v verfc(f32v x) {
+inline __attribute__((noinline)) f32v erfc_far(f32v x) {
   const f32v a = vmin(vabs(x), 10.5f), u = a + 1.f;  // erfc is 0 from 10.06 on
   const f32v t = u - bits<f32v>(bits<u32v>(u) & 0xffe00000u);
   const i32v i = bits<i32v>(bits<u32v>(u) >> 21);

@@ -7,6 +7,7 @@
 
 #include "cpu/isa/vmath.h"
 #include "cpu/isa/vmath_lookup.h"
+#include "cpu/isa/vmath_tails.h"
 
 namespace tahr::TAHR_ISA {
 
@@ -261,7 +262,9 @@ TAHR_INLINE f32v normal_cdf(f32v x) {
 TAHR_INLINE f32v normal_cdf(f32v x) { return 0.5f * verfc(x * -0.707106781f); }
 #endif
 TAHR_INLINE f32v vgelu(f32v x) { return x * normal_cdf(x); }
+#if !TAHR_LOOKUP
 TAHR_INLINE f32v gelu_slope(f32v x) { return fma(x * 0.39894228f, vexp(x * x * -0.5f), normal_cdf(x)); }
+#endif
 
 // x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), which is the tanh approximation of gelu.
 template <class V>
