@@ -57,34 +57,18 @@ inline void find_loop(EwCall* call) {
   }
 }
 
-// Some powers cost a fraction of the general one, and are exact: the loops below, for 2, 1, 1/2 and -1.
+// Some powers cost a fraction of the general one, and are exact: the loops below, for 2, 1 and -1.
 template <class T>
 void first_power(void* out, const void* const* in, int64_t n, const double*) {
   std::memmove(out, in[0], static_cast<size_t>(n) * sizeof(T));
 }
-// The square root, but that of -0 is 0 and of -inf is inf. (In float32 PowerBy knows that.)
-void half_power(void* out, const void* const* in, int64_t n, const double* params) {
-  constexpr int64_t kRun = 256;
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const EwLoop root = g_loop[static_cast<int>(Ew::Sqrt)][static_cast<int>(DType::Float64)];
-  const double* x = static_cast<const double*>(in[0]);
-  double* y = static_cast<double*>(out);
-  for (int64_t i = 0; i < n; i += kRun) {
-    const int64_t count = std::min(kRun, n - i);
-    double roots[kRun];
-    const void* from = x + i;
-    root(roots, &from, count, params);
-    for (int64_t k = 0; k < count; ++k) y[i + k] = x[i + k] == -kInfinity ? kInfinity : 0 + roots[k];
-  }
-}
 template <class T>
 EwLoop exact_power(T e) {
   const auto loop = [](Ew op) { return g_loop[static_cast<int>(op)][static_cast<int>(DTypeOf<T>::value)]; };
-  return e == T(2)                       ? loop(Ew::Square)
-         : e == T(1)                     ? first_power<T>
-         : e == T(0.5) && sizeof(T) == 8 ? half_power
-         : e == T(-1)                    ? loop(Ew::Reciprocal)
-                                         : nullptr;
+  return e == T(2)    ? loop(Ew::Square)
+         : e == T(1)  ? first_power<T>
+         : e == T(-1) ? loop(Ew::Reciprocal)
+                      : nullptr;
 }
 // The loop for a single exponent, which it finds as its parameter; null if it must be spread over a tile.
 template <class T>
@@ -171,6 +155,7 @@ void register_elementwise_kernels() {
   collect(elementwise_scalar_entries(), 10.0f);
   collect(elementwise_arith_table(), 0.4f);
   collect(elementwise_math_table(), 1.0f);
+  collect(elementwise_double_table(), 1.0f);
   collect(elementwise_number_table(), 1.0f);  // what it has takes the place of loops that go one by one
   set_elementwise_has(Loops::has);
   for (const Registration& r : kRegistrations) define_kernel(r.op, DeviceType::CPU, r.kernel);

@@ -92,6 +92,11 @@ const EwEntry kEntries[] = {
 
 }  // namespace
 
+double one_lgamma(double x) { return scalar::lgamma(x); }
+double one_digamma(double x) { return scalar::digamma(x); }
+double one_trigamma(double x) { return scalar::trigamma(x); }
+double one_power(double x, double y) { return scalar::power(x, y); }
+
 const EwEntries& elementwise_scalar_entries() {
   static const EwEntries entries{kEntries, sizeof kEntries / sizeof kEntries[0]};
   return entries;

@@ -44,4 +44,5 @@ struct EwCasts {
 TAHR_DECLARE_ISA_TABLE(EwEntries, elementwise_arith_table)
 TAHR_DECLARE_ISA_TABLE(EwEntries, elementwise_math_table)
 TAHR_DECLARE_ISA_TABLE(EwEntries, elementwise_number_table)
+TAHR_DECLARE_ISA_TABLE(EwEntries, elementwise_double_table)
 TAHR_DECLARE_ISA_TABLE(EwCasts, elementwise_cast_table)

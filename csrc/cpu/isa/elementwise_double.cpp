@@ -1,0 +1,151 @@
+// Mathematical functions of float64, one loop each, over vmath_double*.h where the instruction set has fused
+// multiply-add. What is here takes the place of the loops of elementwise_math.cpp and of those that go one by one.
+#include "cpu/isa/elementwise_loop.h"
+#include "cpu/isa/vmath_double.h"
+#include "cpu/isa/vmath_double_special.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+#define DOUBLE1(Name, expr)                                  \
+  TAHR_EW_FUNCTOR(Name)                                      \
+  TAHR_INLINE f64v operator()(f64v x) const { return expr; } \
+  }                                                          \
+  ;
+#define DOUBLE2(Name, expr)                                          \
+  TAHR_EW_FUNCTOR(Name)                                              \
+  TAHR_INLINE f64v operator()(f64v x, f64v y) const { return expr; } \
+  }                                                                  \
+  ;
+
+// ---- powers by a number ----
+
+TAHR_INLINE f64v unless_minus_infinity(f64v x, double at_minus_infinity, f64v r) {
+  return select(x == -FloatTraits<double>::inf, splat<f64v>(at_minus_infinity), r);
+}
+#if TAHR_DOUBLES
+using doubles::vrsqrt;
+#else
+TAHR_INLINE f64v vrsqrt(f64v x) { return 1. / sqrt(x); }
+#endif
+TAHR_INLINE f64v square(f64v x) { return x * x; }
+DOUBLE1(Cube, x * x * x)
+DOUBLE1(FourthPower, square(square(x)))
+DOUBLE1(MinusSecondPower, square(1. / x))
+DOUBLE1(HalfPower, unless_minus_infinity(x, FloatTraits<double>::inf, sqrt(x) + 0.))
+DOUBLE1(MinusHalfPower, unless_minus_infinity(x, 0., vrsqrt(x + 0.)))
+DOUBLE1(ThreeHalvesPower, unless_minus_infinity(x, FloatTraits<double>::inf, x* sqrt(x)))
+#if TAHR_DOUBLES
+struct PowerBy {
+  const f64v y;
+  explicit PowerBy(const double* p) : y(splat<f64v>(p[0])) {}
+  TAHR_INLINE f64v operator()(f64v x) const { return doubles::vpow(x, y); }
+};
+#endif
+// At most two roundings for what needs no logarithm. (2, 1 and -1 have loops of their own.)
+void power_by(void* out, const void* const* in, int64_t n, const double* p) {
+  const double e = *p;
+  if (e == 3) return vector_loop1<Cube, double>(out, in, n, p);
+  if (e == 4) return vector_loop1<FourthPower, double>(out, in, n, p);
+  if (e == -2) return vector_loop1<MinusSecondPower, double>(out, in, n, p);
+  if (e == 0.5) return vector_loop1<HalfPower, double>(out, in, n, p);
+  if (e == -0.5) return vector_loop1<MinusHalfPower, double>(out, in, n, p);
+  if (e == 1.5) return vector_loop1<ThreeHalvesPower, double>(out, in, n, p);
+#if TAHR_DOUBLES
+  vector_loop1<PowerBy, double>(out, in, n, p);
+#else
+  const double* x = static_cast<const double*>(in[0]);
+  double* r = static_cast<double*>(out);
+  for (int64_t i = 0; i < n; ++i) r[i] = one_power(x[i], e);
+#endif
+}
+
+#if TAHR_DOUBLES
+DOUBLE1(Log, doubles::vlog(x))
+DOUBLE1(Log2, doubles::vlog2(x))
+DOUBLE1(Log10, doubles::vlog10(x))
+DOUBLE1(Log1p, doubles::vlog1p(x))
+DOUBLE1(Sinh, doubles::vsinh(x))
+DOUBLE1(Cosh, doubles::vcosh(x))
+DOUBLE1(Tanh, doubles::vtanh(x))
+DOUBLE1(TanhShrink, x - doubles::vtanh(x))
+DOUBLE1(Arcsinh, doubles::vasinh(x))
+DOUBLE1(Arccosh, doubles::vacosh(x))
+DOUBLE1(Arctanh, doubles::vatanh(x))
+DOUBLE1(Sigmoid, doubles::vsigmoid(x))
+DOUBLE1(Softplus, doubles::vsoftplus(x))
+DOUBLE1(LogSigmoid, doubles::vlog_sigmoid(x))
+DOUBLE1(Silu, doubles::vsilu(x))
+DOUBLE1(Mish, doubles::vmish(x))
+DOUBLE1(GeluTanh, doubles::vgelu_tanh(x))
+DOUBLE1(Gelu, doubles::vgelu(x))
+DOUBLE1(Rsqrt, doubles::vrsqrt(x))
+DOUBLE1(Cbrt, doubles::vcbrt(x))
+DOUBLE1(Sinc, doubles::vsinc(x))
+DOUBLE1(Erf, doubles::verf(x))
+DOUBLE1(Erfc, doubles::verfc(x))
+DOUBLE1(Erfinv, doubles::verfinv(x))
+DOUBLE1(Lgamma, doubles::vlgamma(x))
+DOUBLE1(Digamma, doubles::vdigamma(x))
+DOUBLE1(Trigamma, doubles::vtrigamma(x))
+DOUBLE1(I0, doubles::vbessel0(x))
+DOUBLE1(I1, doubles::vbessel1(x))
+DOUBLE2(Power, doubles::vpow(x, y))
+DOUBLE2(Hypot, doubles::vhypot(x, y))
+// Gradients: x is dy, y the input of the activation.
+DOUBLE2(SiluGrad, x* doubles::silu_slope(y))
+DOUBLE2(GeluGrad, x* doubles::gelu_slope(y))
+DOUBLE2(GeluTanhGrad, x* doubles::gelu_tanh_slope(y))
+#endif
+
+#define ONE(Op) {Ew::Op, EwType::F64, vector_loop1<Op, double>}
+#define TWO(Op) {Ew::Op, EwType::F64, vector_loop2<Op, double>}
+
+constexpr EwEntry kEntries[] = {
+    {Ew::PowerBy, EwType::F64, power_by},
+#if TAHR_DOUBLES
+    ONE(Log),
+    ONE(Log2),
+    ONE(Log10),
+    ONE(Log1p),
+    ONE(Sinh),
+    ONE(Cosh),
+    ONE(Tanh),
+    ONE(Arcsinh),
+    ONE(Arccosh),
+    ONE(Arctanh),
+    ONE(Sigmoid),
+    ONE(Softplus),
+    ONE(LogSigmoid),
+    ONE(Silu),
+    ONE(Mish),
+    ONE(Gelu),
+    ONE(GeluTanh),
+    ONE(Rsqrt),
+    ONE(Cbrt),
+    ONE(Sinc),
+    ONE(Erf),
+    ONE(Erfc),
+    ONE(Erfinv),
+    ONE(Lgamma),
+    ONE(Digamma),
+    ONE(Trigamma),
+    ONE(I0),
+    ONE(I1),
+    TWO(Power),
+    TWO(Hypot),
+    TWO(SiluGrad),
+    TWO(GeluGrad),
+    ONE(TanhShrink),
+    TWO(GeluTanhGrad),
+#endif
+};
+
+}  // namespace
+
+const EwEntries& elementwise_double_table() {
+  static constexpr EwEntries table{kEntries, sizeof kEntries / sizeof kEntries[0]};
+  return table;
+}
+
+}  // namespace tahr::TAHR_ISA
