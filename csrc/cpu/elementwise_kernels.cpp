@@ -83,12 +83,26 @@ void power_by_one(void* out, const void* const* in, int64_t n, const double* par
   if (const EwLoop loop = power_by(e)) return loop(out, in, n, &exponent);
   g_loop[static_cast<int>(Ew::Power)][static_cast<int>(DTypeOf<T>::value)](out, in, n, params);
 }
+// The same for a single base, which it finds as the logarithm to base 2.
+EwLoop power_of(double base, DType type, double* log) {
+  if (!(base > 0) || base == 1 || std::isinf(base)) return nullptr;
+  *log = std::log2(base);
+  return g_loop[static_cast<int>(Ew::PowerOf)][static_cast<int>(type)];
+}
+template <class T>
+void power_of_one(void* out, const void* const* in, int64_t n, const double* params) {
+  constexpr DType type = DTypeOf<T>::value;
+  double log;
+  if (const EwLoop loop = power_of(static_cast<double>(*static_cast<const T*>(in[0])), type, &log))
+    return loop(out, in + 1, n, &log);
+  g_loop[static_cast<int>(Ew::Power)][static_cast<int>(type)](out, in, n, params);
+}
 void power(const EwSite& s, EwCall* call) {
   Resolver::resolve(Ew::Power, s, call);
   find_loop(call);
-  if (!s.one_second) return;
-  if (call->out == DType::Float32) call->loop = power_by_one<float>;
-  if (call->out == DType::Float64) call->loop = power_by_one<double>;
+  if (!s.one_second && !s.one_first) return;
+  if (call->out == DType::Float32) call->loop = s.one_second ? power_by_one<float> : power_of_one<float>;
+  if (call->out == DType::Float64) call->loop = s.one_second ? power_by_one<double> : power_of_one<double>;
 }
 
 using EwResolve = void (*)(const EwSite&, EwCall*);
@@ -106,18 +120,24 @@ void kernel(const KernelArgs& a) {
   run_elementwise(a.in, a.out[0], call);
 }
 
-// The value of a single exponent is at hand: it need not be spread over a tile.
+// The value of a single base or exponent is at hand: it need not be spread over a tile.
 void power_kernel(const KernelArgs& a) {
-  const Tensor& exponent = a.in[1];
+  const Tensor &base = a.in[0], &exponent = a.in[1];
   EwCall call;
   Resolver::resolve(Ew::Power, {a.in[0].dtype(), a.out[0].dtype(), a.attrs}, &call);
   find_loop(&call);
-  if (is_float(a.out[0].dtype()) && exponent.size() == 1 && a.in[0].size() == a.out[0].size()) {
+  if (is_float(a.out[0].dtype()) && exponent.size() == 1 && base.size() == a.out[0].size()) {
     const double e = exponent.item();
     if (const EwLoop loop = call.out == DType::Float64 ? power_by(e) : power_by(static_cast<float>(e))) {
       call.loop = loop;
       call.params[0] = e;
       return run_elementwise(a.in.first(1), a.out[0], call);
+    }
+  } else if (is_float(a.out[0].dtype()) && base.size() == 1 && exponent.size() == a.out[0].size()) {
+    const double b = call.out == DType::Float64 ? base.item() : static_cast<double>(static_cast<float>(base.item()));
+    if (const EwLoop loop = power_of(b, call.out, &call.params[0])) {
+      call.loop = loop;
+      return run_elementwise(a.in.subspan(1), a.out[0], call);
     }
   }
   run_elementwise(a.in, a.out[0], call);

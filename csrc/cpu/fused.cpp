@@ -228,9 +228,11 @@ class Planner {
     levels_[static_cast<size_t>(value)] = l;
     if (l != Cell && plan_.size == 0) return;
     const Spec& first = spec(ins.operands[0]);
-    EwSite site{first.dtype, out.dtype, ins.attrs.get(), false};
+    EwSite site{first.dtype, out.dtype, ins.attrs.get()};
     if (ins.operands.size() == 2) {
-      site.one_second = spec(ins.operands[1]).shape.size() == 1 && first.shape.size() == out.shape.size();
+      const Shape& second = spec(ins.operands[1]).shape;
+      site.one_first = first.shape.size() == 1 && second.size() == out.shape.size();
+      site.one_second = second.size() == 1 && first.shape.size() == out.shape.size();
     }
     const EwCall call = elementwise_call(ins.op->name, site);
     int in[kEwMaxInputs] = {};

@@ -91,6 +91,7 @@ enum class Ew : uint8_t {
   Erfc,
   Power,
   PowerBy,  // by an exponent that is a parameter
+  PowerOf,  // of a base, positive and finite, whose logarithm to base 2 is a parameter
   Hypot,
   Logaddexp,
   Logaddexp2,

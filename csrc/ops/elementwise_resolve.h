@@ -20,7 +20,8 @@ struct EwSite {
   DType in;  // of the first input
   DType out;
   const void* attrs;
-  bool one_second = false;  // the second input is a single value, and the first as large as the result
+  bool one_first = false;   // the first input is a single value, and the second as large as the result
+  bool one_second = false;  // the other way round
 };
 
 struct EwPlan {

@@ -99,6 +99,13 @@ TAHR_INLINE f32v operator()(f32v x) const {
 }
 };
 #if TAHR_LOOKUP
+// Of a base whose logarithm is a parameter, split into two floats.
+struct PowerOf {
+  const float high, low;
+  explicit PowerOf(const double* p)
+      : high(static_cast<float>(p[0])), low(static_cast<float>(p[0] - static_cast<double>(high))) {}
+  TAHR_INLINE f32v operator()(f32v y) const { return pow_of_base(y, high, low); }
+};
 struct PowerByFew {
   const PowBy power;
   explicit PowerByFew(const double* p) : power(static_cast<float>(p[0])) {}
@@ -118,6 +125,10 @@ TAHR_INLINE V logaddexp(V x, V y) {
   return larger(x, y) + log1p_unit(exp_below(gap(x, y)));
 }
 template <class V>
+TAHR_INLINE V logaddexp2(V x, V y) {
+  return larger(x, y) + log1p_unit(vexp2(gap(x, y))) * static_cast<Lane<V>>(1.44269504088896340736);
+}
+template <class V>
 TAHR_INLINE V softplus(V x) {
   return vsoftplus(x);
 }
@@ -131,6 +142,11 @@ TAHR_INLINE f32v logaddexp(f32v x, f32v y) {  // infinities of one sign have no 
   return with_far(greater(x, y) + log1p_exp(d), lanes_not_upto(d, 7.8f),
                   [&]() TAHR_LAMBDA { return logaddexp<f32v>(x, y); });
 }
+TAHR_INLINE f32v logaddexp2(f32v x, f32v y) {
+  const f32v d = vabs(x - y) * 0.693147182f;
+  return with_far(fma(log1p_exp(d), 1.44269502f, greater(x, y)), lanes_not_upto(d, 7.8f),
+                  [&]() TAHR_LAMBDA { return logaddexp2<f32v>(x, y); });
+}
 TAHR_INLINE f32v softplus(f32v x) {
   const f32v a = vabs(x);
   return with_far(greater(f32v{}, x) + log1p_exp(a), lanes_not_upto(a, 7.8f),
@@ -143,7 +159,7 @@ TAHR_INLINE f32v log_sigmoid(f32v x) {
 }
 #endif
 MATH2(Logaddexp, logaddexp(x, y))
-MATH2(Logaddexp2, larger(x, y) + log1p_unit(vexp2(gap(x, y))) * static_cast<Lane<V>>(1.44269504088896340736))
+MATH2(Logaddexp2, logaddexp2(x, y))
 MATH1(Sigmoid, vsigmoid(x))
 MATH1(Softplus, softplus(x))
 MATH1(LogSigmoid, log_sigmoid(x))
@@ -180,6 +196,9 @@ constexpr EwEntry kEntries[] = {
     FLOAT1(Gelu),     BOTH1(GeluTanh),     BOTH1(Elu),        BOTH1(Celu),
     BOTH1(Selu),      BOTH1(Mish),         BOTH1(TanhShrink), BOTH2(SiluGrad),
     FLOAT2(GeluGrad), BOTH2(GeluTanhGrad), BOTH2(EluGrad),    {Ew::PowerBy, EwType::F32, power_by},
+#if TAHR_LOOKUP
+    FLOAT1(PowerOf),
+#endif
     FLOAT1(Lgamma),   FLOAT1(Digamma),     FLOAT1(Trigamma),  FLOAT1(I0),
     FLOAT1(I1),
 };

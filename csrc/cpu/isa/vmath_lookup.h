@@ -205,6 +205,13 @@ TAHR_INLINE f32v pow_magnitude(f32v x, f32v y) {
   return exp2_of(p - off, smaller_magnitude(off + rest, splat<f32v>(1.f)));
 }
 
+// b^y from the logarithm of b to base 2, high + low.
+TAHR_INLINE f32v pow_of_base(f32v y, float high, float low) {
+  const f32v p = y * high, off = off_integer(p);
+  const f32v rest = fma(y, low, fma(y, high, -p));  // anything where p is infinite
+  return exp2_of(p - off, smaller_magnitude(off + rest, splat<f32v>(1.f)));
+}
+
 // In 16 intervals, [1, 1.5) and then [0.75, 1), and -log2 of it as in kPowLog.
 alignas(64) constexpr float kPowByScale[16] = {1.f,      0.921875f, 0.859375f, 0.828125f, 0.78125f,  0.75f,
                                                0.71875f, 0.6875f,   1.3125f,   1.25f,     1.203125f, 1.15625f,
@@ -269,8 +276,9 @@ struct PowBy {
 
 // ---- the complement of the error function ----
 
-// erfc, for what is beyond the pieces of vmath_tails.h: erfc(a) exp(a^2) for a up to 10.6 in quarters of an octave of a + 1, by its distance from where they begin:
-// coefficient j of interval i is kErfc[j][i], the first interval being the twelfth.
+// erfc, for what is beyond the pieces of vmath_tails.h: erfc(a) exp(a^2) for a up to 10.6 in quarters of an octave of a
+// + 1, by its distance from where they begin: coefficient j of interval i is kErfc[j][i], the first interval being the
+// twelfth.
 alignas(64) constexpr float kErfc[6][16] = {
     {0.427583545f, 0.321585417f, 0.255395681f, 0.21080637f, 0.179001138f, 0.136999458f, 0.110704638f, 0.0927765667f,
      0.079800047f, 0.0623077229f, 0.0510805957f, 0.0432719216f, 1.f, 0.770346522f, 0.615690351f, 0.506937623f},
