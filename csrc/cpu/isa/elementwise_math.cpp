@@ -101,9 +101,11 @@ TAHR_INLINE f32v operator()(f32v x) const {
 #if TAHR_LOOKUP
 // Of a base whose logarithm is a parameter, split into two floats.
 struct PowerOf {
-  const float high, low;
-  explicit PowerOf(const double* p)
-      : high(static_cast<float>(p[0])), low(static_cast<float>(p[0] - static_cast<double>(high))) {}
+  f32v high, low;
+  explicit PowerOf(const double* p) {
+    const float rounded = static_cast<float>(p[0]);
+    high = splat<f32v>(rounded), low = splat<f32v>(static_cast<float>(p[0] - static_cast<double>(rounded)));
+  }
   TAHR_INLINE f32v operator()(f32v y) const { return pow_of_base(y, high, low); }
 };
 struct PowerByFew {

@@ -23,6 +23,9 @@ TAHR_INLINE f32v look_up(const float (&table)[32], i32v i) {
 // The exponent of |x| as a float: -inf for 0, inf for inf. The mantissa of |x|, in [1, 2) or [0.75, 1.5).
 TAHR_INLINE f32v exponent_of(f32v x) { return __builtin_ia32_getexpps512_mask(x, x, kAllLanes, 4); }
 TAHR_INLINE f32v mantissa_of(f32v x) { return __builtin_ia32_getmantps512_mask(x, 4, x, kAllLanes, 4); }
+TAHR_INLINE f32v mantissa_of_positive(f32v x) {  // in [0.75, 1.5); NaN below 0
+  return __builtin_ia32_getmantps512_mask(x, 11, x, kAllLanes, 4);
+}
 TAHR_INLINE f32v mantissa_near_1(f32v x) { return __builtin_ia32_getmantps512_mask(x, 7, x, kAllLanes, 4); }
 TAHR_INLINE f32v times_power_of_2(f32v x, f32v n) { return __builtin_ia32_scalefps512_mask(x, n, x, kAllLanes, 4); }
 // Estimates with a relative error of 2^-14.
@@ -190,26 +193,34 @@ TAHR_INLINE f32v exp2_of(f32v integer, f32v s) {  // 2^(integer + s), |s| little
       fma(s, poly(s, 0.693147182f, 0.240226477f, 0.0555033237f, 0.00961843692f, 0.0013398875f, 0.000153533605f), 1.f),
       integer);
 }
-// |x|^y, if y is finite. The logarithm to base 2 as high + low, to 2^-32: a + f v, v = log2(e) + c f rounded, in
-// `high`, what rounding lost and the rest of the series in `low`.
-TAHR_INLINE f32v pow_magnitude(f32v x, f32v y) {
+// 2^(y (high + low)): for an infinite product 0 or inf, for NaN NaN, which n tells. Elsewhere y high is an integer n
+// and a rest, rounded once.
+struct ExponentParts {
+  f32v n, s;
+};
+TAHR_INLINE ExponentParts exponent_parts(f32v y, f32v high, f32v low) {
+  constexpr float magic = FloatTraits<float>::magic;
+  const f32v n = fma(y, high, splat<f32v>(magic)) - magic;
+  const f32v s = fma(y, low, fma(y, high, -n));  // anything where n is infinite or large: bounded
+  return {n, smaller_magnitude(s, splat<f32v>(1.f))};
+}
+// x^y as 2^(n + s); n is finite only where x and y are and x is positive. The logarithm of x to base 2 as high + low,
+// to 2^-32: a + f v, v = log2(e) + c f rounded, in `high`, what rounding lost and the rest of the series in `low`.
+TAHR_INLINE ExponentParts pow_parts(f32v x, f32v y) {
   constexpr float kLog2e = 1.44269502f, kSecond = -0.72134751f;
-  const f32v m = mantissa_near_1(x);
+  const f32v m = mantissa_of_positive(x);
   const i32v i = bits<i32v>(bits<u32v>(m) >> 18);
   const f32v f = fma(m, look_up(kPowScale, i), -1.f), a = exponent_of(x) + look_up(kPowLog, i);  // both exact
   const f32v v = fma(f, kSecond, kLog2e), high = fma(f, v, a), lost = fma(f, v, a - high);
-  const f32v series = poly(f, 1.92560172e-8f, -8.98534758e-9f, 0.48089838f, -0.360678583f, 0.288536638f, -0.231377363f);
+  const f32v series = poly(f, 1.91133049e-8f, 7.618352e-9f, 0.480901122f, -0.360805899f, 0.282372206f);
   const f32v low = fma(f, fma(f, splat<f32v>(kSecond), kLog2e - v) + series, lost) + look_up(kPowLogRest, i);
-  const f32v p = y * high, off = off_integer(p);
-  const f32v rest = fma(y, low, fma(y, high, -p));  // anything where p overflows or is infinite: the sum is bounded
-  return exp2_of(p - off, smaller_magnitude(off + rest, splat<f32v>(1.f)));
+  return exponent_parts(y, high, low);
 }
 
 // b^y from the logarithm of b to base 2, high + low.
-TAHR_INLINE f32v pow_of_base(f32v y, float high, float low) {
-  const f32v p = y * high, off = off_integer(p);
-  const f32v rest = fma(y, low, fma(y, high, -p));  // anything where p is infinite
-  return exp2_of(p - off, smaller_magnitude(off + rest, splat<f32v>(1.f)));
+TAHR_INLINE f32v pow_of_base(f32v y, f32v high, f32v low) {
+  const ExponentParts e = exponent_parts(y, high, low);
+  return exp2_of(e.n, e.s);
 }
 
 // In 16 intervals, [1, 1.5) and then [0.75, 1), and -log2 of it as in kPowLog.

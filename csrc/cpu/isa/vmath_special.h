@@ -190,10 +190,14 @@ TAHR_INLINE f32v pow_exceptions(f32v x, f32v y, f32v r) {
 
 // x to the power of y: through float64, or in pairs of floats.
 #if TAHR_LOOKUP
+inline __attribute__((noinline)) f32v pow_of_any(f32v x, f32v y) {
+  const ExponentParts e = pow_parts(vabs(x), y);
+  return pow_exceptions(x, y, exp2_of(e.n, e.s));
+}
 TAHR_INLINE f32v vpow(f32v x, f32v y) {
-  const f32v r = pow_magnitude(x, y);
-  const unsigned odd = lanes_in<kNan | kZero | kInfinite | kNegative>(x) | lanes_in<kNan | kInfinite>(y);
-  return __builtin_expect(odd, 0) ? pow_exceptions(x, y, r) : r;
+  const ExponentParts e = pow_parts(x, y);
+  if (__builtin_expect(lanes_in<kNan | kInfinite>(e.n), 0)) return pow_of_any(x, y);
+  return exp2_of(e.n, e.s);
 }
 #else
 // n / d to about 2^-42, for d near 1.
