@@ -55,8 +55,9 @@ struct Extreme : MaxOp {};
 template <>
 struct Extreme<false> : MinOp {};
 
+// Where there may be NaN: the extremes of parts and then a search.
 template <bool kMax, class T>
-TAHR_INLINE void long_arg_row(const T* x, int64_t n, int64_t base, T* a, int32_t* b) {
+__attribute__((noinline)) void long_arg_row(const T* x, int64_t n, int64_t base, T* a, int32_t* b) {
   constexpr int64_t kBlock = 8192 / sizeof(T);  // stays in the first-level cache for the search
   T best = x[0];
   int64_t at = 0;
@@ -74,43 +75,176 @@ TAHR_INLINE void long_arg_row(const T* x, int64_t n, int64_t base, T* a, int32_t
   *b = static_cast<int32_t>(base + at);
 }
 
-// Rows of a vector and more: their extremes, and then where they are, from the end to the first.
+// The better of two where neither is NaN; of equals the second.
+template <bool kMax>
+struct Better {
+  template <class V>
+  static V comb(V a, V b) {
+    if constexpr (kIsFloatVec<V>) return kMax ? greater(a, b) : lesser(a, b);
+    else return (kMax ? a > b : a < b) ? a : b;
+  }
+};
+
+// Sums of what has passed, which are NaN if that was; and where infinities of both signs have, which costs time only.
+template <class V>
+struct NanWatch {
+  V sum{};
+  TAHR_INLINE void look(V v) { sum += v; }
+  TAHR_INLINE bool found() const { return any(sum != sum); }
+};
+
+// By lanes: the extreme so far and where it was first.
+template <bool kMax, class V>
+struct Leader {
+  V best;
+  Mask<V> at;
+  TAHR_INLINE void take(V v, Mask<V> here) {
+    at = select(kMax ? v > best : v < best, here, at);
+    best = Better<kMax>::comb(v, best);
+  }
+  TAHR_INLINE void join(const Leader& other) {  // of other elements
+    const auto better = (kMax ? other.best > best : other.best < best) | ((other.best == best) & (other.at < at));
+    at = select(better, other.at, at);
+    best = select(better, other.best, best);
+  }
+};
+
+// The leaders among n elements, a vector or more; meaningless if there is NaN among them, which `watch` sees.
 template <bool kMax, class T>
-TAHR_INLINE void arg_groups(const T* x, int64_t rows, int64_t n, int64_t base, T* a, int32_t* b) {
+TAHR_INLINE Leader<kMax, Vec<T>> lead(const T* x, int64_t n, NanWatch<Vec<T>>& watch) {
+  using V = Vec<T>;
+  using M = Mask<V>;
+  using I = typename IntOf<sizeof(T)>::type;
+  constexpr int64_t W = kLanes<T>, N = 4;
+  M lane;
+  for (int i = 0; i < W; ++i) lane[i] = static_cast<I>(i);
+  const auto fetch = [](const T* p) TAHR_LAMBDA { __builtin_prefetch(reinterpret_cast<const char*>(p) + kRowsAhead); };
+  const V tail = load_once<V>(x + n - W);  // at the end; perhaps some of them a second time
+  const M tail_at = lane + static_cast<I>(n - W);
+  Leader<kMax, V> first{load_once<V>(x), lane};
+  fetch(x);
+  int64_t k = W;
+  if (n >= 4 * N * W) {
+    Leader<kMax, V> more[N] = {first,
+                               {load_once<V>(x + W), lane + I(W)},
+                               {load_once<V>(x + 2 * W), lane + I(2 * W)},
+                               {load_once<V>(x + 3 * W), lane + I(3 * W)}};
+    watch.look((more[0].best + more[1].best) + (more[2].best + more[3].best));
+    M here = lane;
+    for (k = N * W; k + N * W < n; k += N * W) {
+      here += static_cast<I>(N * W);
+      V v[N];
+      for (int i = 0; i < N; ++i) {
+        fetch(x + k + i * W);
+        v[i] = load_once<V>(x + k + i * W);
+        more[i].take(v[i], here + static_cast<I>(i * W));
+      }
+      watch.look((v[0] + v[1]) + (v[2] + v[3]));
+    }
+    more[0].join(more[1]), more[2].join(more[3]), more[0].join(more[2]);
+    first = more[0];
+  }
+  M here = lane + static_cast<I>(k);
+  for (; k + 2 * W < n; k += 2 * W) {
+    const V v = load_once<V>(x + k), w = load_once<V>(x + k + W);
+    fetch(x + k), fetch(x + k + W);
+    first.take(v, here);
+    here += static_cast<I>(W);
+    first.take(w, here);
+    here += static_cast<I>(W);
+    watch.look(v + w);
+  }
+  if (k + W < n) {
+    const V v = load_once<V>(x + k);
+    fetch(x + k);
+    first.take(v, here);
+    watch.look(v);
+  }
+  first.take(tail, tail_at);
+  watch.look(n < 4 * N * W ? tail + load_once<V>(x) : tail);
+  return first;
+}
+
+// The same of kVectors vectors, the last of them at the end.
+template <bool kMax, int kVectors, class T>
+TAHR_INLINE Leader<kMax, Vec<T>> lead_short(const T* x, int64_t n, NanWatch<Vec<T>>& watch) {
+  using V = Vec<T>;
+  using I = typename IntOf<sizeof(T)>::type;
+  constexpr int64_t W = kLanes<T>;
+  Mask<V> lane;
+  for (int i = 0; i < W; ++i) lane[i] = static_cast<I>(i);
+  V v[kVectors];
+  for (int i = 0; i < kVectors; ++i) {
+    __builtin_prefetch(reinterpret_cast<const char*>(x + i * W) + kRowsAhead);
+    v[i] = load_once<V>(i + 1 < kVectors ? x + i * W : x + n - W);
+  }
+  Leader<kMax, V> l{v[0], lane};
+  for (int i = 1; i < kVectors; ++i) l.take(v[i], lane + static_cast<I>(i + 1 < kVectors ? i * W : n - W));
+  V sum = v[0];
+  for (int i = 1; i < kVectors; ++i) sum += v[i];
+  watch.look(sum);
+  return l;
+}
+
+// Of rows of a vector and more. Where the extremes are is looked up a group late, so that nothing waits for them.
+template <bool kMax, class T, class LeadRow>
+TAHR_INLINE void arg_groups_by(const T* x, int64_t rows, int64_t n, int64_t base, T* a, int32_t* b, LeadRow lead_row) {
   using V = Vec<T>;
   using M = Mask<V>;
   using I = typename IntOf<sizeof(T)>::type;
   constexpr int64_t W = kLanes<T>;
-  M lane, at[kSets][W];
-  for (int i = 0; i < W; ++i) lane[i] = static_cast<I>(i);
-  V extreme[kSets];
-  T best[kSets * W];
-  two_passes(
-      x, rows, n, [n](const T* row) TAHR_LAMBDA { return fold_vectors<Extreme<kMax>>(row, n); },
-      [&](int64_t set, V(&v)[W]) TAHR_LAMBDA {
-        extreme[set] = fold_each<Extreme<kMax>, T>(v);
-        store(best + set * W, extreme[set]);
-        for (int i = 0; i < W; ++i) at[set][i] = M{};
-      },
-      [&](const T* row, int64_t, int64_t i, const T* ahead) TAHR_LAMBDA {
-        const V m = splat<V>(best[i]);
-        M found = select(load<V>(row + n - W) == m, lane + static_cast<I>(n - W), M{} + static_cast<I>(n));
-        M here = lane + static_cast<I>(n / W * W);
-        for (int64_t k = n / W * W - W; k >= 0; k -= W) {
-          __builtin_prefetch(ahead + k);
-          here -= static_cast<I>(W);
-          found = select(load<V>(row + k) == m, here, found);
-        }
-        at[i / W][i % W] = found;
-      },
-      [&](int64_t set, int64_t r, int64_t count) TAHR_LAMBDA {
-        if (__builtin_expect(any(extreme[set] != extreme[set]), 0)) {
-          for (int64_t i = r; i < r + count; ++i) long_arg_row<kMax>(x + i * n, n, base, a + i, b + i);
-          return;
-        }
-        store_up_to(a + r, extreme[set], count);
-        put_positions(b + r, fold_each<MinOp, I>(at[set]) + static_cast<I>(base), count);
-      });
+  V best[2][W];
+  M at[2][W];
+  T of[2][W];
+  int64_t done = 0;  // rows, with their positions, but for those looked up
+  const auto look_up = [&](int64_t r) TAHR_LAMBDA {
+    const int64_t g = r / W % 2;
+    for (int64_t i = 0; i < W; ++i) at[g][i] = select(best[g][i] == of[g][i], at[g][i], M{} + static_cast<I>(n));
+    put_positions(b + r, fold_each<Better<false>, I>(at[g]) + static_cast<I>(base), rows - r < W ? rows - r : W);
+  };
+  for (int64_t r = 0; r < rows; r += W) {
+    const int64_t count = rows - r < W ? rows - r : W, g = r / W % 2;
+    NanWatch<V> watch;
+    V fold[W];
+    for (int64_t i = 0; i < count; ++i) {
+      const Leader<kMax, V> l = lead_row(x + (r + i) * n, watch);
+      best[g][i] = fold[i] = l.best;
+      at[g][i] = l.at;
+    }
+    for (int64_t i = count; i < W; ++i) best[g][i] = fold[i] = V{}, at[g][i] = M{};
+    const V extreme = fold_each<Better<kMax>, T>(fold);
+    store(of[g], extreme);
+    in_memory(of[g]);
+    store_up_to(a + r, extreme, count);
+    if (r > done) look_up(r - W);
+    if (__builtin_expect(watch.found(), 0)) {
+      for (int64_t i = r; i < r + count; ++i) long_arg_row<kMax>(x + i * n, n, base, a + i, b + i);
+      done = r + W;
+    }
+  }
+  if (done < rows) look_up((rows - 1) / W * W);
+}
+
+template <bool kMax, class T>
+TAHR_INLINE void arg_groups(const T* x, int64_t rows, int64_t n, int64_t base, T* a, int32_t* b) {
+  const auto by = [&](auto lead_row) TAHR_LAMBDA { arg_groups_by<kMax>(x, rows, n, base, a, b, lead_row); };
+  using Watch = NanWatch<Vec<T>>;
+  const int64_t vectors = (n + kLanes<T> - 1) / kLanes<T>;
+  if (kVecBytes == 64 && vectors == 2)
+    return by([n](const T* row, Watch& watch) TAHR_LAMBDA { return lead_short<kMax, 2>(row, n, watch); });
+  if (kVecBytes == 64 && vectors == 3)
+    return by([n](const T* row, Watch& watch) TAHR_LAMBDA { return lead_short<kMax, 3>(row, n, watch); });
+  by([n](const T* row, Watch& watch) TAHR_LAMBDA { return lead<kMax>(row, n, watch); });
+}
+template <bool kMax, class T>
+TAHR_INLINE void arg_row(const T* x, int64_t n, int64_t base, T* a, int32_t* b) {
+  using I = typename IntOf<sizeof(T)>::type;
+  NanWatch<Vec<T>> watch;
+  const Leader<kMax, Vec<T>> l = lead<kMax>(x, n, watch);
+  if (__builtin_expect(watch.found(), 0)) return long_arg_row<kMax>(x, n, base, a, b);
+  *a = fold_lanes<Better<kMax>, T, kVecBytes>(l.best);
+  const auto at = select(l.best == *a, l.at, Mask<Vec<T>>{} + static_cast<I>(n));
+  *b = static_cast<int32_t>(base + fold_lanes<Better<false>, I, kVecBytes>(at));
 }
 
 template <bool kMax, class T>
@@ -121,7 +255,8 @@ void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, v
   if constexpr (kIsFloat<T>) {
     using M = Mask<Vec<T>>;
     using I = typename IntOf<sizeof(T)>::type;
-    if (n <= kNarrow && rows > 1) {
+    constexpr int64_t kTransposed = kVecBytes == 64 ? kLanes<T> * 3 / 2 : kNarrow;
+    if (n <= kTransposed && rows > 1) {
       return each_block<T>(x, rows, n, [&](int64_t r, int64_t count, RowBlock<T>& block) TAHR_LAMBDA {
         Vec<T> best = load<Vec<T>>(block.t);
         M at = M{} + static_cast<I>(base), here = at;
@@ -133,7 +268,11 @@ void arg_rows(const void* xv, int64_t rows, int64_t n, int64_t base, void* av, v
         put_positions(b + r, at, count);
       });
     }
-    if (n > kNarrow && n <= kLongRow && rows > 1) return arg_groups<kMax>(x, rows, n, base, a, b);
+    if (n > kTransposed && n <= kLongRow && rows > 1) return arg_groups<kMax>(x, rows, n, base, a, b);
+    if (n >= kLanes<T>) {
+      for (int64_t i = 0; i < rows; ++i) arg_row<kMax>(x + i * n, n, base, a + i, b + i);
+      return;
+    }
   }
   for (int64_t i = 0; i < rows; ++i) long_arg_row<kMax>(x + i * n, n, base, a + i, b + i);
 }

@@ -79,6 +79,24 @@ TAHR_INLINE void store(void* p, V v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
+// Lets the compiler forget what it knows of an array: a lane of it is then broadcast from memory, by a load, not by a
+// permutation of the register it came from.
+template <class T, int N>
+TAHR_INLINE void in_memory(T (&a)[N]) {
+  __asm__ volatile("" : "+m"(a));
+}
+
+// A vector that is loaded once: the compiler would rather have it as the memory operand of each use, and a load that
+// crosses a cache line costs two.
+template <class V>
+TAHR_INLINE V load_once(const void* p) {
+  V v = load<V>(p);
+#if defined(__SSE2__)
+  __asm__("" : "+v"(v));
+#endif
+  return v;
+}
+
 // The first n lanes; the others are zero.
 template <class V>
 TAHR_INLINE V load_part(const void* p, int64_t n) {
