@@ -117,7 +117,9 @@ void run_chunk(const Job& j, int64_t begin, int64_t end) {
   const EwCasts& casts = elementwise_cast_table();
   if (j.direct) {
     for (int i = 0; i < j.inputs; ++i) in[i] = j.op[i].data + static_cast<size_t>(begin) * j.op[i].size;
-    j.call->loop(j.out + static_cast<size_t>(begin) * j.out_size, in, end - begin, j.call->params);
+    const EwLoop loop = j.stream ? j.call->streamed : j.call->loop;
+    loop(j.out + static_cast<size_t>(begin) * j.out_size, in, end - begin, j.call->params);
+    if (j.stream) casts.stream_end();
     return;
   }
   Tiles t;
@@ -198,7 +200,8 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
   j.out_size = size_of(out.dtype());
   j.convert = call.out == out.dtype() ? nullptr : cast_loop(call.out, out.dtype());
   j.stream = past_the_cache(in, out);
-  j.direct = direct && !j.stream;
+  const bool aligned = reinterpret_cast<uintptr_t>(j.out) % 64 == 0;
+  j.direct = direct && (!j.stream || (call.streamed && aligned));
   j.fetch = j.stream && call.ns < kMuchArithmetic;
   j.step = j.fetch || size <= 2 * kTile ? kShortTile : kTile;  // a short job spares filling a long tile
   for (int i = 0; i < inputs; ++i) {

@@ -11,13 +11,14 @@
 namespace tahr {
 namespace {
 
-EwLoop g_loop[kEwCount][kDTypeCount];
+EwLoop g_loop[kEwCount][kDTypeCount], g_streamed[kEwCount][kDTypeCount];
 float g_ns[kEwCount];
 
 void collect(const EwEntries& entries, float ns) {
   for (size_t i = 0; i < entries.count; ++i) {
     const EwEntry& e = entries.begin[i];
     g_loop[static_cast<int>(e.op)][static_cast<int>(e.type)] = e.loop;
+    g_streamed[static_cast<int>(e.op)][static_cast<int>(e.type)] = e.streamed;
     float& cost = g_ns[static_cast<int>(e.op)];
     if (cost == 0 || e.type == EwType::F32) cost = ns;
   }
@@ -46,6 +47,7 @@ EwLoop fill_of(DType t) {
 inline void find_loop(EwCall* call) {
   call->loop = g_loop[static_cast<int>(call->op)][static_cast<int>(call->type)];
   if (call->loop) [[likely]] {
+    call->streamed = g_streamed[static_cast<int>(call->op)][static_cast<int>(call->type)];
     call->ns = g_ns[static_cast<int>(call->op)];
     return;
   }
@@ -101,6 +103,7 @@ void power(const EwSite& s, EwCall* call) {
   Resolver::resolve(Ew::Power, s, call);
   find_loop(call);
   if (!s.one_second && !s.one_first) return;
+  call->streamed = nullptr;
   if (call->out == DType::Float32) call->loop = s.one_second ? power_by_one<float> : power_of_one<float>;
   if (call->out == DType::Float64) call->loop = s.one_second ? power_by_one<double> : power_of_one<double>;
 }
@@ -129,14 +132,14 @@ void power_kernel(const KernelArgs& a) {
   if (is_float(a.out[0].dtype()) && exponent.size() == 1 && base.size() == a.out[0].size()) {
     const double e = exponent.item();
     if (const EwLoop loop = call.out == DType::Float64 ? power_by(e) : power_by(static_cast<float>(e))) {
-      call.loop = loop;
+      call.loop = loop, call.streamed = nullptr;
       call.params[0] = e;
       return run_elementwise(a.in.first(1), a.out[0], call);
     }
   } else if (is_float(a.out[0].dtype()) && base.size() == 1 && exponent.size() == a.out[0].size()) {
     const double b = call.out == DType::Float64 ? base.item() : static_cast<double>(static_cast<float>(base.item()));
     if (const EwLoop loop = power_of(b, call.out, &call.params[0])) {
-      call.loop = loop;
+      call.loop = loop, call.streamed = nullptr;
       return run_elementwise(a.in.subspan(1), a.out[0], call);
     }
   }

@@ -24,6 +24,7 @@ struct EwEntry {
   Ew op;
   EwType type;  // of the inputs that carry the op's type
   EwLoop loop;
+  EwLoop streamed = nullptr;  // the same past the cache, if there is one: `out` at a multiple of 64 bytes
 };
 struct EwEntries {
   const EwEntry* begin;

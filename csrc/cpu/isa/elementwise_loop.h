@@ -116,6 +116,56 @@ void vector_loop2(void* out, const void* const* in, int64_t n, const double* p) 
   if (i < n) store_part(r + i, f(load_part<V>(a + i, n - i), load_part<V>(b + i, n - i)), n - i);
 }
 
+// The same past the cache, results from registers: no line of them is read first, and loads and stores go side by side.
+template <class V>
+TAHR_INLINE void store_past_cache(void* p, V v) {
+#if defined(__clang__)
+  __builtin_nontemporal_store(v, static_cast<V*>(p));
+#elif defined(__AVX512F__)
+  __builtin_ia32_movntps512(static_cast<float*>(p), bits<f32v>(v));
+#elif defined(__AVX2__)
+  __builtin_ia32_movntps256(static_cast<float*>(p), bits<f32v>(v));
+#elif defined(__SSE2__)
+  __builtin_ia32_movntps(static_cast<float*>(p), bits<f32v>(v));
+#else
+  store(p, v);
+#endif
+}
+// Into the second level of the cache well ahead, into the first in time.
+TAHR_INLINE void fetch_twice(const void* p) {
+  __builtin_prefetch(static_cast<const char*>(p) + 2 * kFetchAhead, 0, 2);
+  __builtin_prefetch(static_cast<const char*>(p) + kFetchAhead / 2);
+}
+template <class F, class T>
+void stream_loop1(void* out, const void* const* in, int64_t n, const double* p) {
+  using V = Vec<T>;
+  constexpr int64_t lanes = kLanes<T>;
+  const T* a = static_cast<const T*>(in[0]);
+  T* r = static_cast<T*>(out);
+  const F f(p);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    fetch_twice(a + i);
+    store_past_cache(r + i, f(load<V>(a + i)));
+  }
+  if (i < n) store_part(r + i, f(load_part<V>(a + i, n - i)), n - i);
+}
+template <class F, class T>
+void stream_loop2(void* out, const void* const* in, int64_t n, const double* p) {
+  using V = Vec<T>;
+  constexpr int64_t lanes = kLanes<T>;
+  const T *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]);
+  T* r = static_cast<T*>(out);
+  const F f(p);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    fetch_twice(a + i);
+    fetch_twice(b + i);
+    store_past_cache(r + i, f(load<V>(a + i), load<V>(b + i)));
+  }
+  if (i < n) store_part(r + i, f(load_part<V>(a + i, n - i), load_part<V>(b + i, n - i)), n - i);
+}
+
 // A functor without parameters / with parameters p0, p1.
 #define TAHR_EW_FUNCTOR(Name) \
   struct Name {               \

@@ -179,12 +179,12 @@ MATH2(GeluGrad, x* gelu_slope(y))
 MATH2(GeluTanhGrad, x* gelu_tanh_slope(y))
 MATH2P(EluGrad, x* select(y > T(0), splat<V>(P(2)), P(0) * vexp(P(1) * y)))
 
-#define FLOAT1(Op) {Ew::Op, EwType::F32, vector_loop1<Op, float>}
-#define FLOAT2(Op) {Ew::Op, EwType::F32, vector_loop2<Op, float>}
+#define FLOAT1(Op) {Ew::Op, EwType::F32, vector_loop1<Op, float>, stream_loop1<Op, float>}
+#define FLOAT2(Op) {Ew::Op, EwType::F32, vector_loop2<Op, float>, stream_loop2<Op, float>}
 #define BOTH1(Op) \
-  FLOAT1(Op), { Ew::Op, EwType::F64, vector_loop1<Op, double> }
+  FLOAT1(Op), { Ew::Op, EwType::F64, vector_loop1<Op, double>, stream_loop1<Op, double> }
 #define BOTH2(Op) \
-  FLOAT2(Op), { Ew::Op, EwType::F64, vector_loop2<Op, double> }
+  FLOAT2(Op), { Ew::Op, EwType::F64, vector_loop2<Op, double>, stream_loop2<Op, double> }
 
 constexpr EwEntry kEntries[] = {
     BOTH1(Exp),       BOTH1(Exp2),         BOTH1(Expm1),      BOTH1(Log),

@@ -257,8 +257,10 @@ void ldexp_loop(void* out, const void* const* in, int64_t n, const double*) {
 #define TWO(Op, T) {Ew::Op, kEwTypeOf<T>, scalar_loop2<Op, T, T>}
 #define TO_32_BITS(Op) \
   TWO(Op, uint8_t), TWO(Op, uint16_t), TWO(Op, uint32_t), TWO(Op, int8_t), TWO(Op, int16_t), TWO(Op, int32_t)
-#define VECTORS2(Op, F) \
-  {Ew::Op, EwType::F32, vector_loop2<F, float>}, { Ew::Op, EwType::F64, vector_loop2<F, double> }
+#define VECTORS2(Op, F)                                                    \
+  {Ew::Op, EwType::F32, vector_loop2<F, float>, stream_loop2<F, float>}, { \
+    Ew::Op, EwType::F64, vector_loop2<F, double>, stream_loop2<F, double>  \
+  }
 
 constexpr EwEntry kEntries[] = {
     TO_32_BITS(FloorDivide),
@@ -277,8 +279,8 @@ constexpr EwEntry kEntries[] = {
     VECTORS2(FloorDivide, FloatFloorDivide),
     VECTORS2(Mod, FloatMod),
     VECTORS2(Fmod, FloatFmod),
-    {Ew::Cbrt, EwType::F32, vector_loop1<Cbrt, float>},
-    {Ew::Sinc, EwType::F32, vector_loop1<Sinc, float>},
+    {Ew::Cbrt, EwType::F32, vector_loop1<Cbrt, float>, stream_loop1<Cbrt, float>},
+    {Ew::Sinc, EwType::F32, vector_loop1<Sinc, float>, stream_loop1<Sinc, float>},
 #endif
 #if TAHR_LOOKUP
     {Ew::Ldexp, EwType::F32, ldexp_loop<float>},
