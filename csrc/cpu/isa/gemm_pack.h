@@ -1,0 +1,158 @@
+// Packing and transposing for the matrix product.
+#pragma once
+
+#include "cpu/isa/gemm_vec.h"
+
+namespace tahr::TAHR_ISA {
+namespace {
+
+// The first and second halves of a and b, lane by lane in turn.
+#ifdef __clang__
+#define TAHR_SHUFFLE(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+template <class T>
+struct MaskOf;
+template <>
+struct MaskOf<float> {
+  typedef int32_t type __attribute__((vector_size(kBytes)));
+};
+template <>
+struct MaskOf<double> {
+  typedef int64_t type __attribute__((vector_size(kBytes)));
+};
+#define TAHR_SHUFFLE(T, a, b, ...) __builtin_shuffle(a, b, typename MaskOf<T>::type{__VA_ARGS__})
+#endif
+
+template <class T>
+TAHR_INLINE void zip(Vec<T> a, Vec<T> b, Vec<T>& lo, Vec<T>& hi) {
+  if constexpr (kLanes<T> == 2) {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 2);
+    hi = TAHR_SHUFFLE(T, a, b, 1, 3);
+  } else if constexpr (kLanes<T> == 4) {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 4, 1, 5);
+    hi = TAHR_SHUFFLE(T, a, b, 2, 6, 3, 7);
+  } else if constexpr (kLanes<T> == 8) {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    hi = TAHR_SHUFFLE(T, a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  } else {
+    lo = TAHR_SHUFFLE(T, a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    hi = TAHR_SHUFFLE(T, a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+}
+
+// A square of vectors, transposed by log2(lanes) rounds of zipping row i with row i + lanes / 2.
+template <class T, int kRound = kLanes<T>>
+TAHR_INLINE void transpose(Vec<T> (&r)[kLanes<T>]) {
+  if constexpr (kRound > 1) {
+    constexpr int L = kLanes<T>;
+    Vec<T> s[L];
+    TAHR_UNROLL for (int i = 0; i < L / 2; ++i) zip<T>(r[i], r[i + L / 2], s[2 * i], s[2 * i + 1]);
+    TAHR_UNROLL for (int i = 0; i < L; ++i) r[i] = s[i];
+    transpose<T, kRound / 2>(r);
+  }
+}
+
+// Lines side by side; step p of them begins at step_at(p).
+template <class T, class StepAt>
+TAHR_INLINE void pack_steps(StepAt step_at, int64_t width, int64_t k, int panel, T* dst) {
+  constexpr int L = kLanes<T>;
+  constexpr int64_t kAhead = 8;  // steps
+  int64_t done = 0;              // lines
+  // Whole panels of B side by side: a step is read in one go, whatever the number of panels it feeds.
+  if (panel == kNr<T> && width >= kNr<T>) {
+    const int64_t panels = width / kNr<T>;
+    for (int64_t p = 0; p < k; ++p) {
+      const T *src = step_at(p), *ahead = step_at(p + kAhead < k ? p + kAhead : k - 1);
+      for (int64_t q = 0; q < panels; ++q) {
+        TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
+          __builtin_prefetch(ahead + q * kNr<T> + v * L);
+          store(dst + q * k * kNr<T> + p * kNr<T> + v * L, load(src + q * kNr<T> + v * L));
+        }
+      }
+    }
+    done = panels * kNr<T>;
+    dst += panels * k * kNr<T>;
+  } else if (panel == kMr && width >= kMr) {
+    // Panels of A side by side likewise: memory is read line after line, as the hardware's own fetches ahead expect.
+    const int64_t panels = width / kMr;
+    for (int64_t p = 0; p < k; ++p) {
+      const T *src = step_at(p), *ahead = step_at(p + kAhead < k ? p + kAhead : k - 1);
+      for (int64_t q = 0; q < panels; ++q) {
+        __builtin_prefetch(ahead + q * kMr);
+        __builtin_memcpy(dst + q * k * kMr + p * kMr, src + q * kMr, kMr * sizeof(T));
+      }
+    }
+    done = panels * kMr;
+    dst += panels * k * kMr;
+  }
+  if (done == width) return;
+  const int rest = static_cast<int>(width - done);
+  if constexpr (kMasks) {
+    if (panel == kNr<T>) {  // its vectors: `whole` of B, one with part of it, zeros
+      const int whole = rest / L, part = rest % L;
+      for (int64_t p = 0; p < k; ++p) {
+        const T* src = step_at(p) + done;
+        TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
+          Vec<T> x{};
+          if (v < whole) x = load(src + v * L);
+          else if (v == whole && part) x = load_part(src + v * L, part);
+          store(dst + p * panel + v * L, x);
+        }
+      }
+      return;
+    }
+  }
+  for (int64_t p = 0; p < k; ++p) {
+    const T* src = step_at(p) + done;
+    for (int64_t i = 0; i < rest; ++i) dst[p * panel + i] = src[i];
+    for (int64_t i = rest; i < panel; ++i) dst[p * panel + i] = 0;
+  }
+}
+
+template <class T>
+void pack_list(const T* const* list, int64_t at, int64_t width, int64_t k, int panel, T* dst) {
+  pack_steps<T>([&](int64_t p) TAHR_INLINE_LAMBDA { return list[p] + at; }, width, k, panel, dst);
+}
+
+template <class T>
+void pack(const T* src, int64_t line, int64_t step, int64_t width, int64_t k, int panel, T* dst) {
+  constexpr int L = kLanes<T>;
+  if (line == 1) {
+    return pack_steps<T>([&](int64_t p) TAHR_INLINE_LAMBDA { return src + p * step; }, width, k, panel, dst);
+  }
+  // Squares of L lines by L steps, the last lines first: where a panel is no multiple of L wide, the surplus of a store
+  // lands in the next step, which is overwritten afterwards, or at the end in the room behind the panel.
+  int64_t p = 0;
+  for (; p + L <= k; p += L) {
+    for (int64_t i = (panel - 1) / L * L; i >= 0; i -= L) {
+      Vec<T> r[L];
+      if (i + L <= width) {
+        TAHR_UNROLL for (int x = 0; x < L; ++x) r[x] = load(src + (i + x) * line + p);
+      } else {
+        TAHR_UNROLL for (int x = 0; x < L; ++x) r[x] = i + x < width ? load(src + (i + x) * line + p) : Vec<T>{};
+      }
+      transpose<T>(r);
+      TAHR_UNROLL for (int x = 0; x < L; ++x) store(dst + (p + x) * panel + i, r[x]);
+    }
+  }
+  if constexpr (kMasks) {
+    const int rest = static_cast<int>(k - p);
+    for (int64_t i = (panel - 1) / L * L; rest && i >= 0; i -= L) {
+      Vec<T> r[L];
+      TAHR_UNROLL for (int x = 0; x < L; ++x) {
+        r[x] = i + x < width ? load_part(src + (i + x) * line + p, rest) : Vec<T>{};
+      }
+      transpose<T>(r);
+      TAHR_UNROLL for (int x = 0; x < L; ++x) {
+        if (x < rest) store(dst + (p + x) * panel + i, r[x]);
+      }
+    }
+    return;
+  }
+  for (; p < k; ++p) {
+    for (int64_t i = 0; i < panel; ++i) dst[p * panel + i] = i < width ? src[i * line + p] : 0;
+  }
+}
+
+}  // namespace
+}  // namespace tahr::TAHR_ISA
