@@ -187,6 +187,55 @@ void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Prod
   run_blocks(kernels, g, p, [](GemmBlock<T>&) {});
 }
 
+// What `pack` leaves in this thread's own memory, once per job.
+template <class T, class Pack>
+const T* pack_own(uint64_t job, Pack pack) {
+  OwnPacked& own = own_packed();
+  T* data = reinterpret_cast<T*>(own.data);
+  if (own.job != job) pack(data);
+  own.job = job;
+  return data;
+}
+
+// Few steps of a transposed A: each chunk is some strips of C's rows.
+template <class T>
+bool by_strips(const GemmKernels<T>& kernels, const Product<T>& p) {
+  const int strip = kernels.strip;
+  if (!p.ta || p.tb || p.n <= kernels.nr || p.m < strip || p.k == 0 || p.k > kGemmChain ||
+      p.k * (p.n + kernels.nr) * static_cast<int64_t>(sizeof(T)) > OwnPacked::kBytes) {
+    return false;
+  }
+  GemmBlock<T> g{};
+  g.m = p.m;
+  g.n = p.n;
+  g.k = p.k;
+  place_a(g, p, 0, 0);
+  g.c = p.c;
+  g.ldc = p.ldc;
+  g.bias = p.bias();
+  g.factor = static_cast<T>(p.end.factor);
+  g.accumulate = p.end.accumulate;
+  g.relu = p.end.relu;
+  g.c_ahead = p.m * p.n * static_cast<int64_t>(sizeof(T)) > kFarBytes;
+  // Two halves, so that two threads have as much to do, of whole strips, but for their last rows.
+  const double cost = cost_of(kernels, p.m, p.n, p.k) + p.map_cost(), fmas = static_cast<double>(p.m) * p.n * p.k;
+  const double wanted = std::clamp(fmas / kChunks, cost < kSharedNs ? kChunkFmas : 2 * kSmallChunkFmas, kChunkFmas);
+  const int64_t half = fmas > wanted ? ceil_div(p.m, strip) * strip / 2 : p.m, strips = ceil_div(half, strip);
+  const int64_t down = std::clamp<int64_t>(static_cast<int64_t>(fmas * half / p.m / wanted + 0.5), 1, strips);
+  const uint64_t job = ++g_packed_jobs;
+  auto body = [&](int64_t chunk) {
+    const int64_t first = chunk / down * half, end = std::min(first + half, p.m), i = chunk % down;
+    const int64_t i0 = std::min(first + cut(strips, down, i) * strip, end),
+                  i1 = std::min(first + cut(strips, down, i + 1) * strip, end);
+    GemmBlock<T> own = g;
+    own.b = pack_own<T>(job, [&](T* to) { kernels.pack_strips(p.b, p.ldb, p.n, p.k, to); });
+    kernels.strips(own, i0, i1);
+    p.map(i0, i1, 0, p.n);
+  };
+  parallel_chunks(half < p.m ? 2 * down : down, cost, body, kSharedNs);
+  return true;
+}
+
 // Some extent is small: A and B are read where they are, unless B's columns are strided. Then either B is packed, or
 // the transposed product C' = B' A' is computed, whose second operand is A', and its tiles are written transposed.
 template <class T>
@@ -213,11 +262,8 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
     if (size * static_cast<int64_t>(sizeof(T)) <= OwnPacked::kBytes) {
       const uint64_t job = ++g_packed_jobs;
       return run_blocks(kernels, g, p, [&](GemmBlock<T>& block) {
-        OwnPacked& own = own_packed();
-        T* data = reinterpret_cast<T*>(own.data);
-        if (own.job != job) pack_panels(kernels, b, line, step, n, p.k, 0, ceil_div(n, kernels.nr), data);
-        own.job = job;
-        block.b = data;
+        block.b = pack_own<T>(
+            job, [&](T* to) { pack_panels(kernels, b, line, step, n, p.k, 0, ceil_div(n, kernels.nr), to); });
       });
     }
     Scratch<T> packed(size);
@@ -529,6 +575,7 @@ void run(const GemmTable& table, const Product<T>& p) {
   const bool small = std::min(p.n, p.k) < 90 || p.m < (p.ta ? 90 : p.tb ? 44 : 24);
   const bool in_parts = p.ta && p.k > kGemmDepth && !p.end.bias && !p.end.relu &&
                         p.k / kGemmDepth * p.m * p.n * static_cast<int64_t>(sizeof(T)) <= kPartBytes;
+  if (by_strips(kernels, p)) return;
   if (small) direct(kernels, p);
   else if (in_parts) by_parts(kernels, p);
   else if (p.m * gemm_depth(p.k) * static_cast<int64_t>(sizeof(T)) <= kNearBytes) by_panels(kernels, p);

@@ -59,6 +59,11 @@ struct GemmKernels {
   void (*block)(const GemmBlock<T>&, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
   // Computes rows [i0, i1) x all columns, i0 a multiple of mr, one row of tiles after the other. B is packed.
   void (*rows)(const GemmBlock<T>&, int64_t i0, int64_t i1);
+  // Computes rows [i0, i1) x all columns, best a multiple of `strip` of them, of an A with a_row = 1 that is not
+  // packed, for a k of one chain and a B packed by pack_strips to at most k * (n + nr) elements. m >= strip.
+  int strip;
+  void (*pack_strips)(const T* b, int64_t ldb, int64_t n, int64_t k, T* dst);
+  void (*strips)(const GemmBlock<T>&, int64_t i0, int64_t i1);
   // Packs `width` (at most `panel`) lines of `k` elements as [k][panel]: line i, element p at src[i * line + p * step],
   // one of line, step being 1. Lines up to `panel` are filled with zeros. dst has room for k * panel + nr elements.
   // With line = 1 and panel = nr or mr, width may be any number of lines: panels of k * panel elements follow one

@@ -104,10 +104,11 @@ void check_float(const tahr::GemmTable& table, const char* isa, const Case& c) {
 
 template <class T>
 void check_sizes(const tahr::GemmTable& table, const char* isa) {
-  constexpr int64_t sizes[][3] = {{1, 1, 1},   {2, 3, 4},    {1, 37, 19},   {3, 130, 11},   {5, 10, 100}, {13, 17, 33},
-                                  {12, 32, 8}, {24, 64, 16}, {25, 65, 400}, {32, 10, 100},  {7, 1, 50},   {2, 300, 9},
-                                  {50, 49, 1}, {100, 3, 70}, {11, 31, 129}, {64, 300, 100}, {0, 4, 3},    {4, 0, 3},
-                                  {4, 5, 0},   {3, 2, 770},  {1, 300, 784}, {1, 45, 1030},  {1, 500, 600}};
+  constexpr int64_t sizes[][3] = {
+      {1, 1, 1},     {2, 3, 4},      {1, 37, 19},   {3, 130, 11}, {5, 10, 100},  {13, 17, 33}, {12, 32, 8},
+      {24, 64, 16},  {25, 65, 400},  {32, 10, 100}, {7, 1, 50},   {2, 300, 9},   {50, 49, 1},  {100, 3, 70},
+      {11, 31, 129}, {64, 300, 100}, {0, 4, 3},     {4, 0, 3},    {4, 5, 0},     {3, 2, 770},  {1, 300, 784},
+      {1, 45, 1030}, {1, 500, 600},  {24, 33, 5},   {61, 68, 17}, {112, 100, 6}, {40, 51, 12}, {131, 83, 32}};
   for (const auto& s : sizes) {
     for (int bits = 0; bits < 4; ++bits) {
       const bool ta = bits & 1, tb = bits & 2;
@@ -245,6 +246,9 @@ int main() {
   check_bits<double>(9, 37, 1030);
   check_bits<float>(331, 101, 1100);  // a long sum
   check_bits<double>(109, 95, 2049);
+  check_bits<float>(315, 100, 32);  // by strips
+  check_bits<float>(784, 150, 17);
+  check_bits<double>(70, 45, 30);
   check_bits<float>(1, 300, 784);  // one row
   check_bits<float>(1, 517, 1100);
   check_bits<double>(1, 165, 500);

@@ -7,7 +7,9 @@
 // each half of the only block). The chains do not depend on the tile's shape, so neither do the bits of the result.
 // These files are compiled with contraction of a * b + c allowed, which is what makes the chains fused where the
 // instruction set has it.
+#include "cpu/isa/gemm_finish.h"
 #include "cpu/isa/gemm_pack.h"
+#include "cpu/isa/gemm_strips.h"
 #include "cpu/isa/gemm_tile.h"
 
 namespace tahr::TAHR_ISA {
@@ -26,43 +28,6 @@ const GemmOtherTiles<float>& other_tiles_of(float) { return gemm_others_float();
 const GemmOtherTiles<double>& other_tiles_of(double) { return gemm_others_double(); }
 
 // ---- what a tile leaves when it cannot write to C itself ----
-
-// Copies columns of width kWidth, and calls itself for the narrower rest.
-template <class T, int kWidth>
-TAHR_INLINE void finish_columns(const T* tmp, int ld, T* c, int64_t ldc, int rows, int cols, const T* bias,
-                                bool accumulate, bool rectify) {
-  typedef T Piece __attribute__((vector_size(kWidth * sizeof(T))));
-  typedef T LoosePiece __attribute__((vector_size(kWidth * sizeof(T)), aligned(sizeof(T)), may_alias));
-  const auto at = [](const T* p) -> Piece { return *reinterpret_cast<const LoosePiece*>(p); };
-  if (cols & kWidth) {
-    for (int i = 0; i < rows; ++i) {
-      Piece v = at(tmp + i * ld);
-      if (accumulate) v += at(c + i * ldc);
-      if (bias) v += at(bias);
-      if (rectify) v = relu(v);
-      *reinterpret_cast<LoosePiece*>(c + i * ldc) = v;
-    }
-    tmp += kWidth;
-    c += kWidth;
-    if (bias) bias += kWidth;
-  }
-  if constexpr (kWidth > 1) { finish_columns<T, kWidth / 2>(tmp, ld, c, ldc, rows, cols, bias, accumulate, rectify); }
-}
-
-template <class T>
-void finish(const GemmBlock<T>& g, const T* tmp, int64_t i0, int64_t j0, int rows, int cols, int ld, const T* bias,
-            bool accumulate, bool rectify) {
-  constexpr int L = kLanes<T>;
-  T* c = g.c + i0 * g.ldc + j0;
-  if (bias) bias += j0;
-  for (; cols >= L; cols -= L) {
-    finish_columns<T, L>(tmp, ld, c, g.ldc, rows, L, bias, accumulate, rectify);
-    tmp += L;
-    c += L;
-    if (bias) bias += L;
-  }
-  finish_columns<T, L / 2>(tmp, ld, c, g.ldc, rows, cols, bias, accumulate, rectify);
-}
 
 // rows <= kRows, which is known to the compiler; writes c[j][0..rows) for each column j of the tile.
 template <class T, int kRows>
@@ -301,10 +266,11 @@ void add_scaled(T* to, const T* from, int64_t n, T factor) {
 }  // namespace
 
 const GemmTable& gemm_table() {
-  static constexpr GemmTable t{{kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, rows<float>, pack<float>,
-                                pack_list<float>, merge<float>, add_scaled<float>},
-                               {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, rows<double>, pack<double>,
-                                pack_list<double>, merge<double>, add_scaled<double>}};
+  static constexpr GemmTable t{
+      {kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, rows<float>, kGemmStrip, gemm_pack_strips, gemm_strips,
+       pack<float>, pack_list<float>, merge<float>, add_scaled<float>},
+      {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, rows<double>, kGemmStrip, gemm_pack_strips,
+       gemm_strips, pack<double>, pack_list<double>, merge<double>, add_scaled<double>}};
   return t;
 }
 

@@ -40,6 +40,20 @@ TAHR_INLINE void zip(Vec<T> a, Vec<T> b, Vec<T>& lo, Vec<T>& hi) {
   }
 }
 
+#if defined(TAHR_ISA_v4)
+// Four vectors of 16 rows each -> those rows, four values each: row r at rows + r % 4 * 16 + r / 4 * 4.
+TAHR_INLINE void transpose_pieces(const Vec<float> (&r)[4], float* rows) {
+  const Vec<float> a = TAHR_SHUFFLE(float, r[0], r[1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+  const Vec<float> b = TAHR_SHUFFLE(float, r[0], r[1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+  const Vec<float> c = TAHR_SHUFFLE(float, r[2], r[3], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+  const Vec<float> d = TAHR_SHUFFLE(float, r[2], r[3], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+  store(rows, TAHR_SHUFFLE(float, a, c, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29));
+  store(rows + 16, TAHR_SHUFFLE(float, a, c, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31));
+  store(rows + 32, TAHR_SHUFFLE(float, b, d, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29));
+  store(rows + 48, TAHR_SHUFFLE(float, b, d, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31));
+}
+#endif
+
 // A square of vectors, transposed by log2(lanes) rounds of zipping row i with row i + lanes / 2.
 template <class T, int kRound = kLanes<T>>
 TAHR_INLINE void transpose(Vec<T> (&r)[kLanes<T>]) {

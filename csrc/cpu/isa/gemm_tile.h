@@ -190,55 +190,12 @@ void tile(const GemmTile<T>& t) {
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(t.before + i * kNr<T> + v * L);
       }
     }
-    const int64_t ldc = t.ldc;
-    const int last = kMasks && !kAcross ? t.cols - (NV - 1) * L : L;  // lanes wanted of the last vector
-    if (t.factor != 1) {
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = rounded<T>(acc[i][v] * t.factor);
-      }
-    }
-    if (t.accumulate) {
-      const T* row = c;
-      if (last == L) {
-        TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-          TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(row + v * L);
-          row = next_row(row, ldc);
-        }
-      } else if constexpr (kMasks) {
-        TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-          TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) acc[i][v] += load(row + v * L);
-          acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
-          row = next_row(row, ldc);
-        }
-      }
-    }
-    if (bias) {
-      TAHR_UNROLL for (int v = 0; v < NV; ++v) {
-        Vec<T> x{};
-        if (v + 1 < NV || last == L) x = load(bias + v * L);
-        else if constexpr (kMasks) x = load_part(bias + v * L, last);
-        TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
-      }
-    }
-    if (t.relu) {
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) { TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = relu(acc[i][v]); }
-    }
-    if (last == L) {
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + v * L, acc[i][v]);
-        c = next_row(c, ldc);
-      }
-    } else if constexpr (kMasks) {
-      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) store(c + v * L, acc[i][v]);
-        store_part(c + (NV - 1) * L, acc[i][NV - 1], last);
-        c = next_row(c, ldc);
-      }
-    }
+    put<T, MR, NV, kAcross>(acc, t.factor, t.accumulate, bias, t.relu, c, t.ldc, t.cols - (NV - 1) * L);
     if constexpr (kAcross) {
-      c += NV * L - MR * ldc;
+      c += NV * L;
       if (bias) bias += NV * L;
     } else {
+      c += MR * t.ldc;
       if constexpr (kRowsListed) list += MR;
       if constexpr (kReach == kListedSteps) at += MR;
     }

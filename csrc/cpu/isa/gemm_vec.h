@@ -117,5 +117,56 @@ TAHR_INLINE V relu(V v) {
   return v < V{} ? V{} : v;
 }
 
+// What follows the sums of MR rows of NV vectors, and their way to C: `last` lanes of the last vector, all if kWhole.
+template <class T, int MR, int NV, bool kWhole = false>
+TAHR_INLINE void put(Vec<T> (&acc)[MR][NV], T factor, bool accumulate, const T* bias, bool rectify, T* c, int64_t ldc,
+                     int last) {
+  constexpr int L = kLanes<T>;
+  if (!kMasks || kWhole) last = L;
+  if (factor != 1) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = rounded<T>(acc[i][v] * factor);
+    }
+  }
+  if (accumulate) {
+    const T* row = c;
+    if (last == L) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(row + v * L);
+        row = next_row(row, ldc);
+      }
+    } else if constexpr (kMasks) {
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+        TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) acc[i][v] += load(row + v * L);
+        acc[i][NV - 1] += load_part(row + (NV - 1) * L, last);
+        row = next_row(row, ldc);
+      }
+    }
+  }
+  if (bias) {
+    TAHR_UNROLL for (int v = 0; v < NV; ++v) {
+      Vec<T> x{};
+      if (v + 1 < NV || last == L) x = load(bias + v * L);
+      else if constexpr (kMasks) x = load_part(bias + v * L, last);
+      TAHR_UNROLL for (int i = 0; i < MR; ++i) acc[i][v] += x;
+    }
+  }
+  if (rectify) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) { TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] = relu(acc[i][v]); }
+  }
+  if (last == L) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v < NV; ++v) store(c + v * L, acc[i][v]);
+      c = next_row(c, ldc);
+    }
+  } else if constexpr (kMasks) {
+    TAHR_UNROLL for (int i = 0; i < MR; ++i) {
+      TAHR_UNROLL for (int v = 0; v + 1 < NV; ++v) store(c + v * L, acc[i][v]);
+      store_part(c + (NV - 1) * L, acc[i][NV - 1], last);
+      c = next_row(c, ldc);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tahr::TAHR_ISA
