@@ -3,6 +3,7 @@
 #include "cpu/isa/elementwise_loop.h"
 #include "cpu/isa/vmath_double.h"
 #include "cpu/isa/vmath_double_special.h"
+#include "cpu/isa/vmath_double_trig.h"
 
 namespace tahr::TAHR_ISA {
 namespace {
@@ -17,6 +18,28 @@ namespace {
   TAHR_INLINE f64v operator()(f64v x, f64v y) const { return expr; } \
   }                                                                  \
   ;
+
+// Two vectors side by side: while one waits for the sum of a chain, the other goes on.
+template <class F>
+void pair_loop1(void* out, const void* const* in, int64_t n, const double* p) {
+  constexpr int64_t lanes = kLanes<double>;
+  const double* a = static_cast<const double*>(in[0]);
+  double* r = static_cast<double*>(out);
+  const F f(p);
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    fetch_ahead(r + i, a + i);
+    fetch_ahead(r + i + lanes, a + i + lanes);
+    const f64v x = load<f64v>(a + i), y = load<f64v>(a + i + lanes);
+    const f64v u = f(x), v = f(y);
+    store(r + i, u);
+    store(r + i + lanes, v);
+  }
+  for (; i < n; i += lanes) {
+    const int64_t m = n - i < lanes ? n - i : lanes;
+    store_part(r + i, f(load_part<f64v>(a + i, m)), m);
+  }
+}
 
 // ---- powers by a number ----
 
@@ -65,6 +88,12 @@ DOUBLE1(Log, doubles::vlog(x))
 DOUBLE1(Log2, doubles::vlog2(x))
 DOUBLE1(Log10, doubles::vlog10(x))
 DOUBLE1(Log1p, doubles::vlog1p(x))
+DOUBLE1(Sin, doubles::vsin(x))
+DOUBLE1(Cos, doubles::vcos(x))
+DOUBLE1(Tan, doubles::vtan(x))
+DOUBLE1(Arcsin, doubles::vasin(x))
+DOUBLE1(Arccos, doubles::vacos(x))
+DOUBLE1(Arctan, doubles::vatan(x))
 DOUBLE1(Sinh, doubles::vsinh(x))
 DOUBLE1(Cosh, doubles::vcosh(x))
 DOUBLE1(Tanh, doubles::vtanh(x))
@@ -92,18 +121,28 @@ DOUBLE1(I0, doubles::vbessel0(x))
 DOUBLE1(I1, doubles::vbessel1(x))
 DOUBLE2(Power, doubles::vpow(x, y))
 DOUBLE2(Hypot, doubles::vhypot(x, y))
+DOUBLE2(Logaddexp, doubles::vlogaddexp(x, y))
+DOUBLE2(Logaddexp2, doubles::vlogaddexp2(x, y))
 // Gradients: x is dy, y the input of the activation.
 DOUBLE2(SiluGrad, x* doubles::silu_slope(y))
 DOUBLE2(GeluGrad, x* doubles::gelu_slope(y))
 DOUBLE2(GeluTanhGrad, x* doubles::gelu_tanh_slope(y))
 #endif
 
-#define ONE(Op) {Ew::Op, EwType::F64, vector_loop1<Op, double>}
+#define ONE(Op) {Ew::Op, EwType::F64, pair_loop1<Op>}
 #define TWO(Op) {Ew::Op, EwType::F64, vector_loop2<Op, double>}
 
 constexpr EwEntry kEntries[] = {
     {Ew::PowerBy, EwType::F64, power_by},
 #if TAHR_DOUBLES
+    ONE(Sin),
+    ONE(Cos),
+    ONE(Tan),
+    ONE(Arcsin),
+    ONE(Arccos),
+    ONE(Arctan),
+    TWO(Logaddexp),
+    TWO(Logaddexp2),
     ONE(Log),
     ONE(Log2),
     ONE(Log10),

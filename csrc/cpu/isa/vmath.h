@@ -47,6 +47,25 @@ TAHR_INLINE V poly(V x, Lane<V> c0, C... rest) {
   return fma(poly(x, static_cast<Lane<V>>(rest)...), x, splat<V>(c0));
 }
 
+// c0 + c2 z + c4 z^2 + ...
+template <class V>
+TAHR_INLINE V every_other(V, Lane<V> c0) {
+  return splat<V>(c0);
+}
+template <class V>
+TAHR_INLINE V every_other(V, Lane<V> c0, Lane<V>) {
+  return splat<V>(c0);
+}
+template <class V, class... C>
+TAHR_INLINE V every_other(V z, Lane<V> c0, Lane<V>, C... rest) {
+  return fma(every_other(z, static_cast<Lane<V>>(rest)...), z, splat<V>(c0));
+}
+// poly(x, c0, c1, ...) in two chains side by side, z being x^2: half as long to wait for.
+template <class V, class... C>
+TAHR_INLINE V poly2(V x, V z, Lane<V> c0, C... rest) {
+  return fma(every_other(z, static_cast<Lane<V>>(rest)...), x, every_other(z, c0, static_cast<Lane<V>>(rest)...));
+}
+
 // The nearest integer of x, |x| < 2^22 (2^51), and 2 to that integer if it is a normal exponent.
 template <class V>
 struct Rounded {
@@ -121,9 +140,9 @@ TAHR_INLINE f32v exp_tail(f32v r) {
   return poly(r, 0.5f, 0.166666672f, 0.041666463f, 0.00833331048f, 0.00139337312f, 0.000198910799f);
 }
 TAHR_INLINE f64v exp_tail(f64v r) {
-  return poly(r, 0.5, 0.16666666666666671, 0.041666666666666671, 0.0083333333333260838, 0.0013888888888883711,
-              0.00019841269875002279, 2.4801587325677461e-05, 2.7557255170000888e-06, 2.7557273478718582e-07,
-              2.5105312729622103e-08, 2.0914755325893202e-09);
+  return poly2(r, r * r, 0.5, 0.16666666666666671, 0.041666666666666671, 0.0083333333333260838, 0.0013888888888883711,
+               0.00019841269875002279, 2.4801587325677461e-05, 2.7557255170000888e-06, 2.7557273478718582e-07,
+               2.5105312729622103e-08, 2.0914755325893202e-09);
 }
 
 // x = n ln 2 + r, |r| <= ln(2)/2.
@@ -153,15 +172,18 @@ TAHR_INLINE f32v exp_below(f32v x) {
   const auto [n, r] = exp_reduce(vmax(x, -104.f));
   return scale(fma(r * r, exp_tail(r), r) + 1.f, n);
 }
-TAHR_INLINE f64v exp_below(f64v x) { return vexp(x); }
+TAHR_INLINE f64v exp_below(f64v x) {
+  const auto [n, r] = exp_reduce(vmax(x, -746.));
+  return scale(fma(r * r, exp_tail(r), r) + 1., n);
+}
 
 TAHR_INLINE f32v exp2_unit(f32v r) {
   return poly(r, 1.f, 0.693147182f, 0.240226507f, 0.0555035695f, 0.00961808208f, 0.00133909786f, 0.000154532623f);
 }
 TAHR_INLINE f64v exp2_unit(f64v r) {
-  return poly(r, 1., 0.69314718055994529, 0.24022650695910072, 0.055504108664821625, 0.0096181291076284803,
-              0.0013333558146406295, 0.00015403530393370645, 1.5252733841782436e-05, 1.3215486808820637e-06,
-              1.01780569717918e-07, 7.0548972467672364e-09, 4.4558384999982015e-10, 2.5729426100386435e-11);
+  return poly2(r, r * r, 1., 0.69314718055994529, 0.24022650695910072, 0.055504108664821625, 0.0096181291076284803,
+               0.0013333558146406295, 0.00015403530393370645, 1.5252733841782436e-05, 1.3215486808820637e-06,
+               1.01780569717918e-07, 7.0548972467672364e-09, 4.4558384999982015e-10, 2.5729426100386435e-11);
 }
 TAHR_INLINE f32v exp2_clamp(f32v x) { return vmax(vmin(x, 129.f), -151.f); }
 TAHR_INLINE f64v exp2_clamp(f64v x) { return vmax(vmin(x, 1025.), -1076.); }
@@ -197,8 +219,8 @@ TAHR_INLINE f32v log_sum(f32v f, f32v e) {
 }
 TAHR_INLINE f64v log_sum(f64v f, f64v e) {  // by s = f / (2 + f), log(1 + f) = 2 atanh(s)
   const f64v s = f / (2. + f), z = s * s;
-  const f64v r = z * poly(z, 0.66666666666666696, 0.39999999999899444, 0.2857142862600327, 0.22222211130259878,
-                          0.18182889455674947, 0.15331710618210773, 0.14616585424888623);
+  const f64v r = z * poly2(z, z * z, 0.66666666666666696, 0.39999999999899444, 0.2857142862600327, 0.22222211130259878,
+                           0.18182889455674947, 0.15331710618210773, 0.14616585424888623);
   const f64v half_square = 0.5 * f * f;
   const f64v tail = fma(s, half_square + r, e * FloatTraits<double>::ln2_lo);
   return e * FloatTraits<double>::ln2_hi - ((half_square - tail) - f);

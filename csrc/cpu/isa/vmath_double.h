@@ -6,7 +6,7 @@
 // estimate and two steps. Header only, under the rules of vmath.h: NaN, infinities, signed zeros and denormals as C's
 // functions give them. Bounds on the error in units in the last place, the same on each instruction set:
 //
-//   vlog 0.8 · vlog1p 1.2 · vlog2 0.8 · vlog10 1.6 · vpow 1.6 · vasinh vacosh vatanh 2 · vsinh vcosh 2 · vsin vcos 1.6
+//   vlog 0.8 · vlog1p 1.2 · vlog2 0.8 · vlog10 1.6 · vpow 1.6 · vasinh vacosh vatanh 2 · vsinh vcosh 2
 //   vsigmoid 2.5 · vtanh 2.6 · vsoftplus vlog_sigmoid 2 · vrsqrt 1.1
 #pragma once
 
@@ -66,9 +66,14 @@ TAHR_INLINE f64v root_of(f64v x) { return sqrt(x); }
 // coefficient j of interval i.
 template <int n>
 TAHR_INLINE f64v piecewise(const double (&table)[n][16], f64v t, i64v i) {
-  f64v r = look_up(table[n - 1], i);
-  for (int j = n - 2; j >= 0; --j) r = fma(r, t, look_up(table[j], i));
-  return r;
+  const f64v z = t * t;  // two chains side by side, but for the constant term
+  f64v first = look_up(table[n - 1], i), second = look_up(table[n - 2], i);
+#pragma GCC unroll 16
+  for (int j = n - 3; j > 0; --j) {
+    f64v& r = (n - 1 - j) % 2 ? second : first;
+    r = fma(r, z, look_up(table[j], i));
+  }
+  return fma(n % 2 ? fma(first, t, second) : fma(second, t, first), t, look_up(table[0], i));
 }
 struct Quarter {
   i64v index;
@@ -98,13 +103,16 @@ TAHR_INLINE Binary binary_parts(f64v x) {
   return {bits<f64v>(m), e - select(tiny, splat<f64v>(54.), f64v{}), bits<i64v>(m >> 48)};
 #endif
 }
-// log(1 + f) + log(2^e / the scale of interval i), for f in [-0.0376, 0.0626].
+// (log(1 + f) - f) / f^2 for f in [-0.0376, 0.0626].
+TAHR_INLINE f64v log_tail(f64v f) {
+  return poly2(f, f * f, -0.5, 0.3333333333333316, -0.2500000000002451, 0.2000000000137375, -0.16666666593063048,
+               0.14285711049297742, -0.12500060839165844, 0.11114103705951218, -0.09997112301432078,
+               0.08154566372342974);
+}
+// log(1 + f) + log(2^e / the scale of interval i).
 TAHR_INLINE f64v log_sum(f64v f, f64v e, i64v i) {
   const f64v high = fma(e, Limits::ln2_hi, look_up(kLogHigh, i)), low = fma(e, Limits::ln2_lo, look_up(kLogLow, i));
-  const f64v tail =
-      poly(f, -0.5, 0.3333333333333316, -0.2500000000002451, 0.2000000000137375, -0.16666666593063048,
-           0.14285711049297742, -0.12500060839165844, 0.11114103705951218, -0.09997112301432078, 0.08154566372342974);
-  return high + (f + fma(f * f, tail, low));
+  return high + (f + fma(f * f, log_tail(f), low));
 }
 // The logarithm of a positive number; anything of what is not.
 TAHR_INLINE f64v log_positive(f64v x) {
@@ -139,9 +147,10 @@ TAHR_INLINE Log2 log2_parts(f64v x) {
   const Binary p = binary_parts(x);
   const f64v f = fma(p.m, look_up(kScale64, p.index), -1.), a = p.e + look_up(kLog2High, p.index);  // both exact
   const f64v v = fma(f, kSecond, kLog2e), high = fma(f, v, a), lost = fma(f, v, a - high);
-  const f64v series = poly(f, 2.0355273740931033e-17, -1.0177636870465517e-17, 0.4808983469629878, -0.3606737602222385,
-                           0.28853900817811884, -0.24044917349977873, 0.20609929057608967, -0.18033683703275286,
-                           0.1603002584430194, -0.14430933640877183, 0.13111588796283205, -0.10776290642432745);
+  const f64v series =
+      poly2(f, f * f, 2.0355273740931033e-17, -1.0177636870465517e-17, 0.4808983469629878, -0.3606737602222385,
+            0.28853900817811884, -0.24044917349977873, 0.20609929057608967, -0.18033683703275286, 0.1603002584430194,
+            -0.14430933640877183, 0.13111588796283205, -0.10776290642432745);
   const f64v low = fma(f, fma(f, splat<f64v>(kSecond), kLog2e - v) + series, lost) + look_up(kLog2Low, p.index);
   return {high, low};
 }
@@ -160,15 +169,16 @@ TAHR_INLINE f64v vlog10(f64v x) {
 
 TAHR_INLINE f64v exp2_unit(f64v s) {
   return fma(s,
-             poly(s, 0.6931471805599453, 0.24022650695910097, 0.0555041086648216, 0.009618129107606888,
-                  0.0013333558146416936, 0.0001540353044173605, 1.525273382983612e-05, 1.321544258792169e-06,
-                  1.0178062445845774e-07, 7.072585949269223e-09, 4.4549605981865186e-10),
+             poly2(s, s * s, 0.6931471805599453, 0.24022650695910097, 0.0555041086648216, 0.009618129107606888,
+                   0.0013333558146416936, 0.0001540353044173605, 1.525273382983612e-05, 1.321544258792169e-06,
+                   1.0178062445845774e-07, 7.072585949269223e-09, 4.4549605981865186e-10),
              1.);
 }
 // |x|^y; anything if x is 0 or infinite or y is infinite.
 TAHR_INLINE f64v pow_magnitude(f64v x, f64v y) {
   const Log2 l = log2_parts(x);
-  const f64v p = y * l.high, rest = fma(y, l.low, fma(y, l.high, -p));
+  const f64v high = l.high + l.low, low = (l.high - high) + l.low;  // a low part that y makes no larger than 1/2
+  const f64v p = y * high, rest = fma(y, low, fma(y, high, -p));
 #if defined(__AVX512F__)
   const f64v off = __builtin_ia32_reducepd512_mask(p, 0, p, kAll), n = p - off;
   // Anything where p overflows: the sum is bounded.
@@ -215,7 +225,7 @@ TAHR_INLINE f64v vpow(f64v x, f64v y) {
 TAHR_INLINE f64v expm1_unit(f64v r) { return fma(r * r, exp_tail(r), r); }
 
 TAHR_INLINE f64v vsigmoid(f64v x) {
-  const f64v e = vexp(-vabs(x));
+  const f64v e = exp_below(-vabs(x));
   return quotient(select(x < 0., e, splat<f64v>(1.)), e + 1.);
 }
 TAHR_INLINE f64v vtanh(f64v x) {
@@ -223,13 +233,21 @@ TAHR_INLINE f64v vtanh(f64v x) {
   const f64v s = pow2_biased(n.biased), t = fma(s, expm1_unit(r), s - 1.);
   return vcopysign(quotient(t, t + 2.), x);
 }
-// log(1 + exp(-|x|)).
-TAHR_INLINE f64v log1p_exp(f64v minus_x) {
-  const f64v t = vexp(minus_x);
-  return log1p_of(t, t + 1.);
+// log(1 + t) for t in [0, 1].
+TAHR_INLINE f64v log1p_unit(f64v t) {
+  const i64v i = bits<i64v>(bits<u64v>(vmin(t + 1., 0x1.fffffffffffffp0)) >> 48);
+  const f64v scale = look_up(kDownScale, i), f = fma(t, scale, scale - 1.);
+  return look_up(kLogHigh, i) + (f + fma(f * f, log_tail(f), look_up(kLogLow, i)));
 }
-TAHR_INLINE f64v vsoftplus(f64v x) { return greater(f64v{}, x) + log1p_exp(-vabs(x)); }
-TAHR_INLINE f64v vlog_sigmoid(f64v x) { return lesser(f64v{}, x) - log1p_exp(-vabs(x)); }
+TAHR_INLINE f64v vsoftplus(f64v x) { return greater(f64v{}, x) + log1p_unit(exp_below(-vabs(x))); }
+TAHR_INLINE f64v vlog_sigmoid(f64v x) { return lesser(f64v{}, x) - log1p_unit(exp_below(-vabs(x))); }
+// The larger one plus what the other adds; equal infinities must not be subtracted.
+TAHR_INLINE f64v gap_between(f64v x, f64v y) { return select(x == y, f64v{}, -vabs(x - y)); }
+TAHR_INLINE f64v larger_of(f64v x, f64v y) { return select((x > y) | (x != x), x, y); }
+TAHR_INLINE f64v vlogaddexp(f64v x, f64v y) { return larger_of(x, y) + log1p_unit(exp_below(gap_between(x, y))); }
+TAHR_INLINE f64v vlogaddexp2(f64v x, f64v y) {
+  return fma(log1p_unit(vexp2(gap_between(x, y))), 1.44269504088896340736, larger_of(x, y));
+}
 TAHR_INLINE f64v vsilu(f64v x) { return x * vsigmoid(x); }
 TAHR_INLINE f64v silu_slope(f64v x) {
   const f64v s = vsigmoid(x);
@@ -258,11 +276,11 @@ TAHR_INLINE Hyperbolic hyperbolic_parts(f64v x) {
   const f64v r = fma(n, -Limits::ln2_lo, fma(n, -Limits::ln2_hi, x)), z = r * r, quarter = splat<f64v>(0.25);
   const f64v up = times_power_of_2(quarter, n), down = times_power_of_2(quarter, minus);
   return {fma(r * z,
-              poly(z, 0.16666666666666666, 0.008333333333333331, 0.00019841269841272888, 2.755731922073569e-06,
-                   2.5052110035839387e-08, 1.6058613745476314e-10, 7.702708185441645e-13),
+              poly2(z, z * z, 0.16666666666666666, 0.008333333333333331, 0.00019841269841272888, 2.755731922073569e-06,
+                    2.5052110035839387e-08, 1.6058613745476314e-10, 7.702708185441645e-13),
               r),
-          z * poly(z, 0.5, 0.04166666666666665, 0.0013888888888894074, 2.48015872960584e-05, 2.75573220313723e-07,
-                   2.0876025433715686e-09, 1.156521003382576e-11),
+          z * poly2(z, z * z, 0.5, 0.04166666666666665, 0.0013888888888894074, 2.48015872960584e-05,
+                    2.75573220313723e-07, 2.0876025433715686e-09, 1.156521003382576e-11),
           up + down, up - down};
 }
 TAHR_INLINE f64v vsinh(f64v x) {

@@ -1,5 +1,5 @@
-// Coefficients of vmath_double.h and vmath_double_special.h, in tables of 16 for 16 intervals: polynomials through the
-// function at Chebyshev nodes, in 60 digits, then rounded.
+// Coefficients of vmath_double.h and its companions, in tables of 16 for 16 intervals: polynomials through the function
+// at Chebyshev nodes, in 60 digits, then rounded.
 //
 // Where a comment names u, interval i holds the u whose exponent and two leading bits of mantissa end in the four bits
 // of i, and the polynomial is in the distance from where the interval begins.
@@ -623,6 +623,23 @@ alignas(64) constexpr double kTrigamma[15][16] = {
      1.0554084416571369e-14, 4.55565349409824e-16, 3.3844728145212944e-17, 3.6885598521273285e-18, 2.4019520001530204,
      0.09519615749925336, 0.006510049490408135, 0.0006557711914115368},
 };
+// atan(a) = A + atan((a s - c) / (a c + s)): s, c and A in two parts, u = a + 0.5, to u = 8; beyond the last serves.
+alignas(64) constexpr double kAtanSine[16] = {1., 1., 1., 1., 1., 1., 1., 0., 1., 1., 1., 1., 1., 1., 1., 1.};
+alignas(64) constexpr double kAtanCosine[16] = {1.72265625, 2.2265625, 2.73046875, 3.234375, 3.94140625, 4.953125,
+                                                5.9609375,  1.,        0.,         0.1875,   0.3125,     0.4375,
+                                                0.6171875,  0.8671875, 1.1171875,  1.3671875};
+alignas(64) constexpr double kAtanHigh[16] = {1.0448393229735815,  1.1486721144845669, 1.2197299066066354,
+                                              1.2709400835210327,  1.3223228037123662, 1.3715814845373684,
+                                              1.4045851763418964,  1.5707963267948966, 0.,
+                                              0.18534794999569476, 0.3028848683749714, 0.4124104415973873,
+                                              0.5529616019940283,  0.714388052156769,  0.8406922950510791,
+                                              0.9392872630394972};
+alignas(64) constexpr double kAtanLow[16] = {-8.604973708068276e-17, -9.872726393473164e-17,  2.3022567096763206e-17,
+                                             8.534374238134178e-17,  -3.9213117691905767e-17, -6.704632101095493e-17,
+                                             5.1845141639707746e-17, 6.123233995736766e-17,   0.,
+                                             4.180692268843079e-18,  -1.1010827903001369e-17, -1.587652227770689e-17,
+                                             -7.85800765242264e-18,  -6.065199961989827e-18,  -4.4988487134002405e-17,
+                                             -3.8209107644005495e-17};
 
 }  // namespace tahr::TAHR_ISA::doubles
 #endif
