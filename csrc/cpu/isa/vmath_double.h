@@ -246,7 +246,7 @@ TAHR_INLINE f64v gap_between(f64v x, f64v y) { return select(x == y, f64v{}, -va
 TAHR_INLINE f64v larger_of(f64v x, f64v y) { return select((x > y) | (x != x), x, y); }
 TAHR_INLINE f64v vlogaddexp(f64v x, f64v y) { return larger_of(x, y) + log1p_unit(exp_below(gap_between(x, y))); }
 TAHR_INLINE f64v vlogaddexp2(f64v x, f64v y) {
-  return fma(log1p_unit(vexp2(gap_between(x, y))), 1.44269504088896340736, larger_of(x, y));
+  return larger_of(x, y) + log1p_unit(vexp2(gap_between(x, y))) * 1.44269504088896340736;
 }
 TAHR_INLINE f64v vsilu(f64v x) { return x * vsigmoid(x); }
 TAHR_INLINE f64v silu_slope(f64v x) {
