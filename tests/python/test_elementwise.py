@@ -291,6 +291,11 @@ np.testing.assert_array_equal((x + x).numpy(), a + a)
 h = tf.cast(x, "bfloat16")
 np.testing.assert_array_equal(tf.ops.negative(h).numpy().astype("float32"), -h.numpy().astype("float32"))
 np.testing.assert_array_equal(tf.ops.maximum(x, 0.5).numpy(), np.maximum(a, np.float32(0.5)))
+for f in (tf.ops.power, tf.ops.logaddexp, tf.ops.mod, lambda x, y: tf.ops.exp(x)):
+    whole = f(tf.ops.abs(x), x).numpy()
+    for at in (0, 65_536 - 16, 3_333_333, 5_000_003 - 4096):  # too short to be streamed
+        b = a[at : at + 4096]
+        np.testing.assert_array_equal(whole[at : at + 4096], f(np.abs(b), b).numpy())
 rows, row = a[:5_000_000].reshape(2500, 2000), a[:2000]
 np.testing.assert_array_equal((tf.constant(rows) * tf.constant(row)).numpy(), rows * row)
 tf.config.set_num_threads(3)

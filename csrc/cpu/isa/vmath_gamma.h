@@ -1,5 +1,5 @@
 // The logarithm of the gamma function and its first two derivatives on vectors of float32: vlgamma, vdigamma,
-// vtrigamma. Bounds in units in the last place: 2.7, 2.2 and 2, relative to the value at the zeros too.
+// vtrigamma. Bounds in units in the last place: 2.7, 2.2 and 2.2, relative to the value at the zeros too.
 //
 // Header only, under the rules of vmath.h. By pieces from 2^-12 to 16; series in x and 1 / x on either side; reflection
 // below 0, in float64, so that the zeros there keep their digits. At 0 and the negative integers lgamma and trigamma

@@ -286,9 +286,10 @@ TAHR_INLINE f32v vgelu_tanh(f32v x) {
 template <class V>
 TAHR_INLINE V gelu_tanh_slope(V x) {
   using T = Lane<V>;
-  const V s = gelu_gate(x);
-  const V v = fma(x * x, static_cast<T>(0.214064448817800), static_cast<T>(1.5957691216057308));
-  return fma(x * (s * (T(1) - s)), v, s);
+  const V a = -vabs(x), s = gelu_gate(a);  // small, so that 1 - s loses nothing: slope(x) = 1 - slope(-x)
+  const V v = fma(a * a, static_cast<T>(0.214064448817800), static_cast<T>(1.5957691216057308));
+  const V r = fma(a * (s * (T(1) - s)), v, s);
+  return select(x < T(0), r, T(1) - r);
 }
 template <class V>
 TAHR_INLINE V silu_slope(V x) {
