@@ -133,6 +133,7 @@ class Reduction {
     for (int64_t s = first; s < last; ++s) {
       const int64_t chunk = s % chunks_, outer = s / chunks_;
       const int64_t at = base + Layout::offset(layout_.reduced, layout_.reduced_axes, outer);
+      if (chunk + 1 == chunks_ && outer + 1 < layout_.reduced_count) fetch_rows(base, begin, outer + 1);
       std::byte* to_a = s == first ? a : step_a.get();
       std::byte* to_b = s == first ? b : step_b.get();
       if (layout_.columns)
@@ -142,6 +143,13 @@ class Reduction {
       if (s != first) k_.merge(a, b, done, to_a, to_b, size, count);
       done += size;
     }
+  }
+
+  // Fetches where the rows from `begin` on go on after a step over the outer axes: the hardware will not know.
+  void fetch_rows(int64_t base, int64_t begin, int64_t outer) const {
+    if (layout_.columns) return;
+    const int64_t at = base + Layout::offset(layout_.reduced, layout_.reduced_axes, outer) + begin * layout_.n;
+    for (int64_t i = 0; i < 4096; i += 64) __builtin_prefetch(x_ + at * elem_ + i, 0, 2);
   }
 
   void row_step(int64_t at, int64_t rows, int64_t n, int64_t base, std::byte* a, std::byte* b) const {

@@ -17,6 +17,21 @@ inline void moments_of(T m, T sum_d, T sum_d2, int64_t n, double* mean, double* 
   *m2 = left < 0 ? 0 : left;
 }
 
+// The same of each lane, for the first `count` of them.
+template <class V>
+TAHR_INLINE void put_moments(V m, V sum_d, V sum_d2, int64_t n, double* mean, double* m2, int64_t count) {
+  double to[2][kLanes<float>];
+  const double share = 1 / static_cast<double>(n);
+  const auto finish = [share](f64v* result, f64v at, f64v d, f64v d2) TAHR_LAMBDA {
+    const f64v left = d2 - d * d * share;
+    result[0] = at + d * share;
+    result[1] = select(left < 0., f64v{}, left);
+  };
+  in_doubles<2>(to, finish, m, sum_d, sum_d2);
+  copy_first<kLanes<Lane<V>>>(mean, to[0], count);
+  copy_first<kLanes<Lane<V>>>(m2, to[1], count);
+}
+
 // The variance of n elements, or its root, of the same sums.
 template <class V>
 TAHR_INLINE V variance_of(V s, V s2, int64_t n, bool root) {
@@ -33,6 +48,68 @@ TAHR_INLINE void add_distance(V d, V& s, V& s2) {
 }
 
 // ---- rows ----
+
+#if defined(__AVX512F__) && !defined(__clang__)
+// Rows of kVectors vectors, the last of which may be partial: the distances of a group of rows are added up after the
+// sums of the next group, so that nothing waits for a mean. All the time the group after that is fetched.
+template <int kVectors, class T, class Out>
+TAHR_INLINE void medium_row_moments(const T* x, int64_t rows, int64_t n, Out out) {
+  using V = Vec<T>;
+  constexpr int64_t W = kLanes<T>, kLast = (kVectors - 1) * W;
+  const int64_t rest = n - kLast;
+  const T share = T(1) / static_cast<T>(n);
+  V mean[2];
+  T means[2][W];
+  const auto sum_up = [&](int64_t r, int64_t count, int64_t g) TAHR_LAMBDA {
+    V v[W];
+    for (int64_t i = 0; i < count; ++i) {
+      const T* row = x + (r + i) * n;
+      __builtin_prefetch(row + W * n);
+      V s = load<V>(row), other = load_first(row + kLast, rest, T(0));
+      for (int k = 1; k + 1 < kVectors; ++k) (k & 1 ? other : s) += load<V>(row + k * W);
+      v[i] = s + other;
+    }
+    for (int64_t i = count; i < W; ++i) v[i] = V{};
+    mean[g] = fold_each<AddOp, T>(v) * share;
+    store(means[g], mean[g]);
+    in_memory(means[g]);
+  };
+  const auto distances = [&](int64_t r, int64_t count, int64_t g) TAHR_LAMBDA {
+    V s[W], s2[W];
+    for (int64_t i = 0; i < count; ++i) {
+      const T* row = x + (r + i) * n;
+      const T m = means[g][i];
+      V a = load<V>(row) - m, b = load_first(row + kLast, rest, m) - m, a2 = a * a, b2 = b * b;
+      for (int k = 1; k < kVectors; ++k) __builtin_prefetch(row + 2 * W * n + k * W);
+      for (int k = 1; k + 1 < kVectors; ++k) {
+        const V d = load<V>(row + k * W) - m;
+        if (k & 1) add_distance(d, b, b2);
+        else add_distance(d, a, a2);
+      }
+      s[i] = a + b, s2[i] = a2 + b2;
+    }
+    for (int64_t i = count; i < W; ++i) s[i] = s2[i] = V{};
+    out(r, count, mean[g], fold_each<AddOp, T>(s), fold_each<AddOp, T>(s2));
+  };
+  for (int64_t r = 0, g = 0; r < rows + W; r += W, g ^= 1) {
+    if (r < rows) sum_up(r, rows - r < W ? rows - r : W, g);
+    if (r > 0) distances(r - W, rows - r + W < W ? rows - r + W : W, g ^ 1);
+  }
+}
+// False if these rows are too short or too long for that.
+template <class T, class Out>
+TAHR_INLINE bool medium_row_moments(const T* x, int64_t rows, int64_t n, Out out) {
+  switch ((n + kLanes<T> - 1) / kLanes<T>) {
+    case 3: return medium_row_moments<3>(x, rows, n, out), true;
+    case 4: return medium_row_moments<4>(x, rows, n, out), true;
+    case 5: return medium_row_moments<5>(x, rows, n, out), true;
+    case 6: return medium_row_moments<6>(x, rows, n, out), true;
+    case 7: return medium_row_moments<7>(x, rows, n, out), true;
+    case 8: return medium_row_moments<8>(x, rows, n, out), true;
+    default: return false;
+  }
+}
+#endif
 
 // Calls out(first row, rows, mean, sum of d, sum of d²) with vectors of rows, for n up to kLongRow.
 template <class T, class Out>
@@ -56,6 +133,11 @@ TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, Out out) {
       out(r, count, mean, s + t, s2 + t2);
     });
   }
+#if defined(__AVX512F__) && !defined(__clang__)
+  if constexpr (__is_same(T, float)) {
+    if (medium_row_moments(x, rows, n, out)) return;
+  }
+#endif
   V mean[kSets], s[kSets][W], s2[kSets][W];
   T means[kSets * W];
   two_passes(
@@ -63,6 +145,7 @@ TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, Out out) {
       [&](int64_t set, V(&v)[W]) TAHR_LAMBDA {
         mean[set] = fold_each<AddOp, T>(v) * share;
         store(means + set * W, mean[set]);
+        in_memory(means);
         for (int i = 0; i < W; ++i) s[set][i] = s2[set][i] = V{};
       },
       [&](const T* row, int64_t, int64_t i, const T* ahead) TAHR_LAMBDA {
@@ -121,16 +204,7 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
     return;
   }
   row_moments(x, rows, n, [&](int64_t r, int64_t count, Vec<T> mean, Vec<T> s, Vec<T> s2) TAHR_LAMBDA {
-    double to[2][kLanes<float>];
-    const double share = 1 / static_cast<double>(n);
-    const auto finish = [share](f64v* result, f64v m, f64v d, f64v d2) TAHR_LAMBDA {  // as moments_of
-      const f64v left = d2 - d * d * share;
-      result[0] = m + d * share;
-      result[1] = select(left < 0., f64v{}, left);
-    };
-    in_doubles<2>(to, finish, mean, s, s2);
-    copy_first<kLanes<T>>(a + r, to[0], count);
-    copy_first<kLanes<T>>(b + r, to[1], count);
+    put_moments(mean, s, s2, n, a + r, b + r, count);
   });
 }
 
@@ -165,8 +239,8 @@ TAHR_INLINE void column_moments(const T* x, int64_t rows, int64_t stride, int64_
       const int64_t count = rows - r < kRows ? rows - r : kRows;
       each_vector<T>(here, [&](int64_t i, auto get, auto put) TAHR_LAMBDA {
         const T* p = x + j + i + r * stride;
-        // What comes next is fetched: in these rows, or where the strip ends in the next ones.
-        const T* ahead = p + (i + kAhead < here ? kAhead : kAhead - here + kRows * stride);
+        // What comes next is fetched: in these rows; where the strip ends in the next ones, or in the next strip.
+        const T* ahead = p + (i + kAhead < here || r + kRows >= rows ? kAhead : kAhead - here + kRows * stride);
         const auto at = [&](int64_t k) TAHR_LAMBDA { return V(get(p + k * stride, T(0))); };
         V m{}, sum{}, other{}, sum2{}, other2{};
         int64_t k = 0;
@@ -200,8 +274,7 @@ void moments_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64
   double *a = static_cast<double*>(av), *b = static_cast<double*>(bv);
   column_moments(static_cast<const T*>(xv), rows, stride, m,
                  [&](int64_t i, Vec<T> mean, Vec<T> s, Vec<T> s2, auto) TAHR_LAMBDA {
-                   const int64_t count = m - i < kLanes<T> ? m - i : kLanes<T>;
-                   for (int64_t k = 0; k < count; ++k) moments_of(mean[k], s[k], s2[k], rows, a + i + k, b + i + k);
+                   put_moments(mean, s, s2, rows, a + i, b + i, m - i < kLanes<T> ? m - i : kLanes<T>);
                  });
 }
 

@@ -13,7 +13,7 @@ inline constexpr int64_t kSets = 2;              // vectors of rows in a group, 
 // For rows of lanes <= n <= kLongRow elements: first(row) makes a vector of each row of a group; between(set, v) has
 // those of a vector of rows; second(row, its number, its place in the group, ahead) follows for each row, and
 // after(set, number of its first row, rows) for each set. The second pass is to fetch as much as it reads from `ahead`
-// on, which is where the first one goes on: memory would idle.
+// on, which is where the first one goes on: memory would idle. The first one fetches a quarter of that too.
 template <class T, class First, class Between, class Second, class After>
 TAHR_INLINE void two_passes(const T* x, int64_t rows, int64_t n, First first, Between between, Second second,
                             After after) {
@@ -27,7 +27,10 @@ TAHR_INLINE void two_passes(const T* x, int64_t rows, int64_t n, First first, Be
       Vec<T> v[W];
       const T* row = p + set * W * n;
       const int64_t here = count - set * W < W ? count - set * W : W;
-      for (int64_t i = 0; i < here; ++i, row += n) v[i] = first(row);
+      for (int64_t i = 0; i < here; ++i, row += n) {
+        for (int64_t k = 0; k < n / 4; k += W) __builtin_prefetch(row + most * n + k);
+        v[i] = first(row);
+      }
       for (int64_t i = here; i < W; ++i) v[i] = Vec<T>{};
       between(set, v);
     }
