@@ -129,6 +129,53 @@ void float_to_half_loop(void* out, const void* const* in, int64_t n, const doubl
   if (i < n) store_part(r + i, to_half<kBrain>(load_part<f32v>(a + i, n - i)), n - i);
 }
 
+// ---- from float64, in whole vectors, fetching ahead: the result is too small for the driver to do it ----
+
+// What of x, already within the range of 32-bit integers, is in range of To.
+template <class To>
+TAHR_INLINE HalfVec<int32_t> clamped(f64v x) {
+  constexpr double low = static_cast<double>(Range<To>::low), high = static_cast<double>(Range<To>::high);
+  const f64v c = greater(lesser(x, splat<f64v>(high)), splat<f64v>(low));
+  return __builtin_convertvector(select(x == x, c, f64v{}), HalfVec<int32_t>);
+}
+template <class To>
+TAHR_INLINE void put(To* r, f64v x, int64_t n) {
+  using Narrow = typename VecOf<To, kLanes<double>* static_cast<int>(sizeof(To))>::type;
+  Narrow v;
+  if constexpr (kIsFloat<To>) v = __builtin_convertvector(x, Narrow);
+  else v = __builtin_convertvector(clamped<To>(x), Narrow);
+  if (n < kLanes<double>) store_part(r, v, n);
+  else store(r, v);
+}
+template <class To>
+void from_double(void* out, const void* const* in, int64_t n, const double*) {
+  constexpr int64_t lanes = kLanes<double>;
+  const double* a = static_cast<const double*>(in[0]);
+  To* r = static_cast<To*>(out);
+  for (int64_t i = 0; i < n; i += lanes) {
+    fetch_ahead(r + i, a + i);
+    const int64_t left = n - i;
+    if (left >= lanes) put(r + i, load<f64v>(a + i), lanes);
+    else put(r + i, load_part<f64v>(a + i, left), left);
+  }
+}
+template <bool kBrain>
+void double_to_half_loop(void* out, const void* const* in, int64_t n, const double*) {
+  constexpr int64_t half = kLanes<double>, lanes = 2 * half;
+  const double* a = static_cast<const double*>(in[0]);
+  uint16_t* r = static_cast<uint16_t*>(out);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    fetch_ahead(r + i, a + i, a + i + half);
+    store(r + i, to_half<kBrain>(narrow(load<f64v>(a + i), load<f64v>(a + i + half))));
+  }
+  if (i < n) {
+    double rest[lanes] = {};
+    for (int64_t k = i; k < n; ++k) rest[k - i] = a[k];
+    store_part(r + i, to_half<kBrain>(narrow(load<f64v>(rest), load<f64v>(rest + half))), n - i);
+  }
+}
+
 // Through a block of floats on the stack: `first` makes floats of the input, `second` the result of the floats.
 template <EwLoop first, size_t kFromSize, EwLoop second, size_t kToSize>
 void two_step(void* out, const void* const* in, int64_t n, const double*) {
@@ -239,15 +286,23 @@ void stream_end() {
 const EwCasts& elementwise_cast_table() {
   static constexpr EwCasts table{
       {TAHR_CAST_ROW(uint8_t, (cast_loop<uint8_t, uint8_t>), kToHalf<uint8_t>, kToBrain<uint8_t>),
-       TAHR_CAST_FULL_ROW(uint8_t), TAHR_CAST_FULL_ROW(uint16_t), TAHR_CAST_FULL_ROW(uint32_t),
-       TAHR_CAST_FULL_ROW(uint64_t), TAHR_CAST_FULL_ROW(int8_t), TAHR_CAST_FULL_ROW(int16_t),
-       TAHR_CAST_FULL_ROW(int32_t), TAHR_CAST_FULL_ROW(int64_t),
+       TAHR_CAST_FULL_ROW(uint8_t),
+       TAHR_CAST_FULL_ROW(uint16_t),
+       TAHR_CAST_FULL_ROW(uint32_t),
+       TAHR_CAST_FULL_ROW(uint64_t),
+       TAHR_CAST_FULL_ROW(int8_t),
+       TAHR_CAST_FULL_ROW(int16_t),
+       TAHR_CAST_FULL_ROW(int32_t),
+       TAHR_CAST_FULL_ROW(int64_t),
        TAHR_CAST_HALF_ROW(kFromHalf, false, (cast_loop<uint16_t, uint16_t>),
                           (two_step<half_to_float_loop<false>, 2, float_to_half_loop<true>, 2>)),
        TAHR_CAST_HALF_ROW(kFromBrain, true, (two_step<half_to_float_loop<true>, 2, float_to_half_loop<false>, 2>),
                           (cast_loop<uint16_t, uint16_t>)),
        TAHR_CAST_ROW(float, to_bool<float>, float_to_half_loop<false>, float_to_half_loop<true>),
-       TAHR_CAST_FULL_ROW(double)},
+       {to_bool<double>, from_double<uint8_t>, from_double<uint16_t>, cast_loop<double, uint32_t>,
+        cast_loop<double, uint64_t>, from_double<int8_t>, from_double<int16_t>, from_double<int32_t>,
+        cast_loop<double, int64_t>, double_to_half_loop<false>, double_to_half_loop<true>, from_double<float>,
+        cast_loop<double, double>}},
       repeat,
       stream,
       stream_end};

@@ -129,11 +129,53 @@ DOUBLE2(GeluGrad, x* doubles::gelu_slope(y))
 DOUBLE2(GeluTanhGrad, x* doubles::gelu_tanh_slope(y))
 #endif
 
+#if defined(__AVX512F__) && !defined(__clang__)
+// ---- tests: 64 elements give a mask of 64 bits and that 64 bytes ----
+
+// Bits of the kinds that the processor tells apart: NaN, quiet and signalling, infinities; the sign is another matter.
+enum Kinds : int { kNan = 0x81, kPlusInfinity = 0x08, kMinusInfinity = 0x10, kSign = 0 };
+template <int kinds, bool negate>
+TAHR_INLINE uint8_t lanes_of(f64v x) {
+  const int m = kinds == kSign ? __builtin_ia32_cvtq2mask512(bits<VecOf<long long, kVecBytes>::type>(x))
+                               : __builtin_ia32_fpclasspd512_mask(x, kinds, static_cast<unsigned char>(-1));
+  return static_cast<uint8_t>(negate ? ~m : m);
+}
+template <int kinds, bool negate = false>
+void test_loop(void* out, const void* const* in, int64_t n, const double*) {
+  constexpr int64_t lanes = kLanes<double>;
+  using Bytes = VecOf<char, kVecBytes>::type;
+  const double* a = static_cast<const double*>(in[0]);
+  uint8_t* r = static_cast<uint8_t*>(out);
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    uint64_t mask = 0;
+    for (int64_t k = 0; k < 64; k += lanes) {
+      __builtin_prefetch(a + i + k + kFetchAhead / static_cast<int64_t>(sizeof(double)));
+      mask |= static_cast<uint64_t>(lanes_of<kinds, negate>(load<f64v>(a + i + k))) << k;
+    }
+    store(r + i, __builtin_ia32_cvtmask2b512(mask) & (Bytes{} + 1));
+  }
+  for (; i < n; i += lanes) {
+    const int64_t left = n - i < lanes ? n - i : lanes;
+    const uint8_t m = lanes_of<kinds, negate>(load_part<f64v>(a + i, left));
+    for (int64_t k = 0; k < left; ++k) r[i + k] = m >> k & 1;
+  }
+}
+#endif
+
 #define ONE(Op) {Ew::Op, EwType::F64, pair_loop1<Op>}
 #define TWO(Op) {Ew::Op, EwType::F64, vector_loop2<Op, double>}
 
 constexpr EwEntry kEntries[] = {
     {Ew::PowerBy, EwType::F64, power_by},
+#if defined(__AVX512F__) && !defined(__clang__)
+    {Ew::IsNan, EwType::F64, test_loop<kNan>},
+    {Ew::IsInf, EwType::F64, test_loop<kPlusInfinity | kMinusInfinity>},
+    {Ew::IsFinite, EwType::F64, test_loop<kNan | kPlusInfinity | kMinusInfinity, true>},
+    {Ew::IsPosInf, EwType::F64, test_loop<kPlusInfinity>},
+    {Ew::IsNegInf, EwType::F64, test_loop<kMinusInfinity>},
+    {Ew::Signbit, EwType::F64, test_loop<kSign>},
+#endif
 #if TAHR_DOUBLES
     ONE(Sin),
     ONE(Cos),
