@@ -64,25 +64,22 @@ template <class T>
 void first_power(void* out, const void* const* in, int64_t n, const double*) {
   std::memmove(out, in[0], static_cast<size_t>(n) * sizeof(T));
 }
+struct PowerLoops {
+  EwLoop loop, streamed;
+};
+// The loops for a single exponent, which they find as their parameter; null if it must be spread over a tile.
 template <class T>
-EwLoop exact_power(T e) {
-  const auto loop = [](Ew op) { return g_loop[static_cast<int>(op)][static_cast<int>(DTypeOf<T>::value)]; };
-  return e == T(2)    ? loop(Ew::Square)
-         : e == T(1)  ? first_power<T>
-         : e == T(-1) ? loop(Ew::Reciprocal)
-                      : nullptr;
-}
-// The loop for a single exponent, which it finds as its parameter; null if it must be spread over a tile.
-template <class T>
-EwLoop power_by(T e) {
-  const EwLoop exact = exact_power(e);
-  return exact ? exact : g_loop[static_cast<int>(Ew::PowerBy)][static_cast<int>(DTypeOf<T>::value)];
+PowerLoops power_by(T e) {
+  if (e == T(1)) return {first_power<T>, nullptr};
+  const int op = static_cast<int>(e == T(2) ? Ew::Square : e == T(-1) ? Ew::Reciprocal : Ew::PowerBy);
+  constexpr int type = static_cast<int>(DTypeOf<T>::value);
+  return {g_loop[op][type], g_streamed[op][type]};
 }
 template <class T>
 void power_by_one(void* out, const void* const* in, int64_t n, const double* params) {
   const T e = *static_cast<const T*>(in[1]);
   const double exponent = static_cast<double>(e);
-  if (const EwLoop loop = power_by(e)) return loop(out, in, n, &exponent);
+  if (const EwLoop loop = power_by(e).loop) return loop(out, in, n, &exponent);
   g_loop[static_cast<int>(Ew::Power)][static_cast<int>(DTypeOf<T>::value)](out, in, n, params);
 }
 // The same for a single base, which it finds as the logarithm to base 2.
@@ -131,8 +128,9 @@ void power_kernel(const KernelArgs& a) {
   find_loop(&call);
   if (is_float(a.out[0].dtype()) && exponent.size() == 1 && base.size() == a.out[0].size()) {
     const double e = exponent.item();
-    if (const EwLoop loop = call.out == DType::Float64 ? power_by(e) : power_by(static_cast<float>(e))) {
-      call.loop = loop, call.streamed = nullptr;
+    const auto [loop, streamed] = call.out == DType::Float64 ? power_by(e) : power_by(static_cast<float>(e));
+    if (loop) {
+      call.loop = loop, call.streamed = streamed;
       call.params[0] = e;
       return run_elementwise(a.in.first(1), a.out[0], call);
     }

@@ -19,26 +19,56 @@ namespace {
   }                                                                  \
   ;
 
+// ---- loops ----
+
 // Two vectors side by side: while one waits for the sum of a chain, the other goes on.
-template <class F>
-void pair_loop1(void* out, const void* const* in, int64_t n, const double* p) {
+inline constexpr int64_t kPair = 2 * kLanes<double>;
+
+template <bool kPastCache>
+TAHR_INLINE void put(double* p, f64v v) {
+  if constexpr (kPastCache) store_past_cache(p, v);
+  else store(p, v);
+}
+// n is a multiple of kPair. Not inlined: a functor's code is here once for all loops, and once past the cache.
+template <bool kPastCache, class F, class... In>
+__attribute__((noinline)) void run_pairs(const F& f, double* r, int64_t n, const In*... in) {
   constexpr int64_t lanes = kLanes<double>;
-  const double* a = static_cast<const double*>(in[0]);
-  double* r = static_cast<double*>(out);
+  const F op = f;
+  for (int64_t i = 0; i < n; i += kPair) {
+    for (int64_t k = i; k < i + kPair; k += 8) {  // a line of the cache
+      if constexpr (kPastCache) (fetch_twice(in + k), ...);
+      else fetch_ahead(r + k, in + k...);
+    }
+    const f64v first = op(load<f64v>(in + i)...), second = op(load<f64v>(in + i + lanes)...);
+    put<kPastCache>(r + i, first);
+    put<kPastCache>(r + i + lanes, second);
+  }
+}
+template <bool kPastCache, class F, class... In>
+TAHR_INLINE void pair_loop(const double* p, double* r, int64_t n, const In*... in) {
   const F f(p);
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    fetch_ahead(r + i, a + i);
-    fetch_ahead(r + i + lanes, a + i + lanes);
-    const f64v x = load<f64v>(a + i), y = load<f64v>(a + i + lanes);
-    const f64v u = f(x), v = f(y);
-    store(r + i, u);
-    store(r + i + lanes, v);
-  }
-  for (; i < n; i += lanes) {
-    const int64_t m = n - i < lanes ? n - i : lanes;
-    store_part(r + i, f(load_part<f64v>(a + i, m)), m);
-  }
+  const int64_t whole = n / kPair * kPair, rest = n - whole;
+  run_pairs<kPastCache>(f, r, whole, in...);
+  if (rest == 0) return;
+  double result[kPair];
+  const auto padded = [=](const double* from) {
+    struct Buffer {
+      double at[kPair];
+    } b = {};
+    for (int64_t i = 0; i < rest; ++i) b.at[i] = from[whole + i];
+    return b;
+  };
+  [&](const auto&... b) { run_pairs<false>(f, result, kPair, b.at...); }(padded(in)...);
+  for (int64_t i = 0; i < rest; ++i) r[whole + i] = result[i];
+}
+template <class F, bool kPastCache = false>
+void loop1(void* out, const void* const* in, int64_t n, const double* p) {
+  pair_loop<kPastCache, F>(p, static_cast<double*>(out), n, static_cast<const double*>(in[0]));
+}
+template <class F, bool kPastCache = false>
+void loop2(void* out, const void* const* in, int64_t n, const double* p) {
+  pair_loop<kPastCache, F>(p, static_cast<double*>(out), n, static_cast<const double*>(in[0]),
+                           static_cast<const double*>(in[1]));
 }
 
 // ---- powers by a number ----
@@ -66,16 +96,17 @@ struct PowerBy {
 };
 #endif
 // At most two roundings for what needs no logarithm. (2, 1 and -1 have loops of their own.)
+template <bool kPastCache>
 void power_by(void* out, const void* const* in, int64_t n, const double* p) {
   const double e = *p;
-  if (e == 3) return vector_loop1<Cube, double>(out, in, n, p);
-  if (e == 4) return vector_loop1<FourthPower, double>(out, in, n, p);
-  if (e == -2) return vector_loop1<MinusSecondPower, double>(out, in, n, p);
-  if (e == 0.5) return vector_loop1<HalfPower, double>(out, in, n, p);
-  if (e == -0.5) return vector_loop1<MinusHalfPower, double>(out, in, n, p);
-  if (e == 1.5) return vector_loop1<ThreeHalvesPower, double>(out, in, n, p);
+  if (e == 3) return loop1<Cube, kPastCache>(out, in, n, p);
+  if (e == 4) return loop1<FourthPower, kPastCache>(out, in, n, p);
+  if (e == -2) return loop1<MinusSecondPower, kPastCache>(out, in, n, p);
+  if (e == 0.5) return loop1<HalfPower, kPastCache>(out, in, n, p);
+  if (e == -0.5) return loop1<MinusHalfPower, kPastCache>(out, in, n, p);
+  if (e == 1.5) return loop1<ThreeHalvesPower, kPastCache>(out, in, n, p);
 #if TAHR_DOUBLES
-  vector_loop1<PowerBy, double>(out, in, n, p);
+  loop1<PowerBy, kPastCache>(out, in, n, p);
 #else
   const double* x = static_cast<const double*>(in[0]);
   double* r = static_cast<double*>(out);
@@ -163,11 +194,11 @@ void test_loop(void* out, const void* const* in, int64_t n, const double*) {
 }
 #endif
 
-#define ONE(Op) {Ew::Op, EwType::F64, pair_loop1<Op>}
-#define TWO(Op) {Ew::Op, EwType::F64, vector_loop2<Op, double>}
+#define ONE(Op) {Ew::Op, EwType::F64, loop1<Op>, loop1<Op, true>}
+#define TWO(Op) {Ew::Op, EwType::F64, loop2<Op>, loop2<Op, true>}
 
 constexpr EwEntry kEntries[] = {
-    {Ew::PowerBy, EwType::F64, power_by},
+    {Ew::PowerBy, EwType::F64, power_by<false>, power_by<true>},
 #if defined(__AVX512F__) && !defined(__clang__)
     {Ew::IsNan, EwType::F64, test_loop<kNan>},
     {Ew::IsInf, EwType::F64, test_loop<kPlusInfinity | kMinusInfinity>},

@@ -2,6 +2,7 @@
 #include "cpu/isa/elementwise_loop.h"
 #include "cpu/isa/vmath.h"
 #include "cpu/isa/vmath_bessel.h"
+#include "cpu/isa/vmath_double_tables.h"
 #include "cpu/isa/vmath_gamma.h"
 #include "cpu/isa/vmath_special.h"
 #include "cpu/isa/vmath_trig.h"
@@ -186,22 +187,31 @@ MATH2P(EluGrad, x* select(y > T(0), splat<V>(P(2)), P(0) * vexp(P(1) * y)))
 #define BOTH2(Op) \
   FLOAT2(Op), { Ew::Op, EwType::F64, vector_loop2<Op, double>, stream_loop2<Op, double> }
 
+// Those of float64 are in elementwise_double.cpp where that has them.
+#if TAHR_DOUBLES
+#define OWN1(Op) FLOAT1(Op)
+#define OWN2(Op) FLOAT2(Op)
+#else
+#define OWN1(Op) BOTH1(Op)
+#define OWN2(Op) BOTH2(Op)
+#endif
+
 constexpr EwEntry kEntries[] = {
-    BOTH1(Exp),       BOTH1(Exp2),         BOTH1(Expm1),      BOTH1(Log),
-    BOTH1(Log2),      BOTH1(Log10),        BOTH1(Log1p),      BOTH1(Sin),
-    BOTH1(Cos),       BOTH1(Tan),          BOTH1(Arcsin),     BOTH1(Arccos),
-    BOTH1(Arctan),    BOTH2(Arctan2),      BOTH1(Sinh),       BOTH1(Cosh),
-    BOTH1(Tanh),      BOTH1(Arcsinh),      BOTH1(Arccosh),    BOTH1(Arctanh),
-    BOTH1(Rsqrt),     FLOAT1(Erf),         FLOAT1(Erfc),      FLOAT1(Erfinv),
-    FLOAT2(Power),    FLOAT2(Hypot),       BOTH2(Logaddexp),  BOTH2(Logaddexp2),
-    BOTH1(Sigmoid),   BOTH1(Softplus),     BOTH1(LogSigmoid), BOTH1(Silu),
-    FLOAT1(Gelu),     BOTH1(GeluTanh),     BOTH1(Elu),        BOTH1(Celu),
-    BOTH1(Selu),      BOTH1(Mish),         BOTH1(TanhShrink), BOTH2(SiluGrad),
-    FLOAT2(GeluGrad), BOTH2(GeluTanhGrad), BOTH2(EluGrad),    {Ew::PowerBy, EwType::F32, power_by},
+    BOTH1(Exp),       BOTH1(Exp2),        BOTH1(Expm1),     OWN1(Log),
+    OWN1(Log2),       OWN1(Log10),        OWN1(Log1p),      OWN1(Sin),
+    OWN1(Cos),        OWN1(Tan),          OWN1(Arcsin),     OWN1(Arccos),
+    OWN1(Arctan),     BOTH2(Arctan2),     OWN1(Sinh),       OWN1(Cosh),
+    OWN1(Tanh),       OWN1(Arcsinh),      OWN1(Arccosh),    OWN1(Arctanh),
+    OWN1(Rsqrt),      FLOAT1(Erf),        FLOAT1(Erfc),     FLOAT1(Erfinv),
+    FLOAT2(Power),    FLOAT2(Hypot),      OWN2(Logaddexp),  OWN2(Logaddexp2),
+    OWN1(Sigmoid),    OWN1(Softplus),     OWN1(LogSigmoid), OWN1(Silu),
+    FLOAT1(Gelu),     OWN1(GeluTanh),     BOTH1(Elu),       BOTH1(Celu),
+    BOTH1(Selu),      OWN1(Mish),         OWN1(TanhShrink), OWN2(SiluGrad),
+    FLOAT2(GeluGrad), OWN2(GeluTanhGrad), BOTH2(EluGrad),   {Ew::PowerBy, EwType::F32, power_by},
 #if TAHR_LOOKUP
     FLOAT1(PowerOf),
 #endif
-    FLOAT1(Lgamma),   FLOAT1(Digamma),     FLOAT1(Trigamma),  FLOAT1(I0),
+    FLOAT1(Lgamma),   FLOAT1(Digamma),    FLOAT1(Trigamma), FLOAT1(I0),
     FLOAT1(I1),
 };
 

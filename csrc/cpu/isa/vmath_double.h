@@ -52,9 +52,8 @@ TAHR_INLINE f64v root_of(f64v x) {
 }
 #else
 TAHR_INLINE f64v look_up(const double (&table)[16], i64v i) {
-  f64v r;
-  for (int k = 0; k < kLanes<double>; ++k) r[k] = table[i[k] & 15];
-  return r;
+  using L = VecOf<long long, kVecBytes>::type;
+  return __builtin_ia32_gatherdiv4df(f64v{}, table, bits<L>(i & 15), bits<f64v>(~i64v{}), 8);
 }
 TAHR_INLINE f64v times_power_of_2(f64v x, f64v n) { return scale(x, {n + Limits::magic, n}); }
 TAHR_INLINE f64v quotient(f64v n, f64v d) { return n / d; }
