@@ -191,8 +191,8 @@ TAHR_HD inline double bessel_i(int order, double x) {
 }
 TAHR_HD inline double sinc(double x) {
   if (x == 0) return 1;
-  const double t = M_PI * x;
-  return std::sin(t) / t;
+  const double n = std::rint(x), s = std::sin(M_PI * (x - n));  // the distance to an integer is exact
+  return (std::fmod(n, 2) == 0 ? s : -s) / (M_PI * x);
 }
 
 template <class T>

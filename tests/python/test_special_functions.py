@@ -142,6 +142,9 @@ def test_sums_of_exponentials() -> None:
             error = np.abs(getattr(ops, name)(a, b).numpy() - expected) / unit
             assert error.max() <= 3, (name, scale, error.max())
 
+    whole = np.arange(-50, 50, dtype=np.float32)
+    np.testing.assert_array_equal(ops.logaddexp2(whole, whole).numpy(), whole + 1)
+
 
 def test_powers_of_one_base() -> None:
     """Eager and traced alike, to 1.4 units in the last place, and C's answers for exceptional bases and exponents."""

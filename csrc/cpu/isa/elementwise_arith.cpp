@@ -44,7 +44,6 @@ EW2(BitAnd, AS(a& b))
 EW2(BitOr, AS(a | b))
 EW2(BitXor, AS(a ^ b))
 
-EW2(Heaviside, a != a ? a : a < T(0) ? T(0) : a > T(0) ? T(1) : b)
 EW2(Copysign, with_sign(a, b))
 
 EW1(Negative, AS(-a))
@@ -201,7 +200,6 @@ constexpr EwEntry kEntries[] = {
     WRAPPING(E1, BitNot, BitNot),
     BOOL1(BitNot, LogicalNot),
     BOOL1(LogicalNot, LogicalNot),
-    FLOATS2(Heaviside),
     FLOATS2(Copysign),
     FLOATS1(Angle),
     FLOATS1(Negative),

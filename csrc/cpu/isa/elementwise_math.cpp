@@ -147,7 +147,7 @@ TAHR_INLINE f32v logaddexp(f32v x, f32v y) {  // infinities of one sign have no 
 }
 TAHR_INLINE f32v logaddexp2(f32v x, f32v y) {
   const f32v d = vabs(x - y) * 0.693147182f;
-  return with_far(fma(log1p_exp(d), 1.44269502f, greater(x, y)), lanes_not_upto(d, 7.8f),
+  return with_far(greater(x, y) + log1p_exp(d) * 1.44269502f, lanes_not_upto(d, 7.8f),  // 1 more of equal numbers
                   [&]() TAHR_LAMBDA { return logaddexp2<f32v>(x, y); });
 }
 TAHR_INLINE f32v softplus(f32v x) {

@@ -100,6 +100,13 @@ TAHR_INLINE V operator()(V a, V b) const {
   return select((a != a) | (b != b), a + b, select(a == b, b, bits<V>(r)));
 }
 };
+TAHR_EW_FUNCTOR(Heaviside)
+template <class V>
+TAHR_INLINE V operator()(V a, V b) const {
+  const V step = select(a > Lane<V>(0), splat<V>(Lane<V>(1)), select(a == Lane<V>(0), b, a));
+  return select(a < Lane<V>(0), V{}, step);
+}
+};
 
 #if defined(__FMA__) && !defined(__clang__)
 // The remainder of a / b of finite floats, b not 0, whatever their ratio: long division of the mantissas.
@@ -215,7 +222,8 @@ TAHR_INLINE f32v operator()(f32v x) const {
   const f32v root = fma(fma(-(y * y), y, s), square * 0.333333333f, y);
   return vcopysign(select(a < kInfinity<float>, select(tiny, root * 0.00390625f, root), a), x);
 }
-};
+}
+;
 // sin(pi x) / (pi x), from the distance of x to an integer.
 TAHR_EW_FUNCTOR(Sinc)
 TAHR_INLINE f32v operator()(f32v x) const {
@@ -273,6 +281,7 @@ constexpr EwEntry kEntries[] = {
     TWO(RightShift, uint64_t),
     TWO(RightShift, int64_t),
     VECTORS2(Nextafter, Nextafter),
+    VECTORS2(Heaviside, Heaviside),
     {Ew::RoundDecimals, EwType::F32, round_loop<float>},
     {Ew::RoundDecimals, EwType::F64, round_loop<double>},
 #if defined(__FMA__) && !defined(__clang__)
