@@ -47,12 +47,13 @@ class Reduction {
       const int64_t limit = kind == ReduceKind::Moments ? kMomentsChunk : kChunk;
       chunk_ = std::min(l.n, limit);
       chunks_ = ceil_div(l.n, chunk_);
-      tile_ = std::min(l.rows, std::max<int64_t>(1, kChunk / l.n));  // several rows only where they are whole
-      if (tile_ > 16) tile_ -= tile_ % 16;                           // as vectors have them
+      // Several rows only where they are whole; more of them where the next ones in memory are for later.
+      tile_ = std::min(l.rows, std::max<int64_t>(1, (l.reduced_count > 1 ? 4 : 1) * kChunk / l.n));
+      if (tile_ > 16) tile_ -= tile_ % 16;  // as vectors have them
       tiles_ = ceil_div(l.rows, tile_);
     }
     steps_ = l.reduced_count * chunks_;
-    steps_per_slot_ = std::max<int64_t>(1, kSlot / (tile_ * chunk_));
+    steps_per_slot_ = std::max<int64_t>(1, (l.columns || l.reduced_count == 1 ? 1 : 4) * kSlot / (tile_ * chunk_));
     slots_ = ceil_div(steps_, steps_per_slot_);
   }
 
@@ -149,7 +150,7 @@ class Reduction {
   void fetch_rows(int64_t base, int64_t begin, int64_t outer) const {
     if (layout_.columns) return;
     const int64_t at = base + Layout::offset(layout_.reduced, layout_.reduced_axes, outer) + begin * layout_.n;
-    for (int64_t i = 0; i < 4096; i += 64) __builtin_prefetch(x_ + at * elem_ + i, 0, 2);
+    for (int64_t i = 0; i < 16384; i += 64) __builtin_prefetch(x_ + at * elem_ + i, 0, 2);
   }
 
   void row_step(int64_t at, int64_t rows, int64_t n, int64_t base, std::byte* a, std::byte* b) const {

@@ -190,7 +190,7 @@ TAHR_INLINE void with_row_sums(int64_t n, Body body) {
 
 // Σ exp of a strip of w columns: out(i, sum, put) for each vector of them. False, and no out, if some sum does not
 // hold.
-inline constexpr int64_t kExpStrip = 1024;
+inline constexpr int64_t kExpStrip = 2048;
 template <class Out>
 TAHR_INLINE bool sum_exp_columns(const float* x, int64_t rows, int64_t stride, int64_t w, Out out) {
   constexpr int64_t kRows = 16, kAhead = 8 * kLanes<float>;

@@ -289,7 +289,7 @@ TAHR_INLINE void row_groups(const T* x, int64_t rows, int64_t n, Whole whole, On
   T ref[kSets * W];
   bool near[kSets];
   two_passes(
-      x, rows, n, [n](const T* row) TAHR_LAMBDA { return fold_vectors<PeakOp>(row, n); },
+      x, rows, n, true, [n](const T* row) TAHR_LAMBDA { return fold_vectors<PeakOp>(row, n); },
       [&](int64_t set, V(&v)[W]) TAHR_LAMBDA {
         peak[set] = fold_each<PeakOp, T>(v);
         c[set] = reference(peak[set]);
@@ -438,7 +438,7 @@ void partial_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
 
 // A strip of w columns, so many rows at a time, with maxima that grow: out(i, peak, c, sum, put) for each vector of
 // columns. False if some column has its maximum beyond kFar: then there was no out.
-inline constexpr int64_t kStrip = 1024;
+inline constexpr int64_t kStrip = 2048;
 template <class T, class Out>
 TAHR_INLINE bool strip(const T* x, int64_t rows, int64_t stride, int64_t w, Out out) {
   using V = Vec<T>;

@@ -53,7 +53,7 @@ TAHR_INLINE void add_distance(V d, V& s, V& s2) {
 // Rows of kVectors vectors, the last of which may be partial: the distances of a group of rows are added up after the
 // sums of the next group, so that nothing waits for a mean. All the time the group after that is fetched.
 template <int kVectors, class T, class Out>
-TAHR_INLINE void medium_row_moments(const T* x, int64_t rows, int64_t n, Out out) {
+TAHR_INLINE void medium_row_moments(const T* x, int64_t rows, int64_t n, bool on, Out out) {
   using V = Vec<T>;
   constexpr int64_t W = kLanes<T>, kLast = (kVectors - 1) * W;
   const int64_t rest = n - kLast;
@@ -62,9 +62,10 @@ TAHR_INLINE void medium_row_moments(const T* x, int64_t rows, int64_t n, Out out
   T means[2][W];
   const auto sum_up = [&](int64_t r, int64_t count, int64_t g) TAHR_LAMBDA {
     V v[W];
+    const int64_t ahead = on || r + W < rows ? W * n : 0;
     for (int64_t i = 0; i < count; ++i) {
       const T* row = x + (r + i) * n;
-      __builtin_prefetch(row + W * n);
+      __builtin_prefetch(row + ahead);
       V s = load<V>(row), other = load_first(row + kLast, rest, T(0));
       for (int k = 1; k + 1 < kVectors; ++k) (k & 1 ? other : s) += load<V>(row + k * W);
       v[i] = s + other;
@@ -76,11 +77,12 @@ TAHR_INLINE void medium_row_moments(const T* x, int64_t rows, int64_t n, Out out
   };
   const auto distances = [&](int64_t r, int64_t count, int64_t g) TAHR_LAMBDA {
     V s[W], s2[W];
+    const int64_t ahead = on || r + 2 * W < rows ? 2 * W * n : 0;
     for (int64_t i = 0; i < count; ++i) {
       const T* row = x + (r + i) * n;
       const T m = means[g][i];
       V a = load<V>(row) - m, b = load_first(row + kLast, rest, m) - m, a2 = a * a, b2 = b * b;
-      for (int k = 1; k < kVectors; ++k) __builtin_prefetch(row + 2 * W * n + k * W);
+      for (int k = 1; k < kVectors; ++k) __builtin_prefetch(row + ahead + k * W);
       for (int k = 1; k + 1 < kVectors; ++k) {
         const V d = load<V>(row + k * W) - m;
         if (k & 1) add_distance(d, b, b2);
@@ -98,22 +100,23 @@ TAHR_INLINE void medium_row_moments(const T* x, int64_t rows, int64_t n, Out out
 }
 // False if these rows are too short or too long for that.
 template <class T, class Out>
-TAHR_INLINE bool medium_row_moments(const T* x, int64_t rows, int64_t n, Out out) {
+TAHR_INLINE bool medium_row_moments(const T* x, int64_t rows, int64_t n, bool on, Out out) {
   switch ((n + kLanes<T> - 1) / kLanes<T>) {
-    case 3: return medium_row_moments<3>(x, rows, n, out), true;
-    case 4: return medium_row_moments<4>(x, rows, n, out), true;
-    case 5: return medium_row_moments<5>(x, rows, n, out), true;
-    case 6: return medium_row_moments<6>(x, rows, n, out), true;
-    case 7: return medium_row_moments<7>(x, rows, n, out), true;
-    case 8: return medium_row_moments<8>(x, rows, n, out), true;
+    case 3: return medium_row_moments<3>(x, rows, n, on, out), true;
+    case 4: return medium_row_moments<4>(x, rows, n, on, out), true;
+    case 5: return medium_row_moments<5>(x, rows, n, on, out), true;
+    case 6: return medium_row_moments<6>(x, rows, n, on, out), true;
+    case 7: return medium_row_moments<7>(x, rows, n, on, out), true;
+    case 8: return medium_row_moments<8>(x, rows, n, on, out), true;
     default: return false;
   }
 }
 #endif
 
-// Calls out(first row, rows, mean, sum of d, sum of d²) with vectors of rows, for n up to kLongRow.
+// Calls out(first row, rows, mean, sum of d, sum of d²) with vectors of rows, for n up to kLongRow. `on`: whether what
+// follows the last row is read next.
 template <class T, class Out>
-TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, Out out) {
+TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, bool on, Out out) {
   using V = Vec<T>;
   constexpr int64_t W = kLanes<T>;
   const T share = T(1) / static_cast<T>(n);
@@ -135,13 +138,13 @@ TAHR_INLINE void row_moments(const T* x, int64_t rows, int64_t n, Out out) {
   }
 #if defined(__AVX512F__) && !defined(__clang__)
   if constexpr (__is_same(T, float)) {
-    if (medium_row_moments(x, rows, n, out)) return;
+    if (medium_row_moments(x, rows, n, on, out)) return;
   }
 #endif
   V mean[kSets], s[kSets][W], s2[kSets][W];
   T means[kSets * W];
   two_passes(
-      x, rows, n, [n](const T* row) TAHR_LAMBDA { return fold_vectors<AddOp>(row, n); },
+      x, rows, n, on, [n](const T* row) TAHR_LAMBDA { return fold_vectors<AddOp>(row, n); },
       [&](int64_t set, V(&v)[W]) TAHR_LAMBDA {
         mean[set] = fold_each<AddOp, T>(v) * share;
         store(means + set * W, mean[set]);
@@ -203,7 +206,7 @@ void moments_rows(const void* xv, int64_t rows, int64_t n, int64_t, void* av, vo
     for (int64_t i = 0; i < rows; ++i) long_row_moments(x + i * n, n, a + i, b + i);
     return;
   }
-  row_moments(x, rows, n, [&](int64_t r, int64_t count, Vec<T> mean, Vec<T> s, Vec<T> s2) TAHR_LAMBDA {
+  row_moments(x, rows, n, false, [&](int64_t r, int64_t count, Vec<T> mean, Vec<T> s, Vec<T> s2) TAHR_LAMBDA {
     put_moments(mean, s, s2, n, a + r, b + r, count);
   });
 }
@@ -219,7 +222,7 @@ void variance_rows(const T* x, T* y, int64_t rows, int64_t n, bool root) {
     }
     return;
   }
-  row_moments(x, rows, n, [&](int64_t r, int64_t count, Vec<T>, Vec<T> s, Vec<T> s2) TAHR_LAMBDA {
+  row_moments(x, rows, n, true, [&](int64_t r, int64_t count, Vec<T>, Vec<T> s, Vec<T> s2) TAHR_LAMBDA {
     store_up_to(y + r, variance_of(s, s2, n, root), count);
   });
 }
@@ -231,7 +234,7 @@ void variance_rows(const T* x, T* y, int64_t rows, int64_t n, bool root) {
 template <class T, class Out>
 TAHR_INLINE void column_moments(const T* x, int64_t rows, int64_t stride, int64_t w, Out out) {
   using V = Vec<T>;
-  constexpr int64_t kRows = 16, kStrip = 1024, kAhead = 8 * kLanes<T>;
+  constexpr int64_t kRows = 16, kStrip = 2048, kAhead = 8 * kLanes<T>;
   T mean[kStrip], s[kStrip], s2[kStrip];
   for (int64_t j = 0; j < w; j += kStrip) {
     const int64_t here = w - j < kStrip ? w - j : kStrip;
