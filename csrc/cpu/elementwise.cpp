@@ -21,8 +21,7 @@ constexpr int64_t kSlowChunk = 4 * kTile;  // the same for loops that go through
 // 5.7 with plain stores, tanh 4.2 against 5.2, where the data came from memory; 3.1 against 2.8 and 3.9 against 3.2
 // where all of it was in a very large cache.
 constexpr size_t kStreamBytes = size_t{16} << 20;
-constexpr int64_t kShortTile = 256;
-constexpr int64_t kStreamAhead = 2 * kShortTile;
+constexpr int64_t kShortTile = 256, kShortBytes = 1024;
 
 // Loops with much arithmetic fetch for themselves, evenly (isa/elementwise_loop.h): a burst in front of each tile would
 // fill the line buffers, and they would wait. Their tiles are long.
@@ -141,7 +140,7 @@ void run_chunk(const Job& j, int64_t begin, int64_t end) {
   }
   for (int64_t at = begin; at < end; at += step) {
     const int64_t n = std::min(step, end - at);
-    if (j.fetch && at + kStreamAhead + step <= end) fetch_ahead(j, at + kStreamAhead, step);
+    if (j.fetch && at + 3 * step <= end) fetch_ahead(j, at + 2 * step, step);
     for (int i = 0; i < j.inputs; ++i) {
       const Operand& o = j.op[i];
       if (o.kind == Operand::Scalar) {
@@ -203,7 +202,8 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
   const bool aligned = reinterpret_cast<uintptr_t>(j.out) % 64 == 0;
   j.direct = direct && (!j.stream || (call.streamed && aligned));
   j.fetch = j.stream && call.ns < kMuchArithmetic;
-  j.step = j.fetch || size <= 2 * kTile ? kShortTile : kTile;  // a short job spares filling a long tile
+  const int64_t short_tile = std::min(kShortTile, kShortBytes / static_cast<int64_t>(j.out_size));
+  j.step = j.fetch ? short_tile : size <= 2 * kTile ? kShortTile : kTile;  // a short job spares filling a long tile
   for (int i = 0; i < inputs; ++i) {
     Operand& o = j.op[i];
     o.data = static_cast<const std::byte*>(in[i].raw());

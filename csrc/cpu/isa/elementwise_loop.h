@@ -166,6 +166,40 @@ void stream_loop2(void* out, const void* const* in, int64_t n, const double* p) 
   if (i < n) store_part(r + i, f(load_part<V>(a + i, n - i), load_part<V>(b + i, n - i)), n - i);
 }
 
+// The same of a functor on scalars, a few vectors at a time: those that the compiler makes of a loop.
+inline constexpr int64_t kStreamBlock = 512;  // bytes
+
+template <class R, class T, class F>
+TAHR_INLINE void stream_blocks(R* r, int64_t n, F f, const T* a, const T* b) {
+  constexpr int64_t block = kStreamBlock / static_cast<int64_t>(sizeof(R));
+  int64_t i = 0;
+  for (; i + block <= n; i += block) {
+    alignas(64) R t[block];
+    for (int64_t k = 0; k < block; k += 64 / static_cast<int64_t>(sizeof(T))) {
+      fetch_twice(a + i + k);
+      if (b) fetch_twice(b + i + k);
+    }
+    TAHR_INDEPENDENT
+    for (int64_t k = 0; k < block; ++k) t[k] = f(i + k);
+    for (int64_t k = 0; k < block; k += kLanes<R>) store_past_cache(r + i + k, load<Vec<R>>(t + k));
+  }
+  for (; i < n; ++i) r[i] = f(i);
+}
+template <class F, class T>
+void scalar_stream1(void* out, const void* const* in, int64_t n, const double* p) {
+  const T* a = static_cast<const T*>(in[0]);
+  const F f(p);
+  const auto one = [&](int64_t i) __attribute__((always_inline)) { return f(a[i]); };
+  stream_blocks(static_cast<T*>(out), n, one, a, static_cast<const T*>(nullptr));
+}
+template <class F, class T>
+void scalar_stream2(void* out, const void* const* in, int64_t n, const double* p) {
+  const T *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]);
+  const F f(p);
+  const auto one = [&](int64_t i) __attribute__((always_inline)) { return f(a[i], b[i]); };
+  stream_blocks(static_cast<T*>(out), n, one, a, b);
+}
+
 // A functor without parameters / with parameters p0, p1.
 #define TAHR_EW_FUNCTOR(Name) \
   struct Name {               \
