@@ -95,11 +95,11 @@ struct Job {
   Space space;
   const EwCall* call;
   std::byte* out;
-  size_t out_size;  // bytes per element
-  EwLoop convert;   // from what the loop writes to the output; null if the same
-  bool stream, direct;
-  bool fetch;    // in bursts, before each tile
-  int64_t step;  // elements of a tile
+  size_t out_size;            // bytes per element
+  EwLoop convert;             // from what the loop writes to the output; null if the same
+  bool stream, direct, past;  // past: the loop itself writes past the cache
+  bool fetch;                 // in bursts, before each tile
+  int64_t step;               // elements of a tile
 };
 
 void fetch_ahead(const Job& j, int64_t at, int64_t n) {
@@ -114,9 +114,9 @@ void fetch_ahead(const Job& j, int64_t at, int64_t n) {
 void run_chunk(const Job& j, int64_t begin, int64_t end) {
   const void* in[kEwMaxInputs];
   const EwCasts& casts = elementwise_cast_table();
+  const EwLoop loop = j.past ? j.call->streamed : j.call->loop;
   if (j.direct) {
     for (int i = 0; i < j.inputs; ++i) in[i] = j.op[i].data + static_cast<size_t>(begin) * j.op[i].size;
-    const EwLoop loop = j.stream ? j.call->streamed : j.call->loop;
     loop(j.out + static_cast<size_t>(begin) * j.out_size, in, end - begin, j.call->params);
     if (j.stream) casts.stream_end();
     return;
@@ -164,14 +164,14 @@ void run_chunk(const Job& j, int64_t begin, int64_t end) {
       in[i] = raw;
     }
     std::byte* to = j.out + static_cast<size_t>(at) * j.out_size;
-    std::byte* result = j.convert || j.stream ? t.result : to;
-    j.call->loop(result, in, n, j.call->params);
+    std::byte* result = j.convert || (j.stream && !j.past) ? t.result : to;
+    loop(result, in, n, j.call->params);
     if (j.convert) {
       const void* from = result;
       result = j.stream ? t.halves : to;
       j.convert(result, &from, n, nullptr);
     }
-    if (j.stream) casts.stream(to, result, static_cast<size_t>(n) * j.out_size);
+    if (j.stream && !j.past) casts.stream(to, result, static_cast<size_t>(n) * j.out_size);
   }
   if (j.stream) casts.stream_end();
 }
@@ -200,10 +200,13 @@ void run_elementwise(std::span<const Tensor> in, const Tensor& out, const EwCall
   j.convert = call.out == out.dtype() ? nullptr : cast_loop(call.out, out.dtype());
   j.stream = past_the_cache(in, out);
   const bool aligned = reinterpret_cast<uintptr_t>(j.out) % 64 == 0;
-  j.direct = direct && (!j.stream || (call.streamed && aligned));
-  j.fetch = j.stream && call.ns < kMuchArithmetic;
+  j.past = j.stream && call.streamed && aligned && !j.convert;
+  j.direct = direct && (!j.stream || j.past);
+  j.fetch = j.stream && !j.past && call.ns < kMuchArithmetic;
   const int64_t short_tile = std::min(kShortTile, kShortBytes / static_cast<int64_t>(j.out_size));
-  j.step = j.fetch ? short_tile : size <= 2 * kTile ? kShortTile : kTile;  // a short job spares filling a long tile
+  j.step = j.fetch                        ? short_tile
+           : !j.past && size <= 2 * kTile ? kShortTile
+                                          : kTile;  // a short job spares filling a long tile
   for (int i = 0; i < inputs; ++i) {
     Operand& o = j.op[i];
     o.data = static_cast<const std::byte*>(in[i].raw());

@@ -118,6 +118,12 @@ void select_loop(void* out, const void* const* in, int64_t n, const double*) {
   TAHR_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) r[i] = c[i] ? a[i] : b[i];
 }
+void select_doubles_streamed(void* out, const void* const* in, int64_t n, const double*) {
+  const uint8_t* c = static_cast<const uint8_t*>(in[0]);
+  const uint64_t *a = static_cast<const uint64_t*>(in[1]), *b = static_cast<const uint64_t*>(in[2]);
+  const auto one = [=](int64_t i) __attribute__((always_inline)) { return c[i] ? a[i] : b[i]; };
+  stream_blocks(static_cast<uint64_t*>(out), n, one, a, b);
+}
 template <uint8_t value>
 void constant_loop(void* out, const void* const*, int64_t n, const double*) {
   uint8_t* r = static_cast<uint8_t*>(out);
@@ -264,7 +270,7 @@ constexpr EwEntry kEntries[] = {
     FLOATS2(TanhGrad),
     FLOATS2(SigmoidGrad),
     CLIP(float),
-    CLIP(double),
+    {Ew::Clip, EwType::F64, scalar_loop3<Clip, double, double>, scalar_stream3<Clip, double>},
     CLIP(uint8_t),
     CLIP(uint16_t),
     CLIP(uint32_t),
@@ -285,7 +291,7 @@ constexpr EwEntry kEntries[] = {
     SELECT(F16, uint16_t),
     SELECT(BF16, uint16_t),
     SELECT(F32, uint32_t),
-    SELECT(F64, uint64_t),
+    {Ew::Select, EwType::F64, select_loop<uint64_t>, select_doubles_streamed},
 };
 
 }  // namespace

@@ -161,7 +161,7 @@ DOUBLE2(GeluTanhGrad, x* doubles::gelu_tanh_slope(y))
 #endif
 
 #if defined(__AVX512F__) && !defined(__clang__)
-// ---- tests: 64 elements give a mask of 64 bits and that 64 bytes ----
+// ---- tests and comparisons: 64 elements give a mask of 64 bits and that 64 bytes ----
 
 // Bits of the kinds that the processor tells apart: NaN, quiet and signalling, infinities; the sign is another matter.
 enum Kinds : int { kNan = 0x81, kPlusInfinity = 0x08, kMinusInfinity = 0x10, kSign = 0 };
@@ -171,26 +171,40 @@ TAHR_INLINE uint8_t lanes_of(f64v x) {
                                : __builtin_ia32_fpclasspd512_mask(x, kinds, static_cast<unsigned char>(-1));
   return static_cast<uint8_t>(negate ? ~m : m);
 }
-template <int kinds, bool negate = false>
-void test_loop(void* out, const void* const* in, int64_t n, const double*) {
+// Bit k of lanes(k) is what element k of 8 gives.
+template <class Lanes, class... In>
+TAHR_INLINE void to_bools(void* out, int64_t n, Lanes lanes_at, const In*... in) {
   constexpr int64_t lanes = kLanes<double>;
   using Bytes = VecOf<char, kVecBytes>::type;
-  const double* a = static_cast<const double*>(in[0]);
   uint8_t* r = static_cast<uint8_t*>(out);
   int64_t i = 0;
   for (; i + 64 <= n; i += 64) {
     uint64_t mask = 0;
-    for (int64_t k = 0; k < 64; k += lanes) {
-      __builtin_prefetch(a + i + k + kFetchAhead / static_cast<int64_t>(sizeof(double)));
-      mask |= static_cast<uint64_t>(lanes_of<kinds, negate>(load<f64v>(a + i + k))) << k;
+    for (int64_t k = i; k < i + 64; k += lanes) {
+      (fetch_twice(in + k), ...);
+      mask |= static_cast<uint64_t>(lanes_at(load<f64v>(in + k)...)) << (k - i);
     }
     store(r + i, __builtin_ia32_cvtmask2b512(mask) & (Bytes{} + 1));
   }
   for (; i < n; i += lanes) {
     const int64_t left = n - i < lanes ? n - i : lanes;
-    const uint8_t m = lanes_of<kinds, negate>(load_part<f64v>(a + i, left));
+    const uint8_t m = lanes_at(load_part<f64v>(in + i, left)...);
     for (int64_t k = 0; k < left; ++k) r[i + k] = m >> k & 1;
   }
+}
+template <int kinds, bool negate = false>
+void test_loop(void* out, const void* const* in, int64_t n, const double*) {
+  const auto one = [](f64v x) __attribute__((always_inline)) { return lanes_of<kinds, negate>(x); };
+  to_bools(out, n, one, static_cast<const double*>(in[0]));
+}
+// What the processor calls its comparisons, quiet ones.
+enum Comparisons : int { kEqual = 0, kLess = 17, kLessEqual = 18, kNotEqual = 4, kGreaterEqual = 29, kGreater = 30 };
+template <int comparison>
+void compare_loop(void* out, const void* const* in, int64_t n, const double*) {
+  const auto one = [](f64v x, f64v y) __attribute__((always_inline)) {
+    return static_cast<uint8_t>(__builtin_ia32_cmppd512_mask(x, y, comparison, static_cast<unsigned char>(-1), 4));
+  };
+  to_bools(out, n, one, static_cast<const double*>(in[0]), static_cast<const double*>(in[1]));
 }
 #endif
 
@@ -206,6 +220,12 @@ constexpr EwEntry kEntries[] = {
     {Ew::IsPosInf, EwType::F64, test_loop<kPlusInfinity>},
     {Ew::IsNegInf, EwType::F64, test_loop<kMinusInfinity>},
     {Ew::Signbit, EwType::F64, test_loop<kSign>},
+    {Ew::Equal, EwType::F64, compare_loop<kEqual>},
+    {Ew::NotEqual, EwType::F64, compare_loop<kNotEqual>},
+    {Ew::Less, EwType::F64, compare_loop<kLess>},
+    {Ew::LessEqual, EwType::F64, compare_loop<kLessEqual>},
+    {Ew::Greater, EwType::F64, compare_loop<kGreater>},
+    {Ew::GreaterEqual, EwType::F64, compare_loop<kGreaterEqual>},
 #endif
 #if TAHR_DOUBLES
     ONE(Sin),

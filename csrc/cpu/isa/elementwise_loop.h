@@ -200,6 +200,14 @@ void scalar_stream2(void* out, const void* const* in, int64_t n, const double* p
   stream_blocks(static_cast<T*>(out), n, one, a, b);
 }
 
+template <class F, class T>
+void scalar_stream3(void* out, const void* const* in, int64_t n, const double* p) {
+  const T *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]), *c = static_cast<const T*>(in[2]);
+  const F f(p);
+  const auto one = [&](int64_t i) __attribute__((always_inline)) { return f(a[i], b[i], c[i]); };
+  stream_blocks(static_cast<T*>(out), n, one, a, static_cast<const T*>(nullptr));
+}
+
 // A functor without parameters / with parameters p0, p1.
 #define TAHR_EW_FUNCTOR(Name) \
   struct Name {               \
