@@ -142,8 +142,10 @@ TAHR_INLINE V log_sigmoid(V x) {
 #if TAHR_LOOKUP
 TAHR_INLINE f32v logaddexp(f32v x, f32v y) {  // infinities of one sign have no distance
   const f32v d = vabs(x - y);
-  return with_far(greater(x, y) + log1p_exp(d), lanes_not_upto(d, 7.8f),
-                  [&]() TAHR_LAMBDA { return logaddexp<f32v>(x, y); });
+  return with_far(greater(x, y) + log1p_exp(d), lanes_not_upto(d, 7.8f), [&]() TAHR_LAMBDA {
+    const f32v most = larger(x, y);
+    return most + log1p_exp_far(-gap(x, y), most);
+  });
 }
 TAHR_INLINE f32v logaddexp2(f32v x, f32v y) {
   const f32v d = vabs(x - y) * 0.693147182f;
@@ -151,14 +153,14 @@ TAHR_INLINE f32v logaddexp2(f32v x, f32v y) {
                   [&]() TAHR_LAMBDA { return logaddexp2<f32v>(x, y); });
 }
 TAHR_INLINE f32v softplus(f32v x) {
-  const f32v a = vabs(x);
-  return with_far(greater(f32v{}, x) + log1p_exp(a), lanes_not_upto(a, 7.8f),
-                  [&]() TAHR_LAMBDA { return vsoftplus(x); });
+  const f32v a = vabs(x), most = greater(f32v{}, x);
+  return with_far(most + log1p_exp(a), lanes_not_upto(a, 7.8f),
+                  [&]() TAHR_LAMBDA { return most + log1p_exp_far(a, most); });
 }
 TAHR_INLINE f32v log_sigmoid(f32v x) {
-  const f32v a = vabs(x);
-  return with_far(lesser(f32v{}, x) - log1p_exp(a), lanes_not_upto(a, 7.8f),
-                  [&]() TAHR_LAMBDA { return vlog_sigmoid(x); });
+  const f32v a = vabs(x), least = lesser(f32v{}, x);
+  return with_far(least - log1p_exp(a), lanes_not_upto(a, 7.8f),
+                  [&]() TAHR_LAMBDA { return least - log1p_exp_far(a, least); });
 }
 #endif
 MATH2(Logaddexp, logaddexp(x, y))

@@ -283,6 +283,14 @@ TAHR_INLINE f32v gelu_tanh_slope(f32v x) { return slope(kGeluTanhSlope, x); }
 
 // log(1 + e^-a) for 0 <= a <= 7.8.
 TAHR_INLINE f32v log1p_exp(f32v a) { return piece(kLog1pExp, nearest_quarter(a), a); }
+// The same from there on, to be added to `to`: 0 where that makes no difference, since what underflows takes its time.
+inline __attribute__((noinline)) f32v log1p_exp_far(f32v a, f32v to) {
+  const auto [n, r] = exp_reduce(vmax(-a, -104.f));
+  const f32v unit = fma(r * r, exp_tail(r), r) + 1.f;
+  const auto nothing = ((a > 17.5f) & (vabs(to) >= 1.f)) | (a > 103.98f);
+  const f32v t = scale(select(nothing, f32v{}, unit), n);
+  return t * fma(t, fma(t, 0.333333343f, -0.5f), 1.f);
+}
 
 }  // namespace tahr::TAHR_ISA
 #endif
