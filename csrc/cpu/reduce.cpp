@@ -115,29 +115,40 @@ void count_kernel(const KernelArgs& a) {
             [](std::byte*, std::byte*, int64_t, int64_t) {});
 }
 
-void mean_kernel(const KernelArgs& a) {
+// A sum (of squares), of which finish(p, count) makes the result and finish_all(p, y, n) those of float32.
+template <class FinishAll, class Finish>
+void finished_sum(const KernelArgs& a, ReduceKind kind, double of_nothing, FinishAll finish_all, Finish finish) {
   const Tensor& out = a.out[0];
-  const int64_t count = out.size() ? a.in[0].size() / out.size() : 0;
   const Layout layout(a.in[0].shape(), a.as<ReduceAttrs>().axis);
   if (out.size() == 0) return;
-  if (a.in[0].size() == 0) return fill_identity(out, kNan);
-  const Reduction r(kernel_for(ReduceKind::Sum, a.in[0].dtype()), a.in[0], layout, ReduceKind::Sum,
-                    cost_of(a.in[0], 0.1));
+  if (a.in[0].size() == 0) return fill_identity(out, of_nothing);
+  const Reduction r(kernel_for(kind, a.in[0].dtype()), a.in[0], layout, kind, cost_of(a.in[0], 0.1));
   r.finished([&](std::byte* pa, std::byte*, int64_t at, int64_t n) {
-    if (out.dtype() == DType::Float32) {
-      float* p = reinterpret_cast<float*>(pa);
-      reduce_table().divide(p, out.mutable_data<float>() + at, static_cast<float>(count), n);
-      return;
-    }
+    if (out.dtype() == DType::Float32)
+      return finish_all(reinterpret_cast<const float*>(pa), out.mutable_data<float>() + at, n);
     visit_dtype(out.dtype(), [&]<class T>() {
       using C = Compute<T>;
       if constexpr (std::is_floating_point_v<C>) {
         const C* p = reinterpret_cast<const C*>(pa);
         T* y = out.mutable_data<T>() + at;
-        for (int64_t i = 0; i < n; ++i) y[i] = store_as<T>(p[i] / static_cast<C>(count));
+        for (int64_t i = 0; i < n; ++i) y[i] = store_as<T>(finish(p[i]));
       }
     });
   });
+}
+
+void mean_kernel(const KernelArgs& a) {
+  const int64_t count = a.out[0].size() ? a.in[0].size() / a.out[0].size() : 0;
+  finished_sum(
+      a, ReduceKind::Sum, kNan,
+      [=](const float* p, float* y, int64_t n) { reduce_table().divide(p, y, static_cast<float>(count), n); },
+      [=](auto p) { return p / static_cast<decltype(p)>(count); });
+}
+
+void root_sum_squares_kernel(const KernelArgs& a) {
+  finished_sum(
+      a, ReduceKind::Squares, 0, [](const float* p, float* y, int64_t n) { reduce_table().root(p, y, n); },
+      [](auto p) { return std::sqrt(p); });
 }
 
 template <bool kMax>
@@ -252,6 +263,7 @@ void register_reduce_kernels() {
   cpu("all", plain_kernel<ReduceKind::All>);
   cpu("count_nonzero", count_kernel);
   cpu("mean", mean_kernel);
+  cpu("root_sum_squares", root_sum_squares_kernel);
   cpu("max", extreme_kernel<true>);
   cpu("min", extreme_kernel<false>);
   cpu("argmax", arg_kernel<true>);

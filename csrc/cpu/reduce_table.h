@@ -49,8 +49,9 @@ struct ReduceTable {
   void (*variance)(const double* m2, double count, bool root, float* y, int64_t n);
   VarianceKernels<float> var_f32;
   VarianceKernels<double> var_f64;
-  // y = x / count
+  // y = x / count; y = the root of x >= 0, perhaps one unit off
   void (*divide)(const float* x, float* y, float count, int64_t n);
+  void (*root)(const float* x, float* y, int64_t n);
   void (*widen_f16)(const uint16_t* x, float* y, int64_t n);
   void (*widen_bf16)(const uint16_t* x, float* y, int64_t n);
 };

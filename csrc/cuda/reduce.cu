@@ -131,6 +131,12 @@ struct SizeOp : SumOp<T> {
 };
 
 template <class T>
+struct RootOp : SizeOp<T, true> {
+  using C = Compute<T>;
+  __device__ void store(C p, int64_t o, C) const { this->out[o] = convert<T>(sqrt(p)); }
+};
+
+template <class T>
 struct ProdOp : Base<T, Compute<T>, Compute<T>> {
   using C = Compute<T>;
   T* out;
@@ -343,6 +349,15 @@ void sum_sizes(const KernelArgs& a) {
   });
 }
 
+void root_sum_squares(const KernelArgs& a) {
+  if (is_empty(a, 0)) return;
+  const Tensor& x = a.in[0];
+  visit_float(x.dtype(), [&]<class T>() {
+    reduce(RootOp<T>{{{{}, a.out[0].mutable_data<T>(), Compute<T>(0)}}}, x.raw(),
+           Layout(x.shape(), a.as<ReduceAttrs>().axis));
+  });
+}
+
 void prod(const KernelArgs& a) {
   if (is_empty(a, 1)) return;
   with_wide(a.in[0], [&]<class W>(const void* x) {
@@ -432,6 +447,7 @@ void register_reduce() {
   define("sum", sum);
   define("sum_squares", sum_sizes<true>);
   define("sum_magnitudes", sum_sizes<false>);
+  define("root_sum_squares", root_sum_squares);
   define("reduce_prod", prod);
   define("mean", mean);
   define("max", extreme<true>);

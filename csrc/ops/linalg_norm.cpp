@@ -16,7 +16,7 @@ Tensor extreme(const char* op, const Tensor& x, const Ints& axes, bool keepdims)
 Tensor power(const Tensor& x, double p) { return ops::binary("power", x, Tensor::scalar(p, x.dtype())); }
 
 Tensor two_norm(const Tensor& x, const Axes& axes, bool keepdims) {
-  return ops::unary("sqrt", ops::reduce("sum_squares", x, axes, keepdims));
+  return ops::reduce("root_sum_squares", x, axes, keepdims);
 }
 
 Tensor vector_norm(const Tensor& x, double p, int axis, bool keepdims) {

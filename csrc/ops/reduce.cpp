@@ -141,6 +141,11 @@ void sum_squares_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   dx[0] = ops::multiply(a.in[0], ops::with_kept_axes(ops::multiply(a.dy[0], 2.0), full, a.as<ReduceAttrs>().axis));
 }
 
+void root_sum_squares_vjp(const VjpArgs& a, std::span<Tensor> dx) {  // where the root is zero: NaN, as that of sqrt
+  const Tensor scaled = ops::divide(a.dy[0], a.out[0]);
+  dx[0] = ops::multiply(a.in[0], ops::with_kept_axes(scaled, a.in_specs[0].shape, a.as<ReduceAttrs>().axis));
+}
+
 void sum_magnitudes_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   const Tensor dy = ops::with_kept_axes(a.dy[0], a.in_specs[0].shape, a.as<ReduceAttrs>().axis);
   dx[0] = ops::multiply(ops::unary("sign", a.in[0]), dy);
@@ -352,6 +357,15 @@ void define_reduce_ops() {
                .vjp = squares ? sum_squares_vjp : sum_magnitudes_vjp,
                .saves = save_in(0)});
   }
+  define_op({.name = "root_sum_squares",
+             .inputs = "x",
+             .doc = "The square root of the sum of x * x over axes.",
+             .traits = kReduction | kHidden,
+             .promote = Promote::Inexact,
+             .attrs = attr_type<ReduceAttrs>(),
+             .infer = infer_reduce<same_dtype>,
+             .vjp = root_sum_squares_vjp,
+             .saves = save_in(0) | save_out(0)});
   define_op({.name = "reduce_prod",
              .inputs = "x",
              .doc = "Product over axes, in the dtype of sums.",

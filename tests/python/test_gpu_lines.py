@@ -70,6 +70,7 @@ def test_reductions(shape, axis):
         ("std", 16.0),
         ("logsumexp", 16 + np.log(n)),
         ("sum_squares", n * np.square(x).max()),
+        ("root_sum_squares", np.sqrt(n) * np.abs(x).max()),
         ("sum_magnitudes", n * np.abs(x).max()),
     ]:
         ((got, expected),) = on_both(op, x, axis=axis)

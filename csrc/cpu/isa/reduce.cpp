@@ -3,6 +3,7 @@
 
 #include "cpu/isa/reduce_arg.h"
 #include "cpu/isa/reduce_moments.h"
+#include "cpu/isa/vmath_lookup.h"
 #include "cpu/reduce_table.h"
 
 namespace tahr::TAHR_ISA {
@@ -275,6 +276,19 @@ void divide(const float* x, float* y, float count, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = x[i] / count;
 }
 
+TAHR_INLINE f32v root_of(f32v x) {
+#if TAHR_LOOKUP
+  // An estimate and one step: a root takes as long as reading 40 floats.
+  const f32v y = near_rsqrt(x), s = x * y;
+  return fix_up<fix_up_table(kFixZero, kFixNan, kFixInf)>(fma(fma(-s, s, x), 0.5f * y, s), x);
+#else
+  return sqrt(x);
+#endif
+}
+void root(const float* x, float* y, int64_t n) {
+  each_vector<float>(n, [&](int64_t i, auto get, auto put) TAHR_LAMBDA { put(y + i, root_of(f32v(get(x + i, 0.f)))); });
+}
+
 // ---- halves ----
 
 void widen_f16(const uint16_t* x, float* y, int64_t n) {
@@ -350,6 +364,7 @@ constexpr ReduceTable make_table() {
   fill<double>(t, Elem::F64);
   t.variance = variance;
   t.divide = divide;
+  t.root = root;
   t.var_f32 = {variance_rows<float>, variance_cols<float>};
   t.var_f64 = {variance_rows<double>, variance_cols<double>};
   t.widen_f16 = widen_f16;

@@ -270,6 +270,15 @@ ROWS = [
         bench=ROWS_OF_1000,
     ),
     Row(
+        "root_sum_squares",
+        on_floats(lambda x, **attrs: np.sqrt(np.sum(x * x, **attrs))),
+        cases=(*FORMS, *NO_ELEMENTS),
+        dtypes=ALL,
+        terms=roundings,
+        errors=AXIS_ERRORS,
+        bench=ROWS_OF_1000,
+    ),
+    Row(
         "sum_magnitudes",
         on_floats(lambda x, **attrs: np.sum(np.abs(x), **attrs)),
         [In(avoid=(0.0,))],

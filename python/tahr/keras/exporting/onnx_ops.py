@@ -517,6 +517,7 @@ RULES: dict[str, Callable[[Node], None]] = {
     "sum": _reduce("ReduceSum"),
     "sum_squares": _reduce("ReduceSumSquare"),
     "sum_magnitudes": _reduce("ReduceL1"),
+    "root_sum_squares": _reduce("ReduceL2"),
     "max": _reduce("ReduceMax"),
     "min": _reduce("ReduceMin"),
     "prod": _reduce("ReduceProd"),
