@@ -1,7 +1,7 @@
 // The error function, powers and activations on vectors; float32 only where a float64 version would need tables.
 //
-// Header only, under the rules of vmath.h. Bounds in units in the last place: verf 2.5, verfc 8,
-// vpow 1.4, vrsqrt vhypot 1.5, verfinv 6. vgelu and its relatives: 6 units of the larger of |x| 2^-24
+// Header only, under the rules of vmath.h. Bounds in units in the last place: verf 2.5, verfc 8 (by pieces less:
+// vmath_tails.h), vpow 1.4, vrsqrt vhypot 1.5, verfinv 6. vgelu and its relatives: 6 units of the larger of |x| 2^-24
 // and the result.
 #pragma once
 

@@ -2,8 +2,8 @@
 // log(1 + e^-a). A copy of 16 floats takes as long as some 29 instructions on the two ports of 512 bits, for two inputs
 // 43: pieces need 22, an exponential 12 and what follows it more.
 //
-// Header only, under the rules of vmath.h. Bounds in units in the last place: verfc 2 up to 3.93, 5.7 beyond; log1p_exp
-// 1.5; slopes of gelu 2 of the larger of 1/4 and the result.
+// Header only, under the rules of vmath.h. Bounds in units in the last place: verfc 1.2 up to 3.93, 5.7 beyond;
+// log1p_exp 1.6; slopes of gelu 1 of the larger of 1/4 and the result.
 #pragma once
 
 #include "cpu/isa/vmath_pieces.h"
