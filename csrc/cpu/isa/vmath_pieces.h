@@ -1,10 +1,11 @@
 // Functions by pieces on float32: one polynomial for each of 32 intervals, coefficients looked up in registers where
-// there are permutes of two registers (TAHR_LOOKUP), else in memory, lane by lane.
+// there are permutes of two registers (TAHR_LOOKUP), else in memory, by gathers or lane by lane.
 //
-// Header only, under the rules of vmath.h. A table has one row for the point that the polynomials are written about,
-// then a row for each coefficient, lowest first; a column is an interval. The points are floats at which the function
-// lies close to a float, so that the lowest coefficient brings no error, and where it has a zero that is the point.
-// What is outside of the intervals goes through a second function, for the vectors that have such a lane.
+// Header only, under the rules of vmath.h. A table (tools/fit_pieces.py) has one row for the point that the polynomials
+// are written about, then a row for each coefficient, lowest first; a column is an interval. The points are floats at
+// which the function lies close to a float, so that the lowest coefficient brings no error, and where it has a zero
+// that is the point. What is outside of the intervals goes through a second function, for the vectors that have such a
+// lane.
 #pragma once
 
 #include "cpu/isa/vmath.h"
@@ -25,9 +26,13 @@ TAHR_INLINE bool any_lane(Lanes lanes) { return lanes != 0; }
 #else
 using Lanes = i32v;
 TAHR_INLINE f32v look_up(const float (&table)[32], i32v i) {
+#if defined(__AVX2__) && !defined(__clang__)
+  return __builtin_ia32_gathersiv8sf(f32v{}, table, i & 31, bits<f32v>(~i32v{}), 4);
+#else
   f32v r{};
   for (int k = 0; k < kLanes<float>; ++k) r[k] = table[i[k] & 31];
   return r;
+#endif
 }
 TAHR_INLINE f32v select_lanes(Lanes lanes, f32v a, f32v b) { return select(lanes, a, b); }
 TAHR_INLINE Lanes lanes_not_upto(f32v x, float bound) { return ~(x <= bound); }
