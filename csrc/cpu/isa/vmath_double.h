@@ -284,7 +284,8 @@ TAHR_INLINE Hyperbolic hyperbolic_parts(f64v x) {
 }
 TAHR_INLINE f64v vsinh(f64v x) {
   const Hyperbolic p = hyperbolic_parts(x);
-  return keep_zero(x, 2. * (p.difference + fma(p.sum, p.odd, p.difference * p.even)));
+  const f64v r = 2. * (p.difference + fma(p.sum, p.odd, p.difference * p.even));
+  return select(vabs(x) < 1e-300, x, r);
 }
 TAHR_INLINE f64v vcosh(f64v x) {
   const Hyperbolic p = hyperbolic_parts(x);
