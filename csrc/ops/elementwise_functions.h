@@ -187,7 +187,7 @@ TAHR_HD inline double bessel_i(int order, double x) {
     const double root = std::exp(0.5 * a);  // exp(a) in two factors overflows no earlier than the result
     sum = root * (sum / std::sqrt(2 * M_PI * a)) * root;
   }
-  return order && x < 0 ? -sum : x != x ? x : sum;
+  return x != x ? x : order ? std::copysign(sum, x) : sum;
 }
 TAHR_HD inline double sinc(double x) {
   if (x == 0) return 1;
