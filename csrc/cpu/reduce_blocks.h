@@ -48,12 +48,15 @@ class Reduction {
       chunk_ = std::min(l.n, limit);
       chunks_ = ceil_div(l.n, chunk_);
       // Several rows only where they are whole; more of them where the next ones in memory are for later.
-      tile_ = std::min(l.rows, std::max<int64_t>(1, (l.reduced_count > 1 ? 4 : 1) * kChunk / l.n));
+      if (chunks_ == 1) tile_ = std::min(l.rows, std::max<int64_t>(1, (l.reduced_count > 1 ? 4 : 1) * kChunk / l.n));
       if (tile_ > 16) tile_ -= tile_ % 16;  // as vectors have them
       tiles_ = ceil_div(l.rows, tile_);
     }
     steps_ = l.reduced_count * chunks_;
-    steps_per_slot_ = std::max<int64_t>(1, (l.columns || l.reduced_count == 1 ? 1 : 4) * kSlot / (tile_ * chunk_));
+    // Partials of many slots are written and read again: where that counts, larger slots, but some for each thread.
+    const bool costly = l.columns ? kernel.a_size + kernel.b_size >= 16 : l.reduced_count > 1;
+    const int64_t slot = costly ? std::clamp(x.size() / 16, kSlot, 16 * kSlot) : kSlot;
+    steps_per_slot_ = std::max<int64_t>(1, slot / (tile_ * chunk_));
     slots_ = ceil_div(steps_, steps_per_slot_);
   }
 

@@ -166,6 +166,128 @@ def test_one_special_value_stays_in_its_row(value, shape, axis, rng):
     np.testing.assert_allclose(ops.logsumexp(x, axis=axis).numpy(), expected, rtol=1e-6, atol=1e-6)
 
 
+def check_logsumexp(x, axis):
+    wide = x.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        peak = np.clip(wide.max(axis, keepdims=True), -1e300, 1e300)
+        expected = np.log(np.exp(wide - peak).sum(axis)) + peak.squeeze(axis)
+    got = ops.logsumexp(x, axis=axis).numpy()
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(got[~finite], expected[~finite])
+    error = np.abs(got[finite] - expected[finite])
+    # A few roundings of each term, hence of their sum; that of the result; of log2(e), which is as large relative to x.
+    assert np.all(error <= 4 * 2.0**-24 * np.maximum(1, np.abs(expected[finite])))
+
+
+ROW_LENGTHS = [*range(1, 9), 10, 11, 12, 13, 16, 20, 22, 24, 25, 30, 32, 33, 47, 48, 63, 64, 65, 100, 300, 1025, 5000]
+
+
+@pytest.mark.parametrize("n", ROW_LENGTHS)
+@pytest.mark.parametrize("level", [-1000, -100, -88, -87, -61.5, -60.5, 0, 60, 80, 86, 88, 88.7, 100, 1000])
+def test_logsumexp_where_exponentials_leave_the_floats(n, level, rng):
+    """Sums are formed without a look for the maximum; where they are too large or too small, from the maximum."""
+    x = rng.standard_normal((40, n)).astype(np.float32)
+    x[7] += level
+    check_logsumexp(x, 1)
+    check_logsumexp(x.T.copy(), 0)
+    check_logsumexp(x + np.float32(level), 1)
+    check_logsumexp(np.full((17, n), level, np.float32), 1)
+
+
+@pytest.mark.parametrize("n", ROW_LENGTHS)
+def test_logsumexp_of_masked_and_special_rows(n, rng):
+    x = rng.standard_normal((50, n)).astype(np.float32)
+    x[rng.random((50, n)) < 0.8] = -INF
+    x[3], x[17], x[18, -1], x[19, 0], x[49] = -INF, INF, NAN, INF, -INF
+    x[20, :] = -INF
+    x[20, n // 2] = -3e38
+    check_logsumexp(x, 1)
+    check_logsumexp(x.T.copy(), 0)
+    check_logsumexp(np.stack([x[:16], x[4:20]]), 1)
+
+
+@pytest.mark.parametrize("axis", [(0, 2), (0, 1), 0, 1, 2])
+def test_logsumexp_over_outer_axes(axis, rng):
+    """Partial sums of some steps are relative to zero, those of others to a maximum."""
+    x = rng.standard_normal((30, 40, 70)).astype(np.float32)
+    x[3, :, :] += 200
+    x[4, 10:20, :] = -INF
+    x[5, 5, 5] = -500
+    wide = x.astype(np.float64)
+    with np.errstate(divide="ignore"):
+        expected = np.log(np.exp(wide - 200).sum(axis)) + 200
+    both = np.isfinite(expected)
+    got = ops.logsumexp(x, axis=axis).numpy()
+    assert np.all(got[~both] == -INF)
+    error = np.abs(got - np.where(both, expected, 0))
+    assert np.all(error[both] <= 4 * 2.0**-24 * np.maximum(1, np.abs(expected[both])))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [*ROW_LENGTHS[16:], 1024, 1040, 255, 256, 257])
+def test_positions_along_rows_with_ties_and_specials(n, dtype, rng):
+    for rows in (1, 16, 37):
+        x = rng.integers(-3, 4, (rows, n)).astype(dtype)  # many equals
+        if rows > 30:
+            x[2], x[5], x[9, n // 3 :] = -INF, INF, INF
+            x[12, 0], x[12, -1] = INF, -INF
+            x[20, n - 1], x[21, 0], x[22, n // 2] = NAN, NAN, -NAN
+            x[22, -1] = NAN
+            x[24] = NAN
+            x[26] = -0.0
+            x[26, n // 2] = 0
+        np.testing.assert_array_equal(ops.argmax(x, axis=1).numpy(), x.argmax(1))
+        np.testing.assert_array_equal(ops.argmin(x, axis=1).numpy(), x.argmin(1))
+        flat = x.reshape(-1)
+        assert int(ops.argmax(flat)) == flat.argmax() and int(ops.argmin(flat)) == flat.argmin()
+    for k in {0, 1, 15, 16, 17, n // 2, n - 17, n - 16, n - 1}:  # each place, alone
+        x = np.zeros((3, n), dtype)
+        x[1, k] = 1
+        assert ops.argmax(x, axis=1).numpy().tolist() == [0, k, 0]
+        assert ops.argmin(-x, axis=1).numpy().tolist() == [0, k, 0]
+        x[1, k] = NAN
+        assert ops.argmin(x, axis=1).numpy().tolist() == [0, k, 0]
+
+
+@pytest.mark.parametrize("name", ["var", "logsumexp", "sum", "argmax", "norm"])
+@pytest.mark.parametrize("n", [4095, 4097, 5000, 8200, 16383, 16385])
+def test_rows_in_parts_beside_each_other(name, n, rng):
+    """Rows of more than a part are taken one at a time: the next part of a row does not begin where the next row does."""
+    x = rng.standard_normal((5, n)).astype(np.float32)
+    function = {"norm": np.linalg.norm, "logsumexp": np.logaddexp.reduce}.get(name) or getattr(np, name)
+    np.testing.assert_allclose(getattr(ops, name)(x, axis=1).numpy(), function(x.astype(np.float64), axis=1), rtol=1e-4)
+    if name != "argmax":
+        stack = np.stack([x, x[::-1]])
+        expected = getattr(ops, name)(np.concatenate(list(stack), 1), axis=1).numpy()
+        np.testing.assert_allclose(getattr(ops, name)(stack, axis=(0, 2)).numpy(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [33, 47, 48, 49, 64, 65, 80, 81, 96, 112, 113, 127, 128, 129, 300])
+@pytest.mark.parametrize("rows", [1, 15, 16, 17, 33, 100])
+def test_variance_of_rows_in_groups(n, rows, rng):
+    """Groups of rows overlap, each a pass late: none may take the mean of another."""
+    x = (rng.standard_normal((rows, n)) + 1000 * rng.standard_normal((rows, 1))).astype(np.float32)
+    expected = x.astype(np.float64).var(1)
+    np.testing.assert_allclose(ops.var(x, axis=1).numpy(), expected, rtol=2.0**-24 * (8 + n**0.5))
+    np.testing.assert_allclose(ops.std(x, axis=1).numpy(), expected**0.5, rtol=2.0**-24 * (8 + n**0.5))
+    stack = np.broadcast_to(x, (3, rows, n)).copy()
+    np.testing.assert_allclose(ops.var(stack, axis=(0, 2)).numpy(), expected, rtol=2.0**-24 * (8 + n**0.5))
+
+
+@pytest.mark.parametrize("n", [1, 3, 10, 16, 40])
+def test_norm_of_the_small_the_large_and_the_special(n):
+    values = np.array([0, 1, 1e-15, 3e-19, 1e18, 5e18, INF, -INF, NAN, -2, 0, 7, 1e-22, 1e20, 0.5, 3, 0, 1], np.float32)
+    x = np.zeros((len(values), n), np.float32)
+    x[:, -1] = values
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.square(values, dtype=np.float32)
+    got = ops.norm(x, axis=1).numpy()
+    # Of the square as float32: 0 and infinity where it underflows or overflows, fewer digits where it is subnormal.
+    np.testing.assert_allclose(got, np.sqrt(squares.astype(np.float64)), rtol=2.0**-23)
+    columns = ops.norm(x.T.copy(), axis=0).numpy()
+    np.testing.assert_array_equal(columns, got)
+
+
 @pytest.mark.parametrize("columns", [1, 3, 10, 100])
 def test_positions_down_columns(columns, rng):
     """Narrow columns are read several rows at a time, in which equals come out of order."""

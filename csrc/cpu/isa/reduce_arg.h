@@ -289,7 +289,8 @@ void arg_cols(const void* xv, int64_t rows, int64_t stride, int64_t m, int64_t b
       each_vector<float>(m, [&](int64_t j, auto get, auto put) TAHR_LAMBDA {
         const float* p = x + j + r * stride;
         f32v best = r ? get(a + j, 0.f) : get(p, 0.f);
-        const float* ahead = p + (j + kAhead < m ? kAhead : kAhead - m + kRows * stride);  // in these rows or the next
+        // In these rows; at their end in the next ones, or further on in these.
+        const float* ahead = p + (j + kAhead < m || r + kRows >= rows ? kAhead : kAhead - m + kRows * stride);
         i32v here = i32v{} + static_cast<int32_t>(base + r);
         i32v at = r ? bits<i32v>(f32v(get(reinterpret_cast<float*>(b) + j, 0.f))) : here;
         for (int64_t k = 0; k < count; ++k, here += 1) {
