@@ -47,15 +47,18 @@ struct GemmBlock {
   bool c_transposed;
   bool c_ahead;   // C is large: its tiles are fetched ahead
   int64_t chain;  // steps of the first of two chains, or 0 for one chain
-  // Added to the sum before all else: the product over the steps before these, stored [m][nr]; columns from j0 on.
+  // Added to the sum before all else: the product over the steps before these; columns from j0 on.
   const T* before;
+  int64_t before_row;  // between its rows
+  bool broad;          // panels are of broad_nr columns, tiles of at most broad_mr rows
 };
 
 template <class T>
 struct GemmKernels {
-  int mr, nr;  // the register tile
-  int row_nr;  // the widest tile of one row
-  // Computes rows [i0, i1) x columns [j0, j1) of the product; i0 is a multiple of mr, j0 of nr.
+  int mr, nr;              // the register tile
+  int broad_mr, broad_nr;  // another, with fewer loads for as many sums
+  int row_nr;              // the widest tile of one row
+  // Computes rows [i0, i1) x columns [j0, j1) of the product; i0 is a multiple of mr, j0 of nr (broad_nr).
   void (*block)(const GemmBlock<T>&, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
   // Computes rows [i0, i1) x all columns, i0 a multiple of mr, one row of tiles after the other. B is packed.
   void (*rows)(const GemmBlock<T>&, int64_t i0, int64_t i1);

@@ -84,7 +84,8 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
   const GemmOtherTiles<T>& others = other_tiles_of(T{});
   const int64_t depth = gemm_depth(g.k);
   const bool single = g.mr == 1 && !listed && !g.b_panel && !g.b_room && !g.c_transposed;
-  const int wide = g.mr <= kWideMr && !listed && !g.b_panel && !g.b_room && !g.c_transposed ? wide_of(g.mr) * L : 0;
+  const int wide =
+      g.mr <= kWideMr && !g.broad && !listed && !g.b_panel && !g.b_room && !g.c_transposed ? wide_of(g.mr) * L : 0;
   alignas(64) T tmp[kMr * kNrT > kWideNr * kWideMr ? kMr * kNrT : kWideNr * kWideMr];
   alignas(64) T tail[kWideNr * kWideNr > 4096 ? 4096 : kWideNr * kWideNr];
   constexpr int64_t kTailRoom = sizeof tail / sizeof(T);
@@ -99,6 +100,7 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
       int width;  // columns that the tile computes; `cols` of them are wanted
       if (single) width = static_cast<int>(j1 - j < wide ? (j1 - j + L - 1) / L * L : wide);
       else if (wide && j1 - j > kNrT) width = wide;
+      else if (g.broad && j1 - j > (kBroadNv - 1) * L) width = kBroadNr<T>;
       else width = j1 - j > L ? kNrT : L;
       cols = j1 - j < width ? j1 - j : width;
 
@@ -173,19 +175,23 @@ void block(const GemmBlock<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
           t.accumulate = t.relu = t.fetch_c = false;
         }
         t.factor = g.factor;
-        t.before = g.before ? g.before + i * kNrT + (j - j0) : nullptr;
-        const bool keep = g.b_room && g.b_col == 1 && i == i0 && rows > kMr / 2 && i + rows < i1;
+        t.before = g.before ? g.before + i * g.before_row + (j - j0) : nullptr;
+        t.before_row = g.before_row;
+        const bool keep =
+            g.b_room && g.b_col == 1 && i == i0 && rows > (width > kNrT ? kBroadMr : kMr) / 2 && i + rows < i1;
         t.b_kept = g.b_room;
-        if (direct && !keep && !t.before && rows == g.mr) {
+        if (direct && !keep && rows == g.mr) {
           t.count = (i1 - i) / g.mr;
           t.a_next = g.a_panel ? g.a_panel : g.mr * g.a_row;
           done = t.count * g.mr;
         }
         if (direct && i + done < i1) t.next_c = t.c + done * g.ldc;
         else if (direct && j + cols < j1) t.next_c = g.c + i0 * g.ldc + j + cols;
-        const GemmTileFn<T> fn = keep                          ? tiles.keeping[width == kNrT][rows]
+        const GemmTileFn<T> fn = keep && width > kNrT          ? tiles.broad_keeping[rows]
+                                 : keep                        ? tiles.keeping[width == kNrT][rows]
                                  : single                      ? others.row[strided][width / L]
                                  : width == kNrT || width == L ? tiles.fn[width == kNrT][rows]
+                                 : g.broad                     ? tiles.broad[rows]
                                                                : others.wide[strided][rows];
         fn(t);
         if (keep) {
@@ -267,10 +273,10 @@ void add_scaled(T* to, const T* from, int64_t n, T factor) {
 
 const GemmTable& gemm_table() {
   static constexpr GemmTable t{
-      {kMr, kNr<float>, kRowNv * kLanes<float>, block<float>, rows<float>, kGemmStrip, gemm_pack_strips, gemm_strips,
-       pack<float>, pack_list<float>, merge<float>, add_scaled<float>},
-      {kMr, kNr<double>, kRowNv * kLanes<double>, block<double>, rows<double>, kGemmStrip, gemm_pack_strips,
-       gemm_strips, pack<double>, pack_list<double>, merge<double>, add_scaled<double>}};
+      {kMr, kNr<float>, kBroadMr, kBroadNr<float>, kRowNv * kLanes<float>, block<float>, rows<float>, kGemmStrip,
+       gemm_pack_strips, gemm_strips, pack<float>, pack_list<float>, merge<float>, add_scaled<float>},
+      {kMr, kNr<double>, kBroadMr, kBroadNr<double>, kRowNv * kLanes<double>, block<double>, rows<double>, kGemmStrip,
+       gemm_pack_strips, gemm_strips, pack<double>, pack_list<double>, merge<double>, add_scaled<double>}};
   return t;
 }
 

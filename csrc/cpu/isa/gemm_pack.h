@@ -70,43 +70,35 @@ TAHR_INLINE void transpose(Vec<T> (&r)[kLanes<T>]) {
 template <class T, class StepAt>
 TAHR_INLINE void pack_steps(StepAt step_at, int64_t width, int64_t k, int panel, T* dst) {
   constexpr int L = kLanes<T>;
+  constexpr int kLine = 64 / sizeof(T);
   constexpr int64_t kAhead = 8;  // steps
   int64_t done = 0;              // lines
-  // Whole panels of B side by side: a step is read in one go, whatever the number of panels it feeds.
-  if (panel == kNr<T> && width >= kNr<T>) {
-    const int64_t panels = width / kNr<T>;
+  // Whole panels side by side: a step is read in one go, whatever the number of panels it feeds, so that memory is read
+  // line after line, as the hardware's own fetches ahead expect.
+  const auto whole_panels = [&]<int kPanel>() TAHR_INLINE_LAMBDA {
+    const int64_t panels = width / kPanel;
     for (int64_t p = 0; p < k; ++p) {
       const T *src = step_at(p), *ahead = step_at(p + kAhead < k ? p + kAhead : k - 1);
       for (int64_t q = 0; q < panels; ++q) {
-        TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
-          __builtin_prefetch(ahead + q * kNr<T> + v * L);
-          store(dst + q * k * kNr<T> + p * kNr<T> + v * L, load(src + q * kNr<T> + v * L));
-        }
+        TAHR_UNROLL for (int x = 0; x < kPanel; x += kLine) __builtin_prefetch(ahead + q * kPanel + x);
+        __builtin_memcpy(dst + (q * k + p) * kPanel, src + q * kPanel, kPanel * sizeof(T));
       }
     }
-    done = panels * kNr<T>;
-    dst += panels * k * kNr<T>;
-  } else if (panel == kMr && width >= kMr) {
-    // Panels of A side by side likewise: memory is read line after line, as the hardware's own fetches ahead expect.
-    const int64_t panels = width / kMr;
-    for (int64_t p = 0; p < k; ++p) {
-      const T *src = step_at(p), *ahead = step_at(p + kAhead < k ? p + kAhead : k - 1);
-      for (int64_t q = 0; q < panels; ++q) {
-        __builtin_prefetch(ahead + q * kMr);
-        __builtin_memcpy(dst + q * k * kMr + p * kMr, src + q * kMr, kMr * sizeof(T));
-      }
-    }
-    done = panels * kMr;
-    dst += panels * k * kMr;
-  }
+    done = panels * kPanel;
+    dst += panels * k * kPanel;
+  };
+  if (panel == kNr<T>) whole_panels.template operator()<kNr<T>>();
+  else if (panel == kBroadNr<T>) whole_panels.template operator()<kBroadNr<T>>();
+  else if (panel == kMr) whole_panels.template operator()<kMr>();
+  else if (panel == kBroadMr) whole_panels.template operator()<kBroadMr>();
   if (done == width) return;
   const int rest = static_cast<int>(width - done);
   if constexpr (kMasks) {
-    if (panel == kNr<T>) {  // its vectors: `whole` of B, one with part of it, zeros
+    if (panel % L == 0) {  // its vectors: `whole` of B, one with part of it, zeros
       const int whole = rest / L, part = rest % L;
       for (int64_t p = 0; p < k; ++p) {
         const T* src = step_at(p) + done;
-        TAHR_UNROLL for (int v = 0; v < kNv; ++v) {
+        for (int v = 0; v < panel / L; ++v) {
           Vec<T> x{};
           if (v < whole) x = load(src + v * L);
           else if (v == whole && part) x = load_part(src + v * L, part);

@@ -31,8 +31,9 @@ struct GemmTile {
   int64_t chain;     // of these, the steps of the first of two chains, or 0
   const T* b_tail;   // the last steps of B, copied with padding, vectors of one tile wide apart
   int64_t k_tail;
-  const T* before;  // added to the sum, rows kNr apart, or null
-  T* b_kept;        // where a tile of kKeeps leaves B, packed
+  const T* before;  // added to the sum, or null
+  int64_t before_row;
+  T* b_kept;  // where a tile of kKeeps leaves B, packed
   T* c;
   int64_t ldc;
   int cols;       // columns of C to write: all but the last vector are whole
@@ -52,6 +53,8 @@ template <class T>
 struct GemmReachTiles {
   GemmTileFn<T> fn[2][kMr + 1];
   GemmTileFn<T> keeping[2][kMr + 1];  // the same, for more than half the rows, leaving B packed
+  GemmTileFn<T> broad[kBroadMr + 1];  // of kBroadNv vectors
+  GemmTileFn<T> broad_keeping[kBroadMr + 1];
 };
 
 // Vectors across a tile of few rows, at most: more of them, so that there are enough independent sums.
@@ -82,7 +85,7 @@ template <class T, int MR, int NV, GemmReach kReach, bool kKeeps = false, bool k
 void tile(const GemmTile<T>& t) {
   constexpr int L = kLanes<T>;
   constexpr bool kRowsStrided = kReach == kRows, kRowsListed = kReach == kListedRows;
-  const T *first_row = t.a, *column = t.b, *bias = t.bias;
+  const T *first_row = t.a, *column = t.b, *bias = t.bias, *before = t.before;
   const T* const* list = t.a_list;
   int64_t at = t.a_at;
   T* c = t.c;
@@ -185,9 +188,10 @@ void tile(const GemmTile<T>& t) {
         TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(first + (i * NV + v) * L);
       }
     }
-    if (!kAcross && t.before) {
+    if (!kAcross && before) {
       TAHR_UNROLL for (int i = 0; i < MR; ++i) {
-        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(t.before + i * kNr<T> + v * L);
+        TAHR_UNROLL for (int v = 0; v < NV; ++v) acc[i][v] += load(before + v * L);
+        before = next_row(before, t.before_row);
       }
     }
     put<T, MR, NV, kAcross>(acc, t.factor, t.accumulate, bias, t.relu, c, t.ldc, t.cols - (NV - 1) * L);
@@ -209,6 +213,10 @@ constexpr void fill_reach(GemmReachTiles<T>& t) {
   if constexpr (MR > kMr / 2) {
     t.keeping[0][MR] = tile<T, MR, 1, kReach, true>;
     t.keeping[1][MR] = tile<T, MR, 2, kReach, true>;
+  }
+  if constexpr (MR <= kBroadMr) {
+    t.broad[MR] = tile<T, MR, kBroadNv, kReach>;
+    if constexpr (MR > kBroadMr / 2) t.broad_keeping[MR] = tile<T, MR, kBroadNv, kReach, true>;
   }
   if constexpr (MR > 1) fill_reach<T, kReach, MR - 1>(t);
 }

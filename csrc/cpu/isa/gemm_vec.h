@@ -7,14 +7,15 @@ namespace tahr::TAHR_ISA {
 namespace {
 
 #if defined(TAHR_ISA_v4)
-constexpr int kBytes = 64, kMr = 12, kWideMr = 3;
+constexpr int kBytes = 64, kMr = 12, kWideMr = 3, kBroadMr = 8;
 #elif defined(TAHR_ISA_v3)
-constexpr int kBytes = 32, kMr = 6, kWideMr = 2;
+constexpr int kBytes = 32, kMr = 6, kWideMr = 2, kBroadMr = 4;
 #elif defined(TAHR_ISA_v2)
-constexpr int kBytes = 16, kMr = 4, kWideMr = 2;
+constexpr int kBytes = 16, kMr = 4, kWideMr = 2, kBroadMr = 3;
 #else
-constexpr int kBytes = 16, kMr = 8, kWideMr = 3;
+constexpr int kBytes = 16, kMr = 8, kWideMr = 3, kBroadMr = 8;
 #endif
+constexpr int kBroadNv = 3;                    // of a broad one, which has fewer rows
 constexpr int kNv = 2;                         // vectors across a tile
 constexpr int kRowNv = kBytes == 64 ? 10 : 8;  // of one row, at most
 constexpr int kStepsAhead = 8;                 // at which a tile fetches B
@@ -46,6 +47,8 @@ template <class T>
 constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
 template <class T>
 constexpr int kNr = kNv * kLanes<T>;
+template <class T>
+constexpr int kBroadNr = kBroadNv * kLanes<T>;
 
 template <class T>
 TAHR_INLINE Vec<T> load(const T* p) {
