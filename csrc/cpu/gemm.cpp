@@ -21,8 +21,11 @@ constexpr double kSmallChunkFmas = 80e3;     // of a small one, so that there ar
 constexpr int64_t kChunks = 12;              // this many
 constexpr double kBandBytes = 256e3;         // B of a product cut into bands of rows, at most
 constexpr int64_t kBlockBytes = 1280 << 10;  // a packed block of B that stays in L2, at most
+constexpr double kStripBytes = 160e3;        // B of a product by strips, at most
 constexpr int64_t kFewPanels = 4;            // of such a block, at least, where it is cut for the threads
 constexpr int64_t kNearBytes = 810e3;        // an A up to this size stays in L2
+constexpr int64_t kPanelRows = 8;            // from here on, and
+constexpr int64_t kPanelSteps = 90;          // so many columns and steps, panels of a transposed B pay
 constexpr int64_t kPanelChunks = 8;          // of a product by panels, at least
 constexpr double kPanelChunkFmas = 4.5e6;    // a chunk of a product by panels
 constexpr int64_t kFarBytes = 500e3;         // from here on the tiles of C are fetched ahead
@@ -189,9 +192,9 @@ void run_blocks(const GemmKernels<T>& kernels, const GemmBlock<T>& g, const Prod
 
 // What `pack` leaves in this thread's own memory, once per job.
 template <class T, class Pack>
-const T* pack_own(uint64_t job, Pack pack) {
+const T* pack_own(uint64_t job, size_t bytes, Pack pack) {
   OwnPacked& own = own_packed();
-  T* data = reinterpret_cast<T*>(own.data);
+  T* data = reinterpret_cast<T*>(bytes <= OwnPacked::kBytes ? own.data : thread_scratch());
   if (own.job != job) pack(data);
   own.job = job;
   return data;
@@ -201,8 +204,9 @@ const T* pack_own(uint64_t job, Pack pack) {
 template <class T>
 bool by_strips(const GemmKernels<T>& kernels, const Product<T>& p) {
   const int strip = kernels.strip;
+  const size_t bytes = p.k * (p.n + kernels.nr) * sizeof(T);
   if (!p.ta || p.tb || p.n <= kernels.nr || p.m < strip || p.k == 0 || p.k > kGemmChain ||
-      p.k * (p.n + kernels.nr) * static_cast<int64_t>(sizeof(T)) > OwnPacked::kBytes) {
+      static_cast<double>(bytes) > kStripBytes) {
     return false;
   }
   GemmBlock<T> g{};
@@ -228,13 +232,16 @@ bool by_strips(const GemmKernels<T>& kernels, const Product<T>& p) {
     const int64_t i0 = std::min(first + cut(strips, down, i) * strip, end),
                   i1 = std::min(first + cut(strips, down, i + 1) * strip, end);
     GemmBlock<T> own = g;
-    own.b = pack_own<T>(job, [&](T* to) { kernels.pack_strips(p.b, p.ldb, p.n, p.k, to); });
+    own.b = pack_own<T>(job, bytes, [&](T* to) { kernels.pack_strips(p.b, p.ldb, p.n, p.k, to); });
     kernels.strips(own, i0, i1);
     p.map(i0, i1, 0, p.n);
   };
   parallel_chunks(half < p.m ? 2 * down : down, cost, body, kSharedNs);
   return true;
 }
+
+template <class T>
+void by_panels(const GemmKernels<T>& kernels, const Product<T>& p);
 
 // Some extent is small: A and B are read where they are, unless B's columns are strided. Then either B is packed, or
 // the transposed product C' = B' A' is computed, whose second operand is A', and its tiles are written transposed.
@@ -262,8 +269,9 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
     if (size * static_cast<int64_t>(sizeof(T)) <= OwnPacked::kBytes) {
       const uint64_t job = ++g_packed_jobs;
       return run_blocks(kernels, g, p, [&](GemmBlock<T>& block) {
-        block.b = pack_own<T>(
-            job, [&](T* to) { pack_panels(kernels, b, line, step, n, p.k, 0, ceil_div(n, kernels.nr), to); });
+        block.b = pack_own<T>(job, OwnPacked::kBytes, [&](T* to) {
+          pack_panels(kernels, b, line, step, n, p.k, 0, ceil_div(n, kernels.nr), to);
+        });
       });
     }
     Scratch<T> packed(size);
@@ -287,6 +295,7 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
   const double straight_cost = kMove * p.n * p.k + p.m * padded(p.n);
   const double swapped_cost = (p.ta ? 0 : kMove * p.m * p.k) + kMoveOut * blocks * p.m * p.n + p.n * padded(p.m);
   if (straight_cost <= swapped_cost || p.a_list) {
+    if (p.m >= kPanelRows && std::min(p.n, p.k) >= kPanelSteps) return by_panels(kernels, p);
     straight();
     return with_packed_b(p.b, p.ldb, 1, p.n);
   }
@@ -575,7 +584,7 @@ void run(const GemmTable& table, const Product<T>& p) {
     return by_depth(kernels, p);
   }
   // Fewer rows, columns or steps than these, and packing B costs more than it gains.
-  const bool small = std::min(p.n, p.k) < 90 || p.m < (p.ta ? 90 : p.tb ? 44 : 24);
+  const bool small = std::min(p.n, p.k) < kPanelSteps || p.m < (p.ta ? 90 : p.tb ? 44 : 24);
   const bool in_parts = p.ta && p.k > kGemmDepth && !p.end.bias && !p.end.relu &&
                         p.k / kGemmDepth * p.m * p.n * static_cast<int64_t>(sizeof(T)) <= kPartBytes;
   if (by_strips(kernels, p)) return;
