@@ -77,8 +77,10 @@ TAHR_INLINE f64v unless_minus_infinity(f64v x, double at_minus_infinity, f64v r)
   return select(x == -FloatTraits<double>::inf, splat<f64v>(at_minus_infinity), r);
 }
 #if TAHR_DOUBLES
+using doubles::root_of;
 using doubles::vrsqrt;
 #else
+TAHR_INLINE f64v root_of(f64v x) { return sqrt(x); }
 TAHR_INLINE f64v vrsqrt(f64v x) { return 1. / sqrt(x); }
 #endif
 TAHR_INLINE f64v square(f64v x) { return x * x; }
@@ -87,7 +89,8 @@ DOUBLE1(FourthPower, square(square(x)))
 DOUBLE1(MinusSecondPower, square(1. / x))
 DOUBLE1(HalfPower, unless_minus_infinity(x, FloatTraits<double>::inf, sqrt(x) + 0.))
 DOUBLE1(MinusHalfPower, unless_minus_infinity(x, 0., vrsqrt(x + 0.)))
-DOUBLE1(ThreeHalvesPower, unless_minus_infinity(x, FloatTraits<double>::inf, x* sqrt(x)))
+DOUBLE1(ThreeHalvesPower,
+        select(vabs(x) == FloatTraits<double>::inf, splat<f64v>(FloatTraits<double>::inf), x* root_of(x + 0.)))
 #if TAHR_DOUBLES
 struct PowerBy {
   const f64v y;

@@ -43,13 +43,17 @@ TAHR_INLINE f64v vrsqrt(f64v x) {
   const f64v e = fma(-x * y, y, 1.);  // NaN where x is zero or infinite, whose y is the result
   return select(e == e, fma(y * e, fma(e, fma(e, 0.3125, 0.375), 0.5), y), y);
 }
-// The root of 0 < x < inf; 0 if x is 0.
-TAHR_INLINE f64v root_of(f64v x) {
-  const f64v y = __builtin_ia32_rsqrt14pd512_mask(x, x, kAll);
-  const f64v s = x * y, e = fma(-s, y, 1.);
-  const f64v r = fma(s * e, fma(e, 0.375, 0.5), s);
-  return keep_zero(x, fma(fma(-r, r, x), 0.5 * y, r));
+// The root of x, and half of its reciprocal to 2^-28; both for normal x.
+struct Root {
+  f64v root, half_inverse;
+};
+TAHR_INLINE Root root_parts(f64v x) {
+  const f64v y = __builtin_ia32_rsqrt14pd512_mask(x, x, kAll), h = 0.5 * y;
+  const f64v s = x * y, e = fma(-s, y, 1.), r = fma(s * e, fma(e, 0.375, 0.5), s);
+  return {fma(fma(-r, r, x), h, r), fma(h * e, splat<f64v>(0.5), h)};
 }
+// The root of 0 < x < inf; 0 if x is 0.
+TAHR_INLINE f64v root_of(f64v x) { return keep_zero(x, root_parts(x).root); }
 #else
 TAHR_INLINE f64v look_up(const double (&table)[16], i64v i) {
   using L = VecOf<long long, kVecBytes>::type;
@@ -58,6 +62,13 @@ TAHR_INLINE f64v look_up(const double (&table)[16], i64v i) {
 TAHR_INLINE f64v times_power_of_2(f64v x, f64v n) { return scale(x, {n + Limits::magic, n}); }
 TAHR_INLINE f64v quotient(f64v n, f64v d) { return n / d; }
 TAHR_INLINE f64v vrsqrt(f64v x) { return 1. / sqrt(x); }
+struct Root {
+  f64v root, half_inverse;
+};
+TAHR_INLINE Root root_parts(f64v x) {
+  const f64v s = sqrt(x);
+  return {s, 0.5 / s};
+}
 TAHR_INLINE f64v root_of(f64v x) { return sqrt(x); }
 #endif
 
@@ -294,14 +305,14 @@ TAHR_INLINE f64v vcosh(f64v x) {
 
 // The logarithm of |x| + sqrt(x^2 + 1), the root as s and what s lacks.
 TAHR_INLINE f64v vasinh(f64v x) {
-  const f64v a = vabs(x), square = fma(a, a, 1.);
-  const f64v s = root_of(square), h = quotient(splat<f64v>(0.5), s);
-  const f64v rest = fma(fma(a, a, fma(-s, s, 1.)), h, a);
-  f64v r = log_of_sum(a + s,
-                      [=](f64v scale) __attribute__((always_inline)) { return fma(rest, scale, fma(s, scale, -1.)); });
+  const f64v a = vabs(x);
+  const auto [s, h] = root_parts(fma(a, a, 1.));
+  const f64v root = s, rest = fma(fma(a, a, fma(-s, s, 1.)), h, a);
+  f64v r = log_of_sum(
+      a + s, [=](f64v scale) __attribute__((always_inline)) { return fma(rest, scale, fma(root, scale, -1.)); });
   const i64v far = a > 1e150;  // a^2 overflows
   if (__builtin_expect(any(far), 0)) r = select(far, vlog(a) + 0.69314718055994530942, r);
-  return vcopysign(select(a == a, r, a), x);
+  return vcopysign(r, x);
 }
 TAHR_INLINE f64v vacosh(f64v x) {
   const f64v t = x - 1., near = t + root_of(fma(t, t, 2. * t));
