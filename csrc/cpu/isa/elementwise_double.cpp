@@ -90,7 +90,7 @@ DOUBLE1(MinusSecondPower, square(1. / x))
 DOUBLE1(HalfPower, unless_minus_infinity(x, FloatTraits<double>::inf, sqrt(x) + 0.))
 DOUBLE1(MinusHalfPower, unless_minus_infinity(x, 0., vrsqrt(x + 0.)))
 DOUBLE1(ThreeHalvesPower,
-        select(vabs(x) == FloatTraits<double>::inf, splat<f64v>(FloatTraits<double>::inf), x* root_of(x + 0.)))
+        select(vabs(x) == FloatTraits<double>::inf, splat<f64v>(FloatTraits<double>::inf), (x + 0.) * root_of(x + 0.)))
 #if TAHR_DOUBLES
 struct PowerBy {
   const f64v y;

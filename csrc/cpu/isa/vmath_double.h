@@ -6,8 +6,8 @@
 // estimate and two steps. Header only, under the rules of vmath.h: NaN, infinities, signed zeros and denormals as C's
 // functions give them. Bounds on the error in units in the last place, the same on each instruction set:
 //
-//   vlog 0.8 · vlog1p 1.2 · vlog2 0.8 · vlog10 1.6 · vpow 1.6 · vasinh vacosh vatanh 2 · vsinh vcosh 2
-//   vsigmoid 2.5 · vtanh 2.6 · vsoftplus vlog_sigmoid 2 · vrsqrt 1.1
+//   vlog vlog2 vlog10 0.8 · vlog1p 0.9 · vpow 2 (1.1 but for exponents beyond 10^4) · vasinh vacosh 2.2 · vatanh 1.6
+//   vsinh vcosh 1.4 · vsigmoid vsilu 2.5 · vtanh 2.6 · vmish 3.5 · vsoftplus vlog_sigmoid 2.5 · vrsqrt 1.6
 #pragma once
 
 #include "cpu/isa/vmath.h"

@@ -1,6 +1,6 @@
 // Trigonometric functions of float64 vectors and their inverses, under the rules of vmath_double.h.
 //
-// Bounds in units in the last place: vsin vcos 1.5 · vtan 2 · vatan vatan2 1.5 · vasin vacos 2.5.
+// Bounds in units in the last place: vsin vcos vtan 2.1 · vatan 1.1 · vasin 2.5 · vacos 1.5.
 #pragma once
 
 #include "cpu/isa/vmath_double.h"
