@@ -1,5 +1,5 @@
 // Coefficients of vmath_double.h and its companions, in tables of 16 for 16 intervals: polynomials through the function
-// at Chebyshev nodes, in 60 digits, then rounded.
+// at Chebyshev nodes, in 60 digits, then rounded. tools/fit_pieces_double.py prints them.
 //
 // Where a comment names u, interval i holds the u whose exponent and two leading bits of mantissa end in the four bits
 // of i, and the polynomial is in the distance from where the interval begins.
