@@ -316,7 +316,7 @@ void direct(const GemmKernels<T>& kernels, const Product<T>& p) {
 
 // No extent is small, but A's rows over one block of k stay in L2: a chunk is one panel of B against those rows. It
 // packs the panel for itself, while it computes the first tile, so B is written to L1 only. The tiles are the broad
-// ones: where the clock follows the power drawn, fewer loads are worth 3 to 6%.
+// ones: where the clock seems to follow the power drawn, fewer loads are worth 3 to 6%.
 template <class T>
 void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
   const int64_t depth = gemm_depth(p.k);
