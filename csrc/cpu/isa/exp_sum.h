@@ -216,10 +216,10 @@ TAHR_INLINE bool sum_exp_columns(const float* x, int64_t rows, int64_t stride, i
       }
       s += other;
       put(sum + i, s);
-      if (end) good &= sums_hold(s);  // also of lanes beyond w, where x is 0
+      if (end || r == 0) good &= sums_hold(s);  // also of lanes beyond w, where x is 0
     });
+    if (!good) return false;  // mostly after the first rows, before much time is lost
   }
-  if (!good) return false;
   each_vector<float>(w, [&](int64_t i, auto get, auto put) TAHR_LAMBDA { out(i, f32v(get(sum + i, 1.f)), put); });
   return true;
 }

@@ -369,7 +369,7 @@ TAHR_INLINE void sums_of_rows(const float* x, int64_t rows, int64_t n, Put put, 
         s = next;
       }
       if (r >= rows) return;
-      const int64_t count = rows - r < 16 * W ? rows - r : 16 * W;
+      const int64_t count = rows - r < 32 * W ? rows - r : 32 * W;
       again(r, count);
       r += count;
     }
@@ -377,10 +377,10 @@ TAHR_INLINE void sums_of_rows(const float* x, int64_t rows, int64_t n, Put put, 
 }
 // The sum of a row of more than kLongRow elements; 0 where it does not hold.
 inline double long_sum_exp(const float* x, int64_t n) {
-  constexpr int64_t kPart = 2048;
+  constexpr int64_t kPart = 2048, kFirst = 128;  // few at first: if they do not hold, not much time is lost
   double total = 0;
-  for (int64_t k = 0; k < n; k += kPart) {
-    const float s = sum_lanes<float>(sum_exp(x + k, n - k < kPart ? n - k : kPart));
+  for (int64_t k = 0, size = kFirst; k < n; k += size, size = n - k < kPart ? n - k : kPart) {
+    const float s = sum_lanes<float>(sum_exp(x + k, size));
     if (!sums_hold(splat<f32v>(s))) return 0;
     total += s;
   }
