@@ -326,7 +326,9 @@ void by_panels(const GemmKernels<T>& kernels, const Product<T>& p) {
   const int64_t chunk_tiles = std::max<int64_t>(4, static_cast<int64_t>(kPanelChunkFmas / depth / (mr * nr)));
   // Few panels are cut into groups of rows, so that there are chunks enough for the threads to end together.
   const int64_t enough = std::min(ceil_div(kPanelChunks, across), std::max<int64_t>(1, tiles / 4));
-  const int64_t down = std::max(ceil_div(tiles, chunk_tiles), enough), rows = ceil_div(tiles, down) * mr;
+  int64_t down = std::max(ceil_div(tiles, chunk_tiles), enough);
+  if (down > 1) down += down % 2;  // so that two threads have equal halves, however narrow the last panel
+  const int64_t rows = ceil_div(tiles, down) * mr;
   for (int64_t p0 = 0; p0 < p.k; p0 += depth) {
     GemmBlock<T> g{};
     g.m = p.m;
