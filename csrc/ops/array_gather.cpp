@@ -383,9 +383,13 @@ void segment_sum_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   if (a.dy[0].defined() && a.need(0)) dx[0] = spread(a.dy[0], a.in[1]);
 }
 
+// For gradients. As many segments as the op had whose gradient it is: what a trace does not know, ids will tell again.
+SegmentAttrs segments_of(int64_t count) {
+  return {count == kUnknown ? std::nullopt : std::optional<int64_t>(count), false};
+}
 Tensor segment_sum(const Tensor& x, const Tensor& ids, int64_t segments) {
   static const OpDef& op = get_op("segment_sum");
-  return call1(op, {x, ids}, SegmentAttrs{segments, false});
+  return call1(op, {x, ids}, segments_of(segments));
 }
 
 void segment_extreme_vjp(const VjpArgs& a, std::span<Tensor> dx) {
@@ -402,7 +406,7 @@ void segment_prod_vjp(const VjpArgs& a, std::span<Tensor> dx) {
   static const OpDef& op = get_op("segment_prod");
   const Tensor &ids = a.in[1], &dy = a.dy[0];
   const Factors x(a.in[0]);
-  const Tensor product = call1(op, {x.others, ids}, SegmentAttrs{dy.dim(0), false});
+  const Tensor product = call1(op, {x.others, ids}, segments_of(dy.dim(0)));
   dx[0] = x.gradient(spread(ops::multiply(dy, product), ids), spread(segment_sum(x.zeros, ids, dy.dim(0)), ids));
 }
 
