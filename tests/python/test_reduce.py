@@ -375,6 +375,16 @@ def test_unknown_dimensions():
         assert tuple(ops.binary_crossentropy(x, x, from_logits=from_logits).shape) == (None, 3, 4)
 
 
+def test_a_norm_has_the_same_bits_beside_tiny_ones(rng):
+    x = rng.standard_normal((20_000, 3)).astype(np.float32)
+    beside = x.copy()
+    beside[::5] = 1e-18  # whose squares are below 2^-100
+    others = np.arange(len(x)) % 5 != 0
+    got = ops.norm(beside, axis=1).numpy()
+    np.testing.assert_array_equal(got[others], ops.norm(x, axis=1).numpy()[others])
+    np.testing.assert_allclose(got[::5], np.sqrt(3) * 1e-18, rtol=1e-6)
+
+
 def test_losses_stay_finite_where_probabilities_saturate():
     logits = np.array([[1e4, -1e4, 0.0]], np.float32)
     assert float(ops.sparse_softmax_cross_entropy(logits, [1])[0]) == 2e4

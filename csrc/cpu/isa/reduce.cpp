@@ -279,9 +279,10 @@ void divide(const float* x, float* y, float count, int64_t n) {
 TAHR_INLINE f32v root_of(f32v x) {
 #if TAHR_LOOKUP
   // An estimate and one step: a root takes as long as reading 40 floats. Below 2^-100 the step would not be exact.
-  if (__builtin_expect(any(x < 0x1p-100f), 0)) return sqrt(x);
   const f32v y = near_rsqrt(x), s = x * y;
-  return fix_up<fix_up_table(kFixZero, kFixNan, kFixInf)>(fma(fma(-s, s, x), 0.5f * y, s), x);
+  const f32v root = fix_up<fix_up_table(kFixZero, kFixNan, kFixInf)>(fma(fma(-s, s, x), 0.5f * y, s), x);
+  const auto tiny = x < 0x1p-100f;
+  return __builtin_expect(any(tiny), 0) ? select(tiny, sqrt(x), root) : root;
 #else
   return sqrt(x);
 #endif
