@@ -46,8 +46,9 @@ struct Graph {
   Node& add_node(const OpDef& op, std::shared_ptr<const void> attrs, std::vector<ValueId> in, const Specs& out);
   ValueId add_result(const Spec& spec);
 
-  const Value& value(ValueId v) const { return values[static_cast<size_t>(v)]; }
-  Value& value(ValueId v) { return values[static_cast<size_t>(v)]; }
+  // Throws std::out_of_range for kAbsent.
+  const Value& value(ValueId v) const { return values.at(static_cast<size_t>(v)); }
+  Value& value(ValueId v) { return values.at(static_cast<size_t>(v)); }
   const Node* producer(ValueId v) const;  // null unless a Result
 
   // Sets Value::node from the nodes, after nodes were inserted, removed or moved.

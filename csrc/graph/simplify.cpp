@@ -263,9 +263,9 @@ class Simplifier {
     const auto& at = attrs<ReduceAttrs>(n);
     if (!at.axis.all || at.keepdims) return;
     while (const Node* before = g_.producer(n.in[0])) {
+      if (!is_reshape(*before) && before->op != &sum_ && before->op != &mean_) return;
       const ValueId x = before->in[0];
       if (spec(x).dtype != spec(n.in[0]).dtype || spec(x).shape.size() != spec(n.in[0]).shape.size()) return;
-      if (!is_reshape(*before) && before->op != &sum_ && before->op != &mean_) return;
       n.in[0] = x;
       changed_ = true;
     }
