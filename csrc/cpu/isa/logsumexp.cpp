@@ -156,7 +156,7 @@ void narrow_rows(const T* x, T* y, int64_t rows, int64_t n) {
       const int64_t left = rows - step * W;
       const T* from = x + step * W * n;
       T* at = t[step & 1];
-      transpose_rows<T, kNarrow>(from, left < W ? left : W, n, left <= W, at);
+      transpose_rows<T, kNarrow>(from, left < W ? left : W, n, ends_here<T>(left, n), at);
     }
     if (step >= 2) {
       const int64_t r = (step - 2) * W, b = step & 1;

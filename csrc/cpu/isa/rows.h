@@ -10,7 +10,6 @@
 namespace tahr::TAHR_ISA {
 namespace {
 
-
 inline constexpr int64_t kNarrow = 32;       // at most so many elements
 inline constexpr int64_t kMedium = 128;      // the same where much is computed per element
 inline constexpr int64_t kRowsAhead = 2048;  // bytes by which long runs of rows are fetched ahead
@@ -123,9 +122,15 @@ TAHR_INLINE void transpose_odd(const T* x, Put put) {
   transpose_odd<T, N, 0>(v, put, LanesUpTo<kLanes<T>>{});
 }
 
+// Whether quads of the first vector of `rows` rows would reach beyond all of them.
+template <class T>
+TAHR_INLINE bool ends_here(int64_t rows, int64_t n) {
+  return (rows - kLanes<T>)*n < static_cast<int64_t>(16 / sizeof(T)) - 1;
+}
+
 // put(k, element k of each of a vector of rows), in order; of rows that there are not, zero. n is at most kMost. The
-// last block of a call goes through a buffer, since quads reach beyond the end of a row. With kWhole, k goes on to the
-// end of the last quad, where what comes is not of these rows.
+// last block of a call (ends_here) goes through a buffer, since quads reach beyond the end of a row. With kWhole, k
+// goes on to the end of the last quad, where what comes is not of these rows.
 template <class T, int64_t kMost, bool kWhole = false, class Put>
 TAHR_INLINE void each_column_of_rows(const T* x, int64_t rows, int64_t n, bool last, Put put) {
   constexpr int64_t W = kLanes<T>;
@@ -211,7 +216,7 @@ TAHR_INLINE void each_block(const T* x, int64_t rows, int64_t n, F body) {
   for (int64_t r = 0; r < rows; r += W) {
     const int64_t count = rows - r < W ? rows - r : W;
     if (many) fetch_rows(x + r * n, n);
-    RowBlock<T, kMost> block(x + r * n, count, n, r + W >= rows);
+    RowBlock<T, kMost> block(x + r * n, count, n, ends_here<T>(rows - r, n));
     body(r, count, block);
   }
 }
