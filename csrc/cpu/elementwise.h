@@ -15,7 +15,7 @@ namespace tahr {
 struct EwCall : EwPlan {
   EwLoop loop = nullptr;
   EwLoop streamed = nullptr;  // may be there for results written past the cache, contiguous and aligned
-  double ns = 0.5;  // per element, roughly
+  double ns = 0.5;            // per element, roughly
 };
 
 // The loop of an elementwise op, its types and parameters.

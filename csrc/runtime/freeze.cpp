@@ -38,8 +38,7 @@ bool allowed(const OpDef& op) {
       "strided_slice", "pad_constant", "gather_axis",   "gather_nd",      "histogram",    "strided_slice_update",
       "resize_core",   "sample",       "conv_dx",       "pool_max",       "pool_average", "normalize_by_moments",
       "standardize",   "attention",    "simple_rnn",    "affine_columns", "lstm",         "gru",
-      "cond",          "loop",         "custom_call",   "sum_magnitudes", "sum_squares",
-      "root_sum_squares"};
+      "cond",          "loop",         "custom_call",   "sum_magnitudes", "sum_squares",  "root_sum_squares"};
   if (op.traits & (kStateful | kRandom)) return false;
   if (op.traits & kHidden) return std::find(std::begin(kInternal), std::end(kInternal), op.name) != std::end(kInternal);
   return op.infer != nullptr || op.eager != nullptr || op.decompose != nullptr;

@@ -19,6 +19,11 @@ namespace tahr::TAHR_ISA::doubles {
 
 using Limits = FloatTraits<double>;
 
+// The root of x, and half of its reciprocal to 2^-28; both for normal x.
+struct Root {
+  f64v root, half_inverse;
+};
+
 // ---- pieces ----
 
 #if defined(__AVX512F__)
@@ -43,10 +48,6 @@ TAHR_INLINE f64v vrsqrt(f64v x) {
   const f64v e = fma(-x * y, y, 1.);  // NaN where x is zero or infinite, whose y is the result
   return select(e == e, fma(y * e, fma(e, fma(e, 0.3125, 0.375), 0.5), y), y);
 }
-// The root of x, and half of its reciprocal to 2^-28; both for normal x.
-struct Root {
-  f64v root, half_inverse;
-};
 TAHR_INLINE Root root_parts(f64v x) {
   const f64v y = __builtin_ia32_rsqrt14pd512_mask(x, x, kAll), h = 0.5 * y;
   const f64v s = x * y, e = fma(-s, y, 1.), r = fma(s * e, fma(e, 0.375, 0.5), s);
@@ -62,9 +63,6 @@ TAHR_INLINE f64v look_up(const double (&table)[16], i64v i) {
 TAHR_INLINE f64v times_power_of_2(f64v x, f64v n) { return scale(x, {n + Limits::magic, n}); }
 TAHR_INLINE f64v quotient(f64v n, f64v d) { return n / d; }
 TAHR_INLINE f64v vrsqrt(f64v x) { return 1. / sqrt(x); }
-struct Root {
-  f64v root, half_inverse;
-};
 TAHR_INLINE Root root_parts(f64v x) {
   const f64v s = sqrt(x);
   return {s, 0.5 / s};

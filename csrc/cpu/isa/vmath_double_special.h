@@ -1,8 +1,8 @@
 // Special functions of float64 vectors: roots, the error function and its relatives, gamma and Bessel functions.
 //
 // Under the rules of vmath_double.h. Bounds in units in the last place: vcbrt 0.9 · vhypot 1.2 · vsinc 2.2 · verf 1.1 ·
-// verfc 3 · verfinv 2.1 · vgelu 3.5 · gelu_slope 2 units of the larger of 1/2 and the result · vlgamma 3.6 · vdigamma 2.6 ·
-// vtrigamma 2.1 · vbessel0 vbessel1 3. Gamma functions below 0 go one by one.
+// verfc 3 · verfinv 2.1 · vgelu 3.5 · gelu_slope 2 units of the larger of 1/2 and the result · vlgamma 3.6 ·
+// vdigamma 2.6 · vtrigamma 2.1 · vbessel0 vbessel1 3. Gamma functions below 0 go one by one.
 #pragma once
 
 #include "cpu/elementwise_scalar.h"
