@@ -4,11 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 WERROR ?= OFF
+EXTRAS ?= test,plot,sklearn
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 BUILD_DIR := build/pip
 CONFIG := -C build-dir=$(BUILD_DIR) -C cmake.define.TAHR_TESTS=ON -C cmake.define.TAHR_CUDA_EMULATED=ON -C cmake.define.TAHR_RUNTIME=ON -C cmake.define.TAHR_WERROR=$(WERROR)
-# Installs what follows with the build folder of the tests; wants cmake and ninja in the environment.
-INSTALL := PATH="$(abspath $(BIN)):$$PATH" $(PIP) install $(CONFIG)
 # Real data sets beside the checkout are used where there are any.
 export TAHR_DATA_DIR ?= $(wildcard $(abspath ../shared/data))
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
@@ -45,7 +44,7 @@ demo: compiler $(VENV)/ready
 test: compiler $(VENV)/ready
 	@echo "Building and installing tahr with its tests ..."
 	@$(PIP) install cmake ninja
-	@$(INSTALL) '.[test,plot,sklearn]'
+	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) install $(CONFIG) '.[$(EXTRAS)]'
 	$(BIN)/ctest --test-dir $(BUILD_DIR) --output-on-failure
 	TAHR_BUILD_DIR=$(BUILD_DIR) $(BIN)/python -m pytest tests/python
 
@@ -84,17 +83,16 @@ bench: compiler $(VENV)/ready
 	$(BIN)/cmake --build build/bench
 	for b in build/bench/bench/cpp/bench_*; do [ -x $$b ] && $$b; done
 
-# Keras's own tests (tests/conformance). The check runs the fast areas and fails if a test that passed before does not.
+# Keras's own tests (tests/conformance). The check runs the fast areas and fails if a test that passed before does not;
+# with INSTALLED=1 it takes tahr as it is in .venv.
 CONFORMANCE := $(BIN)/python tests/conformance/conformance.py
 
 conformance: compiler $(VENV)/ready
-	@$(PIP) install cmake ninja
-	@$(INSTALL) '.[conformance]'
+	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) install '.[conformance]'
 	$(CONFORMANCE) --write
 
 conformance-check: compiler $(VENV)/ready
-	@$(PIP) install cmake ninja
-	@$(INSTALL) '.[conformance]'
+	@[ -n "$(INSTALLED)" ] || $(PIP) install '.[conformance]'
 	$(CONFORMANCE) --check
 
 fuzz: compiler $(VENV)/ready
