@@ -21,6 +21,9 @@ def dense(key: Any, inputs: int, outputs: int) -> tuple[Any, Any]:
     return glorot(key, (inputs, outputs)), jnp.zeros(outputs)
 
 
+ACTIVATIONS = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}
+
+
 def chain(key: Any, widths: tuple[int, ...]) -> list[tuple[Any, Any]]:
     keys = jax.random.split(key, len(widths) - 1)
     return [dense(k, m, n) for k, m, n in zip(keys, widths, widths[1:])]
@@ -31,21 +34,21 @@ def affine(parameters: tuple[Any, Any], x: Any) -> Any:
     return x @ kernel + bias
 
 
-def forward(parameters: list[Any], x: Any) -> Any:
+def forward(parameters: list[Any], x: Any, activation: str) -> Any:
     for layer in parameters[:-1]:
-        x = jax.nn.relu(affine(layer, x))
+        x = ACTIVATIONS[activation](affine(layer, x))
     return affine(parameters[-1], x)
 
 
-def loss_and_correct(kind: str, parameters: Any, x: list[Any], y: list[Any]) -> tuple[Any, Any]:
+def loss_and_correct(work: Training, parameters: Any, x: list[Any], y: list[Any]) -> tuple[Any, Any]:
     none = jnp.int32(0)
-    if kind == "classify":
-        logits = forward(parameters, x[0])
+    if work.kind == "classify":
+        logits = forward(parameters, x[0], work.activation)
         log_p = jax.nn.log_softmax(logits)
         loss = -jnp.take_along_axis(log_p, y[0][:, None], 1).mean()
         return loss, (logits.argmax(1) == y[0]).sum(dtype=jnp.int32)
-    if kind == "regress":
-        return jnp.square(forward(parameters, x[0]) - y[0]).mean(), none
+    if work.kind == "regress":
+        return jnp.square(forward(parameters, x[0], work.activation) - y[0]).mean(), none
     hidden = x[1]
     for layer in parameters["deep"]:
         hidden = jax.nn.relu(affine(layer, hidden))
@@ -97,7 +100,7 @@ class Model:
 
         def step(carry: Any, pick: Any, x: list[Any], y: list[Any]) -> Any:
             parameters, state, total, correct = carry
-            f = lambda p: loss_and_correct(work.kind, p, [a[pick] for a in x], [a[pick] for a in y])  # noqa: E731
+            f = lambda p: loss_and_correct(work, p, [a[pick] for a in x], [a[pick] for a in y])  # noqa: E731
             (loss, hits), gradients = jax.value_and_grad(f, has_aux=True)(parameters)
             parameters, state = update(parameters, state, gradients)
             return parameters, state, total + loss * len(pick), correct + hits
@@ -124,7 +127,7 @@ class Model:
 
     def one_row(self) -> dict[str, Callable[[], Any]]:
         x, parameters = np.asarray(self.x[0][:1]), self.parameters
-        apply = jax.jit(lambda p, x: jax.nn.softmax(forward(p, x)))
+        apply = jax.jit(lambda p, x: jax.nn.softmax(forward(p, x, self.work.activation)))
         return {"model": lambda: np.asarray(apply(parameters, x))}
 
 

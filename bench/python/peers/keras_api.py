@@ -50,7 +50,7 @@ def build(work: Training) -> Any:
         return residual(work.widths)
     model = keras.Sequential([keras.Input((work.widths[0],))])
     for width in work.widths[1:-1]:
-        model.add(Dense(width, activation="relu"))
+        model.add(Dense(width, activation=work.activation))
     model.add(Dense(work.widths[-1], activation="softmax" if work.kind == "classify" else None))
     return model
 

@@ -21,6 +21,7 @@ FASTER: tuple[tuple[str, str, str, float | None], ...] = (
     ("mlp32", "us_step", "torch", 3),
     ("mlp32", "us_step", "jax-scan", 1.5),
     ("mlp256", "us_step", "best", 1.5),
+    *(("sigmoid32", "us_step", rival, None) for rival in ("keras-jax", "torch")),
     ("cnn", "us_step", "torch", 1.5),
     ("cnn", "us_step", "keras-tensorflow", 1.5),
     ("residual", "us_step", "torch", 1.15),

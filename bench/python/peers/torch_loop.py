@@ -24,19 +24,23 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-def chain(widths: tuple[int, ...], relu_last: bool = False) -> nn.Sequential:
+ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
+
+
+def chain(widths: tuple[int, ...], activation: str = "relu", last: bool = False) -> nn.Sequential:
+    """Dense layers with activations between them; with `last`, after the last one, too."""
     layers: list[nn.Module] = []
     for i, (m, n) in enumerate(zip(widths, widths[1:])):
         layers.append(linear(m, n))
-        if relu_last or i < len(widths) - 2:
-            layers.append(nn.ReLU())
+        if last or i < len(widths) - 2:
+            layers.append(ACTIVATIONS[activation]())
     return nn.Sequential(*layers)
 
 
 class WideDeep(nn.Module):
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        self.deep = chain(widths[:-1], relu_last=True)
+        self.deep = chain(widths[:-1], last=True)
         self.main, self.aux = linear(5 + widths[-2], 1), linear(widths[-2], 1)
 
     def forward(self, wide: torch.Tensor, deep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,7 +76,7 @@ def build(work: Training) -> nn.Module:
     if work.kind == "residual":
         stem = [nn.Conv2d(3, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()]
         return nn.Sequential(*stem, *(Block(widths[0]) for _ in range(BLOCKS)), Mean(), linear(*widths))
-    return chain(widths)
+    return chain(widths, work.activation)
 
 
 def loss_and_correct(

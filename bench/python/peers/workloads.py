@@ -15,7 +15,7 @@ BLOCKS = 3  # of the residual network
 
 @dataclass(frozen=True)
 class Training:
-    """A model, its optimizer and its batches. `widths` are those of a chain of dense layers with relu between them.
+    """A model, its optimizer and its batches. `widths` are those of a chain of dense layers with `activation` between them.
 
     "cnn" has two convolutions 3x3 with relu and pools of 2x2 after them, then two dense layers; "residual" has
     blocks of two convolutions 3x3 with batch normalisation, all of one width, each block's input added to its result.
@@ -28,6 +28,7 @@ class Training:
     optimizer: str = "sgd"
     rate: float = 0.01
     rows: int = IMAGES
+    activation: str = "relu"  # or "sigmoid"
 
     @property
     def steps(self) -> int:
@@ -66,6 +67,9 @@ TRAINING = {
     "mlp32": mlp(32),
     "mlp256": Training(
         "MLP 784-300-100-10, batch 256, Adam", "classify", (784, 300, 100, 10), 256, optimizer="adam", rate=0.001
+    ),
+    "sigmoid32": Training(
+        "MLP 784-100-10 with a sigmoid, batch 32, SGD", "classify", (784, 100, 10), 32, activation="sigmoid"
     ),
     "regr32": Training("8-30-1, batch 32, SGD", "regress", (8, 30, 1), 32, rows=HOUSES),
     "cnn": Training(
