@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tahr
+from instruction_sets import run_file_on
 from tahr import _C
 
 DTYPES = ("bool", "int8", "int32", "int64", "uint8", "uint32", "float16", "bfloat16", "float32", "float64")
@@ -170,17 +167,7 @@ def test_power_by_a_single_exponent(exponent: float, dtype: str) -> None:
 
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"])
 def test_other_instruction_sets(isa: str) -> None:
-    if "TAHR_ISA" in os.environ:
-        return  # inside such a process
-    env = {**os.environ, "TAHR_ISA": isa}
-    probe = subprocess.run([sys.executable, "-c", "import tahr"], env=env, capture_output=True, text=True)
-    if probe.returncode != 0:
-        assert "TAHR_ISA" in probe.stderr, probe.stderr
-        pytest.skip(f"this CPU has no {isa}")
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", __file__], env=env, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stdout[-4000:]
+    run_file_on(isa, __file__)
 
 
 @pytest.mark.parametrize(

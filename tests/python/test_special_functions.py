@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import scipy.special as special
 import tahr
+from instruction_sets import run_file_on
 from tahr import _C, ops
 
 pytestmark = pytest.mark.usefixtures("cpu")
@@ -218,14 +216,4 @@ def test_gradients() -> None:
 
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"])
 def test_on_other_instruction_sets(isa: str) -> None:
-    if "TAHR_ISA" in os.environ:
-        return  # inside such a process
-    env = {**os.environ, "TAHR_ISA": isa}
-    probe = subprocess.run([sys.executable, "-c", "import tahr"], env=env, capture_output=True, text=True)
-    if probe.returncode != 0:
-        assert "TAHR_ISA" in probe.stderr, probe.stderr
-        pytest.skip(f"this CPU has no {isa}")
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", __file__], env=env, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stdout[-4000:]
+    run_file_on(isa, __file__)
