@@ -169,15 +169,16 @@ void stream_loop2(void* out, const void* const* in, int64_t n, const double* p) 
 // The same of a functor on scalars, a few vectors at a time: those that the compiler makes of a loop.
 inline constexpr int64_t kStreamBlock = 512;  // bytes
 
-template <class R, class T, class F>
-TAHR_INLINE void stream_blocks(R* r, int64_t n, F f, const T* a, const T* b) {
+// r[i] = f(i); `in`: what of its inputs is fetched.
+template <class R, class F, class T, class... More>
+TAHR_INLINE void stream_blocks(R* r, int64_t n, F f, const T* in, const More*... more) {
   constexpr int64_t block = kStreamBlock / static_cast<int64_t>(sizeof(R));
   int64_t i = 0;
   for (; i + block <= n; i += block) {
     alignas(64) R t[block];
     for (int64_t k = 0; k < block; k += 64 / static_cast<int64_t>(sizeof(T))) {
-      fetch_twice(a + i + k);
-      if (b) fetch_twice(b + i + k);
+      fetch_twice(in + i + k);
+      (fetch_twice(more + i + k), ...);
     }
     TAHR_INDEPENDENT
     for (int64_t k = 0; k < block; ++k) t[k] = f(i + k);
@@ -190,7 +191,7 @@ void scalar_stream1(void* out, const void* const* in, int64_t n, const double* p
   const T* a = static_cast<const T*>(in[0]);
   const F f(p);
   const auto one = [&](int64_t i) __attribute__((always_inline)) { return f(a[i]); };
-  stream_blocks(static_cast<T*>(out), n, one, a, static_cast<const T*>(nullptr));
+  stream_blocks(static_cast<T*>(out), n, one, a);
 }
 template <class F, class T>
 void scalar_stream2(void* out, const void* const* in, int64_t n, const double* p) {
@@ -199,13 +200,12 @@ void scalar_stream2(void* out, const void* const* in, int64_t n, const double* p
   const auto one = [&](int64_t i) __attribute__((always_inline)) { return f(a[i], b[i]); };
   stream_blocks(static_cast<T*>(out), n, one, a, b);
 }
-
 template <class F, class T>
 void scalar_stream3(void* out, const void* const* in, int64_t n, const double* p) {
   const T *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]), *c = static_cast<const T*>(in[2]);
   const F f(p);
   const auto one = [&](int64_t i) __attribute__((always_inline)) { return f(a[i], b[i], c[i]); };
-  stream_blocks(static_cast<T*>(out), n, one, a, static_cast<const T*>(nullptr));
+  stream_blocks(static_cast<T*>(out), n, one, a);
 }
 
 // A functor without parameters / with parameters p0, p1.
